@@ -1,0 +1,56 @@
+# TORCH is pinned, and repeated on every pip line so that no dependency can replace it. The build looks for ninja on the
+# path; without it every source is compiled anew, one by one.
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-build-isolation $(TORCH)
+CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench gpu clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## make .venv with everything the other targets need; nothing to do the second time
+
+demo: setup ## train on the Mauna Loa CO2 series and show which frequencies each network learns, and when
+	$(BIN)/fastspec run mauna-loa
+
+test: setup ## run the tests
+	$(BIN)/python -m pytest
+
+lint: setup ## check style of Python and C++
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES)
+
+bench: $(VENV)/.bench ## time the weighted loss against the libraries a user would pick instead
+	$(BIN)/python benchmarks/weighted_loss.py
+
+gpu: ## build with this machine's own python and torch, and run the tests that need a CUDA device
+	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
+		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
+	$(PYTHON) -m pip install --no-build-isolation --no-deps -e .
+	$(PYTHON) -m pytest -m gpu
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache
+	find fastspec tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.torch: | $(VENV)/bin/python
+	$(BIN)/python -m pip install "setuptools>=77" wheel ninja pybind11 $(TORCH)
+	touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("fastspec needs Python 3.10 or newer: make PYTHON=..." if sys.version_info < (3, 10) else None)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml setup.py $(CPP_SOURCES)
+	$(PIP_INSTALL) -e '.[demo,test,dev]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[bench]'
+	touch $@

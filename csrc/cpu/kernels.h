@@ -1,0 +1,41 @@
+// The CPU kernels as a table of functions, one table per instruction set: every level compiles the same headers.
+#pragma once
+#include "../grid.h"
+#include "parallel.h"
+
+namespace fastspec {
+
+template <class T> struct SortArgs;
+template <class T> struct SpreadArgs;
+template <class T> struct InterpolateArgs;
+template <class T> struct DeconvolveArgs;
+template <class T> struct WeighArgs;
+
+template <class T>
+struct Kernels {
+  void (*sort)(const SortArgs<T>&);
+  void (*spread)(const SpreadArgs<T>&, int width, bool complex);
+  void (*interpolate)(const InterpolateArgs<T>&, int width, bool complex);
+  void (*deconvolve)(const DeconvolveArgs<T>&);  // fine spectrum -> modes
+  void (*pad)(const DeconvolveArgs<T>&);         // modes -> fine spectrum, whose other cells are zero already
+  void (*weigh)(const WeighArgs<T>&);
+};
+
+struct Level {
+  const char* name;
+  bool (*supported)();
+  Kernels<float> single;
+  Kernels<double> twice;
+};
+
+extern const Level level_generic, level_v3, level_v4;
+
+// The level in use: the best one that this processor has, unless select_level chose another.
+const Level& level();
+void select_level(const char* name);
+
+template <class T> const Kernels<T>& kernels();
+template <> inline const Kernels<float>& kernels<float>() { return level().single; }
+template <> inline const Kernels<double>& kernels<double>() { return level().twice; }
+
+}  // namespace fastspec

@@ -1,0 +1,28 @@
+// Work on torch's threads, for kernels that see no torch. Implemented in ops.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace fastspec {
+
+using Task = void (*)(void* context, int64_t index);
+
+// Runs task(0) ... task(count - 1), each once, in any order, on torch's threads, the next free one taking the next.
+void run_tasks(int64_t count, Task task, void* context);
+int thread_count();
+
+// Aligned scratch memory of the calling thread; what an earlier call returned there is lost.
+void* scratch(size_t bytes);
+
+// `cost` estimates all the work in elementary operations: little work stays on the calling thread.
+template <class F>
+inline void parallel(int64_t count, double cost, F&& body) {
+  constexpr double worth_waking_a_thread = 3e4;
+  if (count <= 1 || cost < worth_waking_a_thread) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+  } else {
+    run_tasks(count, [](void* context, int64_t i) { (*static_cast<decltype(&body)>(context))(i); }, &body);
+  }
+}
+
+}  // namespace fastspec

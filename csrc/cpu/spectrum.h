@@ -1,0 +1,157 @@
+// Between the FFT of the fine grid and the modes: deconvolve and crop, its transpose, and the loss's fused pass.
+#pragma once
+#include "../grid.h"
+#include "parallel.h"
+#include "simd.h"
+
+namespace fastspec {
+
+// Which wavenumbers of a fine axis are modes, and in what order they are stored.
+struct Band {
+  int dim;
+  int64_t cells[kMaxDim];     // fine wavenumbers per axis, in FFT order
+  int64_t modes[kMaxDim];     // modes kept per axis
+  int64_t negative[kMaxDim];  // how many of them are negative
+  bool centered;              // stored from the most negative up; else in FFT order
+
+  int64_t mode_count() const {
+    int64_t product = 1;
+    for (int a = 0; a < dim; ++a) product *= modes[a];
+    return product;
+  }
+  // Fine index of the mode stored at place i.
+  int64_t fine(int axis, int64_t i) const {
+    const int64_t positive = modes[axis] - negative[axis];
+    const int64_t k = centered ? i - negative[axis] : i < positive ? i : i - modes[axis];
+    return k < 0 ? k + cells[axis] : k;
+  }
+};
+
+// Strides are in complex numbers. Both arrays are complex, as pairs of T.
+template <class T>
+struct DeconvolveArgs {
+  Band band;
+  int64_t transforms;
+  const T* factors;  // per axis, one after the other: modes[0] + modes[1] + ... numbers
+  T* fine;
+  int64_t fine_stride[kMaxDim + 1];  // of the transform, then of each axis
+  T* modes;                          // (transforms, *modes), contiguous
+};
+
+template <class T>
+struct WeighArgs {
+  int dim;
+  int64_t transforms;
+  int64_t last;                      // rows of the axis that is halved: its wavenumbers 0 ... last - 1
+  int64_t cells[kMaxDim - 1];        // fine wavenumbers of the other axes, in FFT order
+  int64_t band[kMaxDim - 1];         // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
+  const T* weight;                   // (last, *band)
+  T* spectrum;                       // (transforms, last, *cells) complex; becomes weight * spectrum
+  double* loss;                      // (transforms): sum of m * weight * |spectrum|^2, m = 1 in row 0 and 2 below
+  double* partial;                   // (transforms, last) work space
+};
+
+namespace FASTSPEC_LEVEL {
+
+template <class T, bool ToModes>
+struct Deconvolve {
+  template <int Axis>
+  static void copy(const DeconvolveArgs<T>& a, T factor, T* fine, T* modes, const T* factors) {
+    const int64_t n = a.band.modes[Axis], inner = inner_modes<Axis>(a);
+    for (int64_t i = 0; i < n; ++i)
+      one<Axis>(a, i, factor, fine, modes + i * inner * 2, factors);
+  }
+
+  template <int Axis>
+  static int64_t inner_modes(const DeconvolveArgs<T>& a) {
+    int64_t product = 1;
+    for (int b = Axis + 1; b < a.band.dim; ++b) product *= a.band.modes[b];
+    return product;
+  }
+
+  template <int Axis>
+  static FASTSPEC_INLINE void one(const DeconvolveArgs<T>& a, int64_t i, T factor, T* fine, T* modes, const T* factors) {
+    const T here = factor * factors[i];
+    T* at = fine + a.band.fine(Axis, i) * a.fine_stride[Axis + 1] * 2;
+    if (Axis + 1 < a.band.dim) {
+      if constexpr (Axis + 1 < kMaxDim) copy<Axis + 1>(a, here, at, modes, factors + a.band.modes[Axis]);
+    } else if (ToModes) {
+      modes[0] = here * at[0];
+      modes[1] = here * at[1];
+    } else {
+      at[0] = here * modes[0];
+      at[1] = here * modes[1];
+    }
+  }
+
+  static void run(const DeconvolveArgs<T>& a) {
+    const int64_t n = a.band.modes[0], inner = inner_modes<0>(a);
+    parallel(a.transforms * n, 8.0 * a.transforms * n * inner, [&](int64_t task) {
+      const int64_t transform = task / n, i = task % n;
+      one<0>(a, i, T(1), a.fine + transform * a.fine_stride[0] * 2, a.modes + task * inner * 2, a.factors);
+    });
+  }
+};
+
+template <class T>
+struct Weigh {
+  static FASTSPEC_INLINE double in_band(const T* weight, T* z, int64_t n) {
+    T sum = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const T re = z[2 * i], im = z[2 * i + 1], w = weight[i];
+      sum += w * (re * re + im * im);
+      z[2 * i] = w * re;
+      z[2 * i + 1] = w * im;
+    }
+    return double(sum);
+  }
+
+  static FASTSPEC_INLINE void clear(T* z, int64_t n) {
+    for (int64_t i = 0; i < 2 * n; ++i) z[i] = 0;
+  }
+
+  // One axis: its non-negative wavenumbers, a gap that is cleared, its negative ones.
+  static double line(const T* weight, T* z, int64_t cells, int64_t band) {
+    const int64_t negative = band / 2, positive = band - negative;
+    double sum = in_band(weight, z, positive);
+    clear(z + 2 * positive, cells - band);
+    return sum + in_band(weight + positive, z + 2 * (cells - negative), negative);
+  }
+
+  static double row(const WeighArgs<T>& a, const T* weight, T* z) {
+    if (a.dim == 1) return in_band(weight, z, 1);
+    if (a.dim == 2) return line(weight, z, a.cells[0], a.band[0]);
+    const int64_t negative = a.band[0] / 2, positive = a.band[0] - negative, stride = 2 * a.cells[1];
+    double sum = 0;
+    for (int64_t i = 0; i < positive; ++i) sum += line(weight + i * a.band[1], z + i * stride, a.cells[1], a.band[1]);
+    clear(z + positive * stride, (a.cells[0] - a.band[0]) * a.cells[1]);
+    for (int64_t i = positive; i < a.band[0]; ++i)
+      sum += line(weight + i * a.band[1], z + (a.cells[0] - a.band[0] + i) * stride, a.cells[1], a.band[1]);
+    return sum;
+  }
+
+  static void run(const WeighArgs<T>& a) {
+    int64_t cells = 1, band = 1;
+    for (int d = 0; d < a.dim - 1; ++d) {
+      cells *= a.cells[d];
+      band *= a.band[d];
+    }
+    // 1-D rows hold one number each: several to a task
+    const int64_t group = a.dim == 1 ? 4096 : 1, groups = (a.last + group - 1) / group;
+    parallel(a.transforms * groups, 4.0 * a.transforms * a.last * cells, [&](int64_t task) {
+      const int64_t transform = task / groups, first = task % groups * group;
+      const int64_t end = first + group < a.last ? first + group : a.last;
+      double sum = 0;
+      for (int64_t r = first; r < end; ++r)
+        sum += (r ? 2.0 : 1.0) * row(a, a.weight + r * band, a.spectrum + (transform * a.last + r) * cells * 2);
+      a.partial[task] = sum;
+    });
+    for (int64_t t = 0; t < a.transforms; ++t) {
+      a.loss[t] = 0;
+      for (int64_t i = 0; i < groups; ++i) a.loss[t] += a.partial[t * groups + i];
+    }
+  }
+};
+
+}  // namespace FASTSPEC_LEVEL
+}  // namespace fastspec

@@ -1,0 +1,101 @@
+// Spreading: grid += strength * window, for all points. Adjoint of interpolate.h.
+#pragma once
+#include "tile.h"
+
+namespace fastspec {
+
+template <class T>
+struct SpreadArgs {
+  Grid grid;
+  Points<T> points;
+  const T* polynomials;  // (window_degree + 1, width)
+  const T* strengths;    // (sets, channels, count), complex numbers as pairs
+  T* out;                // (sets, channels, *cells); every cell is written
+  int64_t channels;
+};
+
+namespace FASTSPEC_LEVEL {
+
+template <class T, int D, int W, int Parts>
+struct Spread {
+  using Row = Taps<T, W, Parts>;
+  using Column = Taps<T, W, 1>;
+  using L = typename Row::L;
+  using Tl = Tile<T, D, W, Parts>;
+
+  static FASTSPEC_INLINE void point(const Row& row, const Column& column, const typename Fixed<T>::type* p,
+                                    const int64_t* cell, const T* strength, const Box<D>& b, T* buffer) {
+    const L v = row.values(offset_of<T>(p[D - 1])) * broadcast<T, Row::kLanes, Parts>(strength);
+    T* at = buffer + (cell_of<T>(p[D - 1]) - cell[D - 1]) * Parts;
+    if constexpr (D == 1) {
+      L::load(at).plus(T(1), v).store(at);
+    } else {
+      alignas(64) T w0[Column::kLanes], w1[Column::kLanes];
+      column.values(offset_of<T>(p[D - 2])).store(w1);
+      at += (cell_of<T>(p[D - 2]) - cell[D - 2]) * b.stride;
+      if constexpr (D == 2) {
+        rows(at, b.stride, w1, v);
+      } else {
+        column.values(offset_of<T>(p[0])).store(w0);
+        at += (cell_of<T>(p[0]) - cell[0]) * b.extent[1] * b.stride;
+        for (int i = 0; i < W; ++i) rows(at + i * b.extent[1] * b.stride, b.stride, w1, v * w0[i]);
+      }
+    }
+  }
+
+  static FASTSPEC_INLINE void rows(T* at, int64_t stride, const T* weights, const L& v) {
+#pragma GCC unroll 16
+    for (int i = 0; i < W; ++i) L::load(at + i * stride).plus(weights[i], v).store(at + i * stride);
+  }
+
+  static void strip(const SpreadArgs<T>& a, const Row& row, const Column& column, int64_t set, int64_t channel,
+                    int64_t strip) {
+    const Grid& g = a.grid;
+    const int64_t per_strip = g.tile_count() / g.tiles[0];
+    const int64_t transform = set * a.channels + channel;
+    const T* strengths = a.strengths + transform * a.points.count * Parts;
+    T* grid = a.out + transform * g.total() * Parts;
+    for (int64_t t = strip * per_strip; t < (strip + 1) * per_strip; ++t) {
+      for_each_box<T, D, W, Parts>(g, a.points, set, t, [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
+        T* buffer = static_cast<T*>(scratch(Tl::size(b) * sizeof(T)));
+        Tl::clear(b, buffer);
+        const int64_t base = set * a.points.count;
+        for (int64_t j = first; j < last; ++j)
+          point(row, column, a.points.position + (base + j) * D, cell, strengths + a.points.order[base + j] * int64_t(Parts),
+                b, buffer);
+        Tl::add_to_grid(b, g, buffer, grid);
+      });
+    }
+  }
+
+  static void clear_strips(const SpreadArgs<T>& a, int64_t transform, int64_t first, int64_t last) {
+    const Grid& g = a.grid;
+    const int64_t slab = g.total() / g.cells[0] * Parts;
+    const int64_t end = last * g.tile[0] < g.cells[0] ? last * g.tile[0] : g.cells[0];
+    T* grid = a.out + transform * g.total() * Parts;
+    for (int64_t i = first * g.tile[0] * slab; i < end * slab; ++i) grid[i] = 0;
+  }
+
+  // A strip is one row of tiles along the slowest axis. Its halo reaches into the next strip only, so the even strips
+  // run together, then the odd ones: no locks, and sums in the same order for any number of threads. An even strip
+  // clears its own cells and the next strip's.
+  static void run(const SpreadArgs<T>& a) {
+    const Row row(a.polynomials);
+    const Column column(a.polynomials);
+    const int64_t strips = a.grid.tiles[0], pairs = strips > 1 ? strips / 2 : 1;
+    const int64_t transforms = a.points.sets * a.channels;
+    double per_point = W + 4;
+    for (int d = 1; d < D; ++d) per_point *= W;
+    const double cost = transforms * (a.points.count * per_point + a.grid.total());
+    for (int64_t phase = 0; phase < (strips > 1 ? 2 : 1); ++phase) {
+      parallel(transforms * pairs, cost, [&](int64_t task) {
+        const int64_t transform = task / pairs, own = 2 * (task % pairs) + phase;
+        if (phase == 0) clear_strips(a, transform, own, own + 2);
+        strip(a, row, column, transform / a.channels, transform % a.channels, own);
+      });
+    }
+  }
+};
+
+}  // namespace FASTSPEC_LEVEL
+}  // namespace fastspec

@@ -1,0 +1,68 @@
+// The fine grid, its tiles, and where a point lands on it: plain index arithmetic shared by every stage.
+#pragma once
+#include <cstdint>
+
+namespace fastspec {
+
+constexpr int kMaxDim = 3;
+
+// Axes run from slowest to fastest. Lengths are in cells, not bytes.
+struct Grid {
+  int dim;
+  int64_t cells[kMaxDim];
+  int64_t tile[kMaxDim];   // extent of a tile; the last tile of an axis may be shorter
+  int64_t tiles[kMaxDim];  // tiles per axis
+
+  int64_t total() const {
+    int64_t product = 1;
+    for (int a = 0; a < dim; ++a) product *= cells[a];
+    return product;
+  }
+  int64_t tile_count() const {
+    int64_t product = 1;
+    for (int a = 0; a < dim; ++a) product *= tiles[a];
+    return product;
+  }
+};
+
+// A point of a tile is one unsigned integer per axis: the first cell of its window, counted from the tile's corner,
+// above the binary fraction of a cell by which that cell lies to the right of the window's left edge.
+template <class T>
+struct Fixed;
+template <>
+struct Fixed<float> {
+  using type = uint32_t;
+  static constexpr int fraction_bits = 24;
+};
+template <>
+struct Fixed<double> {
+  using type = uint64_t;
+  static constexpr int fraction_bits = 52;
+};
+
+template <class T>
+inline int64_t cell_of(typename Fixed<T>::type p) {
+  return static_cast<int64_t>(p >> Fixed<T>::fraction_bits);
+}
+
+// The fraction mapped to [-1, 1), the variable of the window's polynomials.
+template <class T>
+inline T offset_of(typename Fixed<T>::type p) {
+  using F = Fixed<T>;
+  constexpr auto mask = (typename F::type(1) << F::fraction_bits) - 1;
+  constexpr T scale = T(2) / T(typename F::type(1) << F::fraction_bits);
+  // through a signed integer: the conversion from unsigned is several instructions on older processors
+  return T(static_cast<int64_t>(p & mask)) * scale - T(1);
+}
+
+// The points of `sets` point sets, sorted by tile; see sort.h.
+template <class T>
+struct Points {
+  const typename Fixed<T>::type* position;  // (sets, count, dim)
+  const int32_t* order;                     // (sets, count): sorted place -> the user's index
+  const int32_t* starts;                    // (sets, tile_count + 1)
+  int64_t sets;
+  int64_t count;
+};
+
+}  // namespace fastspec

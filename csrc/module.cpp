@@ -1,0 +1,111 @@
+// The extension module: planning objects, instruction sets and build information for Python. Loading it also registers
+// the ops of ops.cpp.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "cpu/kernels.h"
+#include "plan.h"
+#include "window.h"
+
+namespace py = pybind11;
+
+namespace fastspec {
+
+static const Level* const levels[] = {&level_v4, &level_v3, &level_generic};
+
+static const Level* best_level() {
+  for (const Level* l : levels)
+    if (l->supported()) return l;
+  return &level_generic;
+}
+
+static std::atomic<const Level*>& chosen() {
+  static std::atomic<const Level*> level{best_level()};
+  return level;
+}
+
+const Level& level() { return *chosen().load(std::memory_order_relaxed); }
+
+void select_level(const char* name) {
+  for (const Level* l : levels) {
+    if (std::strcmp(l->name, name)) continue;
+    if (!l->supported()) throw std::invalid_argument(std::string("name: this processor has no ") + name);
+    chosen() = l;
+    return;
+  }
+  throw std::invalid_argument(std::string("name: was ") + name + ", must be generic, v3 or v4");
+}
+
+static std::vector<std::string> supported_levels() {
+  std::vector<std::string> names;
+  for (const Level* l : levels)
+    if (l->supported()) names.push_back(l->name);
+  return names;
+}
+
+// Row p, column i: the coefficient of t^(degree - p) of tap i.
+static std::vector<std::vector<double>> polynomial_table(const Window& w) {
+  const std::vector<double> flat = w.polynomials();
+  std::vector<std::vector<double>> rows;
+  for (size_t i = 0; i < flat.size(); i += size_t(w.width()))
+    rows.emplace_back(flat.begin() + i, flat.begin() + i + w.width());
+  return rows;
+}
+
+// By symmetry only the non-negative wavenumbers 0 ... last are computed.
+static std::vector<double> deconvolution_table(const Window& w, int64_t last, int64_t cells) {
+  std::vector<double> factors(last + 1);
+  for (int64_t k = 0; k <= last; ++k) factors[k] = w.deconvolution(k, cells);
+  return factors;
+}
+
+static std::map<std::string, std::string> build_info() {
+  std::map<std::string, std::string> info{{"compiler", __VERSION__}, {"c++ standard", std::to_string(__cplusplus)}};
+#ifdef USE_CUDA
+  info["cuda"] = "yes";
+#else
+  info["cuda"] = "no";
+#endif
+  return info;
+}
+
+}  // namespace fastspec
+
+PYBIND11_MODULE(_C, m) {
+  using namespace fastspec;
+  m.doc() = "Planning objects and build information; the ops are in torch.ops.fastspec.";
+
+  py::class_<Window>(m, "Window", "The spreading window: a prolate function on `width` cells, made for `sigma`.")
+      .def(py::init<int, double>(), py::arg("width"), py::arg("sigma"))
+      .def_property_readonly("width", &Window::width)
+      .def_property_readonly("sigma", &Window::sigma)
+      .def("__call__", &Window::operator(), py::arg("x"), "Value at x cells from the centre.")
+      .def("polynomials", &polynomial_table, "(degree + 1, width): each tap's polynomial, highest power first.")
+      .def("deconvolution", &deconvolution_table, py::arg("last"), py::arg("cells"),
+           "1 / Fourier transform at wavenumbers 0 ... last of a grid of `cells`.");
+
+  py::class_<PlanChoice>(m, "PlanChoice", "What the planner chose, and what it expects of it.")
+      .def_readonly("cells", &PlanChoice::cells)
+      .def_readonly("tile", &PlanChoice::tile)
+      .def_readonly("width", &PlanChoice::width)
+      .def_readonly("sigma", &PlanChoice::sigma)
+      .def_readonly("error", &PlanChoice::error)
+      .def_readonly("nanoseconds", &PlanChoice::nanoseconds);
+
+  m.def(
+      "choose_plan",
+      [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex) {
+        return choose_plan({std::move(modes), points, eps, single, complex});
+      },
+      py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"));
+  m.def("build_info", &build_info);
+  m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
+  m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");
+  m.def("select_instruction_set", [](const std::string& name) { select_level(name.c_str()); }, py::arg("name"),
+        "Use the kernels of this level: generic, v3 (AVX2) or v4 (AVX-512).");
+}

@@ -1,0 +1,307 @@
+// Op schemas and their CPU bindings: checks, allocation and dispatch; the work is in cpu/.
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "check.h"
+#include "window.h"
+#define FASTSPEC_LEVEL declarations
+#include "cpu/interpolate.h"
+#include "cpu/kernels.h"
+#include "cpu/sort.h"
+#include "cpu/spectrum.h"
+#include "cpu/spread.h"
+
+namespace fastspec {
+
+void run_tasks(int64_t count, Task task, void* context) {
+  std::atomic<int64_t> next{0};
+  const int64_t threads = std::min<int64_t>(count, thread_count());
+  torch::stable::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t thread = begin; thread < end; ++thread)
+      for (int64_t i = next++; i < count; i = next++) task(context, i);
+  });
+}
+
+int thread_count() { return int(torch::stable::get_num_threads()); }
+
+void* scratch(size_t bytes) {
+  struct Free {
+    void operator()(void* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<void, Free> memory;
+  thread_local size_t held = 0;
+  if (bytes > held) {
+    held = (bytes + 4095) / 4096 * 4096;
+    memory.reset(std::aligned_alloc(64, held));
+  }
+  return memory.get();
+}
+
+namespace {
+
+template <class T>
+const T* in(const Tensor& t) {
+  return static_cast<const T*>(t.const_data_ptr());
+}
+template <class T>
+T* out(Tensor& t) {
+  return static_cast<T*>(t.mutable_data_ptr());
+}
+
+Tensor empty(const Tensor& like, std::vector<int64_t> size, ScalarType dtype) {
+  return torch::stable::new_empty(like, size, dtype);
+}
+
+std::vector<int64_t> shape(const Tensor& first, int from, int to, const int64_t* rest, int count) {
+  std::vector<int64_t> size;
+  for (int i = from; i < to; ++i) size.push_back(first.size(i));
+  size.insert(size.end(), rest, rest + count);
+  return size;
+}
+
+// body(float{}) or body(double{}), by the tensor's precision
+template <class Body>
+void by_precision(const Tensor& t, Body&& body) {
+  if (is_single(t))
+    body(float{});
+  else
+    body(double{});
+}
+
+template <class T>
+Points<T> points_of(const Tensor& position, const Tensor& order, const Tensor& starts) {
+  using P = typename Fixed<T>::type;
+  return {static_cast<const P*>(position.const_data_ptr()), in<int32_t>(order), in<int32_t>(starts), position.size(0),
+          position.size(1)};
+}
+
+void check_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                  const Tensor& data, const Grid& g) {
+  check_tensor(position, "position", 3);
+  check_tensor(order, "order", 2);
+  check_tensor(starts, "starts", 2);
+  check_tensor(polynomials, "polynomials", 2);
+  check_floating(data, "data");
+  check_size(position, "position", 2, g.dim);
+  check_dtype(position, "position", is_single(data) ? ScalarType::Int : ScalarType::Long);
+  check_dtype(order, "order", ScalarType::Int);
+  check_dtype(starts, "starts", ScalarType::Int);
+  check_dtype(polynomials, "polynomials", is_single(data) ? ScalarType::Float : ScalarType::Double);
+  check_size(polynomials, "polynomials", 0, window_degree(int(polynomials.size(1))) + 1);
+  check_size(order, "order", 0, position.size(0));
+  check_size(order, "order", 1, position.size(1));
+  check_size(starts, "starts", 0, position.size(0));
+  check_size(starts, "starts", 1, g.tile_count() + 1);
+  check_size(data, "data", 0, position.size(0));
+}
+
+// `single` says whether the strengths and values will be float32, whatever x is.
+std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> period, std::vector<int64_t> cells,
+                                        std::vector<int64_t> tile, int64_t width, bool single) {
+  const Grid g = make_grid(cells, tile, int(width));
+  check_tensor(x, "x", 3);
+  STD_TORCH_CHECK(x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::Double,
+                  "x: dtype must be float32 or float64");
+  check_size(x, "x", 2, g.dim);
+  STD_TORCH_CHECK(period.size() == size_t(g.dim), "period: one number per axis");
+  STD_TORCH_CHECK(x.size(1) < (int64_t(1) << 31) && g.tile_count() < (int64_t(1) << 31), "x: at most 2^31 - 1 points");
+  const int64_t sets = x.size(0), count = x.size(1);
+  Tensor position = empty(x, {sets, count, g.dim}, single ? ScalarType::Int : ScalarType::Long);
+  Tensor order = empty(x, {sets, count}, ScalarType::Int);
+  Tensor starts = empty(x, {sets, g.tile_count() + 1}, ScalarType::Int);
+  std::unique_ptr<bool[]> finite(new bool[sets]);
+  auto run = [&](auto zero) {
+    using T = decltype(zero);
+    using P = typename Fixed<T>::type;
+    SortArgs<T> a{g, int(width), {}, x.const_data_ptr(), is_single(x), sets, count,
+                  static_cast<P*>(position.mutable_data_ptr()), out<int32_t>(order), out<int32_t>(starts), finite.get()};
+    for (int d = 0; d < g.dim; ++d) a.inverse_period[d] = 1.0 / period[d];
+    kernels<T>().sort(a);
+  };
+  if (single)
+    run(float{});
+  else
+    run(double{});
+  for (int64_t s = 0; s < sets; ++s) STD_TORCH_CHECK(finite[s], "x: has non-finite points, must be finite");
+  return {position, order, starts};
+}
+
+Tensor spread(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+              const Tensor& strengths, std::vector<int64_t> cells, std::vector<int64_t> tile) {
+  check_tensor(strengths, "strengths", 3);
+  check_tensor(polynomials, "polynomials", 2);
+  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
+  check_points(position, order, starts, polynomials, strengths, g);
+  check_size(strengths, "strengths", 2, position.size(1));
+  Tensor grid = empty(strengths, shape(strengths, 0, 2, g.cells, g.dim), strengths.scalar_type());
+  by_precision(strengths, [&](auto zero) {
+    using T = decltype(zero);
+    SpreadArgs<T> a{g, points_of<T>(position, order, starts), in<T>(polynomials), in<T>(strengths), out<T>(grid),
+                    strengths.size(1)};
+    kernels<T>().spread(a, int(polynomials.size(1)), is_complex(strengths));
+  });
+  return grid;
+}
+
+Tensor interpolate_into(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                        const Tensor& grid, std::vector<int64_t> tile, Tensor* slopes) {
+  STD_TORCH_CHECK(grid.dim() >= 3, "grid: rank ", grid.dim(), ", must be 3 to 5");
+  check_tensor(grid, "grid", grid.dim());
+  check_tensor(polynomials, "polynomials", 2);
+  std::vector<int64_t> cells;
+  for (int64_t i = 2; i < grid.dim(); ++i) cells.push_back(grid.size(i));
+  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
+  check_points(position, order, starts, polynomials, grid, g);
+  const int64_t count = position.size(1);
+  Tensor values = empty(grid, {grid.size(0), grid.size(1), count}, grid.scalar_type());
+  if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, g.dim}, grid.scalar_type());
+  by_precision(grid, [&](auto zero) {
+    using T = decltype(zero);
+    InterpolateArgs<T> a{g, points_of<T>(position, order, starts), in<T>(polynomials), in<T>(grid), out<T>(values),
+                         slopes ? out<T>(*slopes) : nullptr, grid.size(1)};
+    kernels<T>().interpolate(a, int(polynomials.size(1)), is_complex(grid));
+  });
+  return values;
+}
+
+Tensor interpolate(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                   const Tensor& grid, std::vector<int64_t> tile) {
+  return interpolate_into(position, order, starts, polynomials, grid, tile, nullptr);
+}
+
+std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, const Tensor& order, const Tensor& starts,
+                                              const Tensor& polynomials, const Tensor& grid, std::vector<int64_t> tile) {
+  Tensor slopes;
+  Tensor values = interpolate_into(position, order, starts, polynomials, grid, tile, &slopes);
+  return {values, slopes};
+}
+
+// `sizes` are those of the fine spectrum's axes
+Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64_t> negative, bool centered) {
+  STD_TORCH_CHECK(modes.size() >= 1 && modes.size() <= size_t(kMaxDim) && negative.size() == modes.size() &&
+                      fine.dim() == int64_t(modes.size()) + 1,
+                  "modes and negative: one number per axis of the spectrum");
+  Band b{};
+  b.dim = int(modes.size());
+  b.centered = centered;
+  for (int a = 0; a < b.dim; ++a) {
+    b.cells[a] = fine.size(a + 1);
+    b.modes[a] = modes[a];
+    b.negative[a] = negative[a];
+    STD_TORCH_CHECK(modes[a] >= 1 && modes[a] <= b.cells[a] && negative[a] >= 0 && negative[a] <= modes[a],
+                    "modes: at least 1, at most the fine spectrum's");
+  }
+  return b;
+}
+
+template <class T>
+DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors, const Tensor& fine) {
+  DeconvolveArgs<T> a{};
+  a.band = band;
+  a.transforms = fine.size(0);
+  a.factors = in<T>(factors);
+  for (int i = 0; i <= band.dim; ++i) a.fine_stride[i] = fine.stride(i);
+  return a;
+}
+
+void check_factors(const Tensor& factors, const Tensor& spectrum, const Band& band) {
+  STD_TORCH_CHECK(is_complex(spectrum), "spectrum: must be complex");
+  check_tensor(factors, "factors", 1);
+  check_dtype(factors, "factors", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
+  int64_t total = 0;
+  for (int a = 0; a < band.dim; ++a) total += band.modes[a];
+  check_size(factors, "factors", 0, total);
+}
+
+// The fine spectrum may have any strides: FFT libraries leave their output transposed.
+Tensor deconvolve(const Tensor& fine, const Tensor& factors, std::vector<int64_t> modes, std::vector<int64_t> negative,
+                  bool centered) {
+  const Band band = make_band(fine, modes, negative, centered);
+  check_factors(factors, fine, band);
+  Tensor result = empty(fine, shape(fine, 0, 1, band.modes, band.dim), fine.scalar_type());
+  by_precision(fine, [&](auto zero) {
+    using T = decltype(zero);
+    DeconvolveArgs<T> a = deconvolve_args<T>(band, factors, fine);
+    a.fine = const_cast<T*>(in<T>(fine));
+    a.modes = out<T>(result);
+    kernels<T>().deconvolve(a);
+  });
+  return result;
+}
+
+Tensor pad(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cells, std::vector<int64_t> negative,
+           bool centered) {
+  check_tensor(modes, "modes", int64_t(cells.size()) + 1);
+  Tensor fine = torch::stable::new_zeros(modes, shape(modes, 0, 1, cells.data(), int(cells.size())));
+  const Band band = make_band(fine, shape(modes, 1, int(modes.dim()), nullptr, 0), negative, centered);
+  check_factors(factors, modes, band);
+  by_precision(modes, [&](auto zero) {
+    using T = decltype(zero);
+    DeconvolveArgs<T> a = deconvolve_args<T>(band, factors, fine);
+    a.fine = out<T>(fine);
+    a.modes = const_cast<T*>(in<T>(modes));
+    kernels<T>().pad(a);
+  });
+  return fine;
+}
+
+Tensor weigh(Tensor spectrum, const Tensor& weight) {
+  const int dim = int(spectrum.dim()) - 1;
+  STD_TORCH_CHECK(dim >= 1 && dim <= kMaxDim && is_complex(spectrum), "spectrum: must be complex, of rank 2 to 4");
+  check_tensor(spectrum, "spectrum", dim + 1);
+  check_tensor(weight, "weight", dim);
+  check_dtype(weight, "weight", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
+  check_size(weight, "weight", 0, spectrum.size(1));
+  for (int a = 1; a < dim; ++a)
+    STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= spectrum.size(a + 1),
+                    "weight: its other axes must be odd and at most the spectrum's");
+  const int64_t transforms = spectrum.size(0);
+  Tensor loss = empty(spectrum, {transforms}, ScalarType::Double);
+  Tensor partial = empty(spectrum, {transforms, spectrum.size(1)}, ScalarType::Double);
+  by_precision(spectrum, [&](auto zero) {
+    using T = decltype(zero);
+    WeighArgs<T> a{dim, transforms, spectrum.size(1), {}, {}, in<T>(weight), out<T>(spectrum), out<double>(loss),
+                   out<double>(partial)};
+    for (int d = 1; d < dim; ++d) {
+      a.cells[d - 1] = spectrum.size(d + 1);
+      a.band[d - 1] = weight.size(d);
+    }
+    kernels<T>().weigh(a);
+  });
+  return loss;
+}
+
+}  // namespace
+}  // namespace fastspec
+
+STABLE_TORCH_LIBRARY(fastspec, m) {
+  m.def("sort(Tensor x, float[] period, int[] cells, int[] tile, int width, bool single) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "spread(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor strengths, int[] cells, "
+      "int[] tile) -> Tensor");
+  m.def(
+      "interpolate(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) -> Tensor");
+  m.def(
+      "interpolate_slopes(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) "
+      "-> (Tensor, Tensor)");
+  m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
+  m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
+  m.def("weigh(Tensor(a!) spectrum, Tensor weight) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
+  m.impl("sort", TORCH_BOX(&fastspec::sort));
+  m.impl("spread", TORCH_BOX(&fastspec::spread));
+  m.impl("interpolate", TORCH_BOX(&fastspec::interpolate));
+  m.impl("interpolate_slopes", TORCH_BOX(&fastspec::interpolate_slopes));
+  m.impl("deconvolve", TORCH_BOX(&fastspec::deconvolve));
+  m.impl("pad", TORCH_BOX(&fastspec::pad));
+  m.impl("weigh", TORCH_BOX(&fastspec::weigh));
+}

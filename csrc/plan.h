@@ -1,0 +1,128 @@
+// The planner: which upsampling factor, window width, fine grid and tiles to use for given modes, points and eps.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "widths.h"
+
+namespace fastspec {
+
+struct PlanRequest {
+  std::vector<int64_t> modes;
+  int64_t points;
+  double eps;
+  bool single;   // float32 or complex64 data
+  bool complex;  // complex strengths, or real ones
+};
+
+struct PlanChoice {
+  std::vector<int64_t> cells;  // of the fine grid
+  std::vector<int64_t> tile;   // extent of a tile
+  int width = 0;               // of the window, in cells
+  double sigma = 0;            // smallest ratio of cells to modes
+  double error = 0;            // expected relative l2 error, aliasing and rounding
+  double nanoseconds = 0;      // estimated for one transform, points sorted, one thread
+};
+
+// Expected error of a transform in d dimensions. Aliasing: a fit to the measured error of the window, whose exponent is
+// that of the prolate function's energy outside its band. Rounding: the deconvolution divides the modes at the edge of
+// the band, and with them the rounding noise of the grid, by the small transform of a wide window.
+inline double expected_error(int width, double sigma, int dim, bool single) {
+  const double aliasing = (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
+  const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
+  double amplification = 0;
+  constexpr int samples = 16;
+  for (int i = 0; i < samples; ++i) {
+    const double z = edge * (i + 0.5) / samples;
+    amplification += std::exp(2 * bandwidth * (1 - std::sqrt(1 - z * z))) / samples;
+  }
+  const double unit = single ? 6e-8 : 1.1e-16;
+  return std::sqrt(double(dim)) * aliasing + 1.5 * unit * std::pow(amplification, 0.5 * dim);
+}
+
+// Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform.
+inline int64_t next_smooth(int64_t n) {
+  for (n += n % 2;; n += 2) {
+    int64_t rest = n;
+    for (int64_t prime : {2, 3, 5})
+      while (rest % prime == 0) rest /= prime;
+    if (rest == 1) return n;
+  }
+}
+
+// One thread, nanoseconds: fitted to this library's stages and to torch's FFT on a Zen 5 core.
+inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
+  const int dim = int(r.modes.size()), parts = r.complex ? 2 : 1, lanes = r.single ? 16 : 8;
+  const double vectors = std::ceil(double(p.width) * parts / lanes);
+  const double rows = std::pow(double(p.width), dim - 1);
+  const double per_point = 3.0 + 0.5 * dim * (p.width + 4) * vectors * 0.5 + 0.45 * rows * vectors;
+  double cells = 1;
+  for (int64_t n : p.cells) cells *= double(n);
+  const double fft = 0.08 * parts * cells * std::log2(cells + 2) * (r.single ? 1 : 2);
+  return double(r.points) * per_point + fft;
+}
+
+// The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
+inline int64_t strip_height(int64_t cells, int64_t target, int width) {
+  auto fits = [&](int64_t h) {
+    const int64_t strips = (cells + h - 1) / h;
+    return h >= width && h <= 256 && (strips == 1 || (strips % 2 == 0 && cells - (strips - 1) * h >= width));
+  };
+  for (int64_t step = 0; step < 512; ++step) {
+    const int64_t h = target + (step % 2 ? -(step + 1) / 2 : step / 2);
+    if (fits(h)) return h;
+  }
+  throw std::logic_error("no tiling of the first axis");
+}
+
+inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int width) {
+  static constexpr std::array<std::array<int64_t, 3>, 3> target{{{256, 0, 0}, {32, 32, 0}, {8, 16, 16}}};
+  std::vector<int64_t> tile(cells.size());
+  for (size_t a = 0; a < cells.size(); ++a) tile[a] = std::min(cells[a], target[cells.size() - 1][a]);
+  tile[0] = strip_height(cells[0], std::max<int64_t>(target[cells.size() - 1][0], width), width);
+  return tile;
+}
+
+inline std::vector<int> widths(bool single) {
+#define FASTSPEC_LISTED(W) W,
+  if (single) return {FASTSPEC_SINGLE_WIDTHS(FASTSPEC_LISTED)};
+  return {FASTSPEC_DOUBLE_WIDTHS(FASTSPEC_LISTED)};
+#undef FASTSPEC_LISTED
+}
+
+inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
+  PlanChoice p;
+  p.width = width;
+  p.sigma = HUGE_VAL;
+  for (int64_t modes : r.modes) {
+    const int64_t wanted = std::max<int64_t>(int64_t(std::ceil(sigma * double(modes))), 2 * width);
+    p.cells.push_back(next_smooth(wanted));
+    p.sigma = std::min(p.sigma, double(p.cells.back()) / double(modes));
+  }
+  // the window is made for sigma, and a larger one than 2 gains nothing
+  p.sigma = std::min(p.sigma, 2.5);
+  p.error = expected_error(width, p.sigma, int(r.modes.size()), r.single);
+  p.nanoseconds = estimated_cost(r, p);
+  return p;
+}
+
+// The cheapest candidate that meets eps; where eps is below the floor of the precision, the most accurate one.
+inline PlanChoice choose_plan(const PlanRequest& r) {
+  PlanChoice best;
+  best.error = best.nanoseconds = HUGE_VAL;
+  for (double sigma : {1.25, 1.5, 1.75, 2.0}) {
+    for (int width : widths(r.single)) {
+      const PlanChoice p = candidate(r, sigma, width);
+      const bool meets = p.error <= r.eps, best_meets = best.error <= r.eps;
+      if (meets ? !best_meets || p.nanoseconds < best.nanoseconds : !best_meets && p.error < best.error) best = p;
+    }
+  }
+  best.tile = tile_extents(best.cells, best.width);
+  return best;
+}
+
+}  // namespace fastspec

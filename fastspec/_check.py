@@ -1,0 +1,97 @@
+"""Checks of what users pass: each names the argument, what it was and what it must be."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+REAL_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+COMPLEX_DTYPES = (torch.complex32, torch.complex64, torch.complex128)
+
+
+def points(x: Tensor) -> None:
+    tensor("x", x)
+    if x.dtype not in REAL_DTYPES:
+        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
+    if not 1 <= x.ndim <= 3:
+        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,), (M, d) or (B, M, d)")
+    if x.ndim > 1 and not 1 <= x.shape[-1] <= 3:
+        raise ValueError(f"x: had {x.shape[-1]} dimensions, must be 1 to 3 where a grid of modes is used")
+
+
+def tensor(name: str, value) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
+
+
+def data(name: str, value: Tensor, x: Tensor, *, real: bool = False, complex: bool = False) -> None:
+    """Dtype and device of strengths, values or coefficients."""
+    tensor(name, value)
+    if value.dtype not in REAL_DTYPES + COMPLEX_DTYPES:
+        raise TypeError(f"{name}: dtype was {value.dtype}, must be floating or complex")
+    if real and value.is_complex():
+        raise TypeError(f"{name}: dtype was {value.dtype}, must be real")
+    if complex and not value.is_complex():
+        raise TypeError(f"{name}: dtype was {value.dtype}, must be complex")
+    if value.device != x.device:
+        raise ValueError(f"{name}: was on {value.device}, must be on {x.device} as x is")
+
+
+def trailing(name: str, value: Tensor, shape: Sequence[int]) -> None:
+    """The last axes of ``value``."""
+    if value.ndim < len(shape) or tuple(value.shape[value.ndim - len(shape) :]) != tuple(shape):
+        wanted = ", ".join(str(n) for n in shape)
+        raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be (..., {wanted})")
+
+
+def sets(name: str, value: Tensor, x: Tensor, core: int) -> None:
+    """With points (B, M, d) the data's first axis is B; ``core`` axes at its end are the transform's."""
+    if x.ndim == 3 and (value.ndim <= core or value.shape[0] != x.shape[0]):
+        raise ValueError(f"{name}: shape was {tuple(value.shape)}, must begin with {x.shape[0]}, x's number of sets")
+
+
+def modes(value, dim: int) -> tuple[int, ...]:
+    counts = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else None
+    if counts is None or not all(isinstance(n, int) for n in counts):
+        raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints")
+    if len(counts) != dim:
+        raise ValueError(f"modes: was {value!r}, must have {dim} numbers, one per dimension of x")
+    if min(counts) < 1:
+        raise ValueError(f"modes: was {value!r}, must be at least 1 in each dimension")
+    return counts
+
+
+def period(value, dim: int) -> tuple[float, ...]:
+    if isinstance(value, (int, float)):
+        value = (value,) * dim
+    if not isinstance(value, Sequence) or not all(isinstance(p, (int, float)) for p in value):
+        raise TypeError(f"period: was {value!r}, must be a float or one per dimension")
+    if len(value) != dim:
+        raise ValueError(f"period: was {value!r}, must be a float or {dim} of them, one per dimension of x")
+    if not all(0 < p < math.inf for p in value):
+        raise ValueError(f"period: was {value!r}, must be positive and finite")
+    return tuple(float(p) for p in value)
+
+
+def sign(value) -> int:
+    if value not in (-1, 1):
+        raise ValueError(f"sign: was {value!r}, must be -1 or +1")
+    return int(value)
+
+
+def eps(value, dtype: torch.dtype) -> float:
+    if value is None:
+        return 1e-12 if dtype == torch.float64 else 1e-6
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"eps: was {value!r}, must be a float")
+    if not 0 < value < 1:
+        raise ValueError(f"eps: was {value!r}, must be between 0 and 1")
+    return float(value)
+
+
+def order(value) -> bool:
+    """True for centered."""
+    if value not in ("centered", "fft"):
+        raise ValueError(f"order: was {value!r}, must be 'centered' or 'fft'")
+    return value == "centered"

@@ -1,0 +1,103 @@
+"""The raw ops, without gradients: shapes and dtypes for tracing, and nothing else calls torch.ops.fastspec.
+
+Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
+"""
+
+import torch
+from torch import Tensor
+from torch.library import register_fake
+
+from . import _C as _C  # registers the ops
+
+_ops = torch.ops.fastspec
+
+
+def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Points (S, M, d) -> positions on the fine grid (S, M, d), their order (S, M), first point of each tile.
+
+    Raises ValueError where a coordinate is not finite.
+    """
+    try:
+        return _ops.sort(x, period, cells, tile, width, single)
+    except RuntimeError as error:
+        if "non-finite" not in str(error):
+            raise
+        raise ValueError("x: had non-finite points, must be finite") from None
+
+
+def spread(position, order, starts, polynomials, strengths: Tensor, cells, tile) -> Tensor:
+    """Strengths (S, C, M), real or complex -> fine grid (S, C, *cells)."""
+    return _ops.spread(position, order, starts, polynomials, strengths, cells, tile)
+
+
+def interpolate(position, order, starts, polynomials, grid: Tensor, tile) -> Tensor:
+    """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
+    return _ops.interpolate(position, order, starts, polynomials, grid, tile)
+
+
+def interpolate_slopes(position, order, starts, polynomials, grid: Tensor, tile) -> tuple[Tensor, Tensor]:
+    """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
+    return _ops.interpolate_slopes(position, order, starts, polynomials, grid, tile)
+
+
+def deconvolve(fine: Tensor, factors: Tensor, modes, negative, centered: bool) -> Tensor:
+    """Fine spectrum (R, *cells) -> modes (R, *modes), each times its factors."""
+    return _ops.deconvolve(fine, factors, modes, negative, centered)
+
+
+def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tensor:
+    """Transpose of deconvolve: modes (R, *modes) -> fine spectrum (R, *cells), zero elsewhere."""
+    return _ops.pad(modes, factors, cells, negative, centered)
+
+
+def weigh(spectrum: Tensor, weight: Tensor) -> Tensor:
+    """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first: spectrum *= weight, in place.
+
+    ``weight`` (K, *band), band odd, in FFT order; the spectrum is cleared outside it. Returns, in float64 (R,), the sum
+    of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere.
+    """
+    return _ops.weigh(spectrum, weight)
+
+
+@register_fake("fastspec::sort")
+def _(x, period, cells, tile, width, single):
+    tiles = 1
+    for n, t in zip(cells, tile, strict=True):
+        tiles *= -(-n // t)
+    sets, count, _ = x.shape
+    return (
+        x.new_empty(x.shape, dtype=torch.int32 if single else torch.int64),
+        x.new_empty((sets, count), dtype=torch.int32),
+        x.new_empty((sets, tiles + 1), dtype=torch.int32),
+    )
+
+
+@register_fake("fastspec::spread")
+def _(position, order, starts, polynomials, strengths, cells, tile):
+    return strengths.new_empty((*strengths.shape[:2], *cells))
+
+
+@register_fake("fastspec::interpolate")
+def _(position, order, starts, polynomials, grid, tile):
+    return grid.new_empty((*grid.shape[:2], position.shape[1]))
+
+
+@register_fake("fastspec::interpolate_slopes")
+def _(position, order, starts, polynomials, grid, tile):
+    values = grid.new_empty((*grid.shape[:2], position.shape[1]))
+    return values, grid.new_empty((*values.shape, position.shape[2]))
+
+
+@register_fake("fastspec::deconvolve")
+def _(fine, factors, modes, negative, centered):
+    return fine.new_empty((fine.shape[0], *modes))
+
+
+@register_fake("fastspec::pad")
+def _(modes, factors, cells, negative, centered):
+    return modes.new_empty((modes.shape[0], *cells))
+
+
+@register_fake("fastspec::weigh")
+def _(spectrum, weight):
+    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)

@@ -1,0 +1,442 @@
+"""The transforms as autograd functions on normalised shapes: points (S, M, d), strengths (S, C, M), modes (S, C, *modes).
+
+Each transform is a short composition of raw ops and torch's FFT. Type 2's slopes come from the window's derivative in
+the same interpolation, so a gradient in the points costs one FFT in any dimension. Every backward is written with these
+same functions, so any order of derivative is there.
+
+With t = sign * 2 pi k / period and bars for gradients:
+
+    type 1   F_k = sum_j c_j e^(i t.x_j)     c_j bar = type2(F bar, -sign)    x_j bar = Re(conj(c_j) slopes(F bar, -sign)_j)
+    type 2   c_j = sum_k f_k e^(i t.x_j)     f_k bar = type1(c bar, -sign)    x_j bar = Re(conj(c_j bar) slopes(f, sign)_j)
+    slopes   s_ja = type2(i t_a f)_j         so its gradients are those of type 2 at i t_a f
+
+The real transforms are the same sums over half the modes: with m_k the times a mode counts (1 where its partner is not
+on the grid or is itself, else 2), type 1 is the half spectrum and type 2 is Re sum_k m_k f_k e^(i t.x_j).
+"""
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from . import _C, _ops
+
+
+class Layout(NamedTuple):
+    """What is fixed about a transform before its data come: all plain numbers."""
+
+    modes: tuple[int, ...]
+    half_modes: tuple[int, ...]  # the last axis halved: its wavenumbers 0 ... N//2
+    period: tuple[float, ...]
+    centered: bool
+    cells: tuple[int, ...]
+    tile: tuple[int, ...]
+    width: int
+    sigma: float
+
+    @property
+    def dim(self) -> int:
+        return len(self.modes)
+
+
+class Points(NamedTuple):
+    """Points sorted on the fine grid, and the window there. See _ops.sort and Tables."""
+
+    position: Tensor  # (S, M, d) int32 or int64
+    order: Tensor  # (S, M) int32
+    starts: Tensor  # (S, tiles + 1) int32
+    polynomials: Tensor  # these three from Tables
+    factors: Tensor
+    half_factors: Tensor
+
+
+class Kind(NamedTuple):
+    """Which transform of a layout: the sign of the exponent, and whether strengths are real and modes halved."""
+
+    layout: Layout
+    sign: int
+    real: bool
+
+    @property
+    def mode_shape(self) -> tuple[int, ...]:
+        return self.layout.half_modes if self.real else self.layout.modes
+
+    def flipped(self) -> "Kind":
+        return self if self.real else self._replace(sign=-self.sign)
+
+
+# --- planning ---------------------------------------------------------------------------------------------------------
+
+
+class Tables(NamedTuple):
+    """The window of a layout: its taps' polynomials, and the deconvolution factors of the modes and the half modes."""
+
+    polynomials: Tensor  # (degree + 1, width)
+    factors: Tensor  # of each axis' modes in turn
+    half_factors: Tensor  # the same, the last axis halved
+
+
+@torch._dynamo.assume_constant_result
+def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, device: str):
+    """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered."""
+    layout = _layout(modes, period, centered, points, eps, single, real)
+    return layout, _tables(layout, single, device)
+
+
+@lru_cache(maxsize=256)
+def _layout(modes, period, centered, points, eps, single, real) -> Layout:
+    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real)
+    half_modes = (*modes[:-1], modes[-1] // 2 + 1)
+    cells, tile = tuple(choice.cells), tuple(choice.tile)
+    return Layout(modes, half_modes, period, centered, cells, tile, choice.width, choice.sigma)
+
+
+@lru_cache(maxsize=64)
+def _tables(layout: Layout, single: bool, device: str) -> Tables:
+    window = _C.Window(layout.width, layout.sigma)
+    one_sided = [
+        torch.tensor(window.deconvolution(n // 2, cells), dtype=torch.float64)
+        for n, cells in zip(layout.modes, layout.cells, strict=True)
+    ]
+    axes = [table[axis_wavenumbers(n, layout.centered).abs()] for n, table in zip(layout.modes, one_sided, strict=True)]
+    tables = (
+        torch.tensor(window.polynomials(), dtype=torch.float64),
+        torch.cat(axes),
+        torch.cat([*axes[:-1], one_sided[-1]]),
+    )
+    return Tables(*(t.to(device=device, dtype=torch.float32 if single else torch.float64) for t in tables))
+
+
+def axis_wavenumbers(n: int, centered: bool, device=None) -> Tensor:
+    k = torch.arange(-(n // 2), (n + 1) // 2, device=device)
+    return k if centered else torch.fft.ifftshift(k)
+
+
+def multiplicity(modes: int, dtype, device) -> Tensor:
+    """m_k along the halved axis of ``modes`` modes."""
+    m = torch.full((modes // 2 + 1,), 2.0, dtype=dtype, device=device)
+    m[0] = 1
+    if modes % 2 == 0:
+        m[-1] = 1
+    return m
+
+
+def phase_rates(kind: Kind, like: Tensor) -> list[Tensor]:
+    """t = sign 2 pi k / period along each axis of the modes, broadcastable against (..., *modes)."""
+    layout, rates = kind.layout, []
+    for a, n in enumerate(layout.modes):
+        halved = kind.real and a == layout.dim - 1
+        k = torch.arange(n // 2 + 1, device=like.device) if halved else axis_wavenumbers(n, layout.centered, like.device)
+        k = k.to(like.real.dtype) * (kind.sign * 2 * math.pi / layout.period[a])
+        rates.append(k.reshape(-1, *[1] * (layout.dim - 1 - a)))
+    return rates
+
+
+# --- raw transforms ---------------------------------------------------------------------------------------------------
+
+
+def _fft(x: Tensor, dims, sign: int) -> Tensor:
+    return torch.fft.fftn(x, dim=dims) if sign < 0 else torch.fft.ifftn(x, dim=dims, norm="forward")
+
+
+def half_spectrum(points: Points, layout: Layout, c: Tensor) -> Tensor:
+    """Real strengths (S, C, M) to the fine spectrum (S, C, *cells[:-1], modes[-1] // 2 + 1), sign -1."""
+    grid = _ops.spread(*points[:4], c, layout.cells, layout.tile)
+    fine = torch.fft.rfft(grid, dim=-1)[..., : layout.half_modes[-1]]
+    return fine if layout.dim == 1 else _fft(fine, tuple(range(2, layout.dim + 1)), -1)
+
+
+def half_grid(layout: Layout, fine: Tensor) -> Tensor:
+    """The transpose of half_spectrum's FFTs: fine half spectrum to the real grid, sign +1."""
+    if layout.dim > 1:
+        fine = _fft(fine, tuple(range(2, layout.dim + 1)), 1)
+    return torch.fft.irfft(fine, n=layout.cells[-1], dim=-1, norm="forward")
+
+
+def negative_modes(layout: Layout, real: bool) -> list[int]:
+    negative = [n // 2 for n in layout.modes]
+    if real:
+        negative[-1] = 0
+    return negative
+
+
+def _type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
+    layout = kind.layout
+    if kind.real:
+        fine, factors = half_spectrum(points, layout, c), points.half_factors
+    else:
+        grid = _ops.spread(*points[:4], c, layout.cells, layout.tile)
+        fine, factors = _fft(grid, tuple(range(2, layout.dim + 2)), kind.sign), points.factors
+    modes = _ops.deconvolve(
+        fine.flatten(0, 1), factors, kind.mode_shape, negative_modes(layout, kind.real), layout.centered
+    )
+    return modes.unflatten(0, c.shape[:2])
+
+
+def _fine_grid(points: Points, f: Tensor, kind: Kind) -> Tensor:
+    layout, negative = kind.layout, negative_modes(kind.layout, kind.real)
+    if not kind.real:
+        fine = _ops.pad(f.flatten(0, 1), points.factors, layout.cells, negative, layout.centered)
+        return _fft(fine.unflatten(0, f.shape[:2]), tuple(range(2, layout.dim + 2)), kind.sign)
+    cells = (*layout.cells[:-1], layout.half_modes[-1])
+    if layout.modes[-1] % 2 == 0:  # irfft counts it twice
+        f = torch.cat([f[..., :-1], f[..., -1:] / 2], -1)
+    fine = _ops.pad(f.flatten(0, 1).contiguous(), points.half_factors, cells, negative, layout.centered)
+    return half_grid(layout, fine.unflatten(0, f.shape[:2]))
+
+
+def _type2(points: Points, f: Tensor, kind: Kind) -> Tensor:
+    return _ops.interpolate(*points[:4], _fine_grid(points, f, kind).contiguous(), kind.layout.tile)
+
+
+def _slopes(points: Points, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    layout = kind.layout
+    values, slopes = _ops.interpolate_slopes(*points[:4], _fine_grid(points, f, kind).contiguous(), layout.tile)
+    per_unit = [n / p for n, p in zip(layout.cells, layout.period, strict=True)]
+    return values, slopes * torch.tensor(per_unit, dtype=values.real.dtype, device=values.device)
+
+
+# --- autograd ---------------------------------------------------------------------------------------------------------
+
+
+def _merge(t: Tensor, in_dim, batch: int, into: int) -> Tensor:
+    """vmap's axis merged into axis ``into`` of a tensor, made by expansion where there is none."""
+    t = t.unsqueeze(into).expand(*t.shape[:into], batch, *t.shape[into:]) if in_dim is None else t.movedim(in_dim, into)
+    return t.flatten(into, into + 1).contiguous()
+
+
+def _vmap(function, info, in_dims, x, data, *rest):
+    """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
+    points, kind = Points(*rest[:6]), rest[6]
+    batch, own_points = info.batch_size, in_dims[2] is not None
+    if own_points or in_dims[0] is not None:
+        x = _merge(x, in_dims[0], batch, 0)
+        shared = [_merge(t, dim, batch, 0) for t, dim in zip(points[:3], in_dims[2:5], strict=True)]
+        points = Points(*shared, *points[3:])
+    into = 0 if own_points or in_dims[0] is not None else 1
+    out = function(x, _merge(data, in_dims[1], batch, into), *points, kind)
+    if isinstance(out, tuple):
+        return tuple(o.unflatten(into, (batch, -1)) for o in out), (into,) * len(out)
+    return out.unflatten(into, (batch, -1)), into
+
+
+def _sort(x: Tensor, layout: Layout, single: bool):
+    return _ops.sort(x.contiguous(), layout.period, layout.cells, layout.tile, layout.width, single)
+
+
+class Sort(Function):
+    """Points to (position, order, starts): integers, so without gradients."""
+
+    @staticmethod
+    def forward(x, layout: Layout, single: bool):
+        return _sort(x, layout, single)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(*output)
+
+    @staticmethod
+    def backward(ctx, *_):
+        return None, None, None
+
+    @staticmethod
+    def jvp(ctx, *_):
+        return None, None, None
+
+    @staticmethod
+    def vmap(info, in_dims, x, layout, single):
+        out = Sort.apply(_merge(x, in_dims[0], info.batch_size, 0), layout, single)
+        return tuple(o.unflatten(0, (info.batch_size, -1)) for o in out), (0, 0, 0)
+
+
+class _Transform(Function):
+    """What type 1, type 2 and its slopes share. Inputs: x, data, the six tensors of Points, kind."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, data, *points, kind = inputs
+        ctx.kind = kind
+        ctx.save_for_backward(x, data, *points)
+
+
+def _no_gradients(*first):
+    return (*first, None, None, None, None, None, None, None)
+
+
+def _point_gradient(strengths: Tensor, slopes: Tensor) -> Tensor:
+    """Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, C, M, d) -> (S, M, d)."""
+    product = strengths.conj().unsqueeze(-1) * slopes
+    return (product.real if product.is_complex() else product).sum(1)
+
+
+def _adjoint_modes(f: Tensor, kind: Kind) -> Tensor:
+    """Modes whose type 2 is the adjoint of type 1: over half the modes, m_k is taken out beforehand."""
+    return f / multiplicity(kind.layout.modes[-1], f.real.dtype, f.device) if kind.real else f
+
+
+def _adjoint_of_type2(f: Tensor, kind: Kind) -> Tensor:
+    return f * multiplicity(kind.layout.modes[-1], f.real.dtype, f.device) if kind.real else f
+
+
+class Type1(_Transform):
+    @staticmethod
+    def forward(x, c, *rest):
+        return _type1(Points(*rest[:6]), c.contiguous(), rest[6])
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, c, *points = ctx.saved_tensors
+        kind, grad = ctx.kind.flipped(), _adjoint_modes(grad, ctx.kind)
+        if not ctx.needs_input_grad[0]:
+            return _no_gradients(None, type2(x, grad, *points, kind))
+        c_grad, s = slopes(x, grad, *points, kind)
+        return _no_gradients(_point_gradient(c, s), c_grad)
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        return _vmap(type1, info, in_dims, *args)
+
+
+class Type2(_Transform):
+    @staticmethod
+    def forward(x, f, *rest):
+        return _type2(Points(*rest[:6]), f.contiguous(), rest[6])
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, f, *points = ctx.saved_tensors
+        x_grad = f_grad = None
+        if ctx.needs_input_grad[0]:
+            x_grad = _point_gradient(grad, slopes(x, f, *points, ctx.kind)[1])
+        if ctx.needs_input_grad[1]:
+            f_grad = _adjoint_of_type2(type1(x, grad, *points, ctx.kind.flipped()), ctx.kind)
+        return _no_gradients(x_grad, f_grad)
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        return _vmap(type2, info, in_dims, *args)
+
+
+class Slopes(_Transform):
+    """Type 2 and its slopes in the points, (S, C, M) and (S, C, M, d)."""
+
+    @staticmethod
+    def forward(x, f, *rest):
+        return _slopes(Points(*rest[:6]), f.contiguous(), rest[6])
+
+    @staticmethod
+    def backward(ctx, value_grad, slope_grad):
+        x, f, *points = ctx.saved_tensors
+        kind, dim = ctx.kind, ctx.kind.layout.dim
+        # values and slopes are one type 2 with d + 1 times the channels: of f, and of i t_a f
+        rates = [1j * t for t in phase_rates(kind, f)]
+        grad = torch.cat([value_grad.unsqueeze(1), slope_grad.movedim(-1, 1)], 1)  # (S, d + 1, C, M)
+        x_grad = f_grad = None
+        if ctx.needs_input_grad[0]:
+            stack = torch.stack([f, *[r * f for r in rates]], 1).flatten(1, 2)
+            x_grad = _point_gradient(grad.flatten(1, 2), slopes(x, stack, *points, kind)[1])
+        if ctx.needs_input_grad[1]:
+            back = type1(x, grad.flatten(1, 2), *points, kind.flipped()).unflatten(1, (dim + 1, -1))
+            back = back[:, 0] + sum(r.conj() * back[:, a + 1] for a, r in enumerate(rates))
+            f_grad = _adjoint_of_type2(back, kind)
+        return _no_gradients(x_grad, f_grad)
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        return _vmap(slopes, info, in_dims, *args)
+
+
+# --- forward mode ---
+
+
+class _ForwardMode:
+    """Keeps the inputs for the jvp too."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _Transform.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:-1])
+
+
+def _tangent_channels(x_tangent: Tensor, c: Tensor) -> Tensor:
+    """c_j dx_ja for each axis: (S, M, d), (S, C, M) -> (S, d * C, M)."""
+    return (x_tangent.movedim(-1, 1).unsqueeze(2) * c.unsqueeze(1)).flatten(1, 2)
+
+
+def _sum_tangents(*terms):
+    return sum(t for t in terms if t is not None)
+
+
+class ForwardType1(_ForwardMode, Type1):
+    @staticmethod
+    def jvp(ctx, x_tangent, c_tangent, *_):
+        x, c, *points = ctx.saved_tensors
+        from_c = None if c_tangent is None else type1(x, c_tangent, *points, ctx.kind)
+        if x_tangent is None:
+            return from_c
+        rates = phase_rates(ctx.kind, c)
+        sign = -1 if ctx.kind.real else 1  # of the half transforms the kind's sign is type 2's
+        moved = type1(x, _tangent_channels(x_tangent, c), *points, ctx.kind).unflatten(1, (len(rates), -1))
+        return _sum_tangents(from_c, *(sign * 1j * r * moved[:, a] for a, r in enumerate(rates)))
+
+
+class ForwardType2(_ForwardMode, Type2):
+    @staticmethod
+    def jvp(ctx, x_tangent, f_tangent, *_):
+        x, f, *points = ctx.saved_tensors
+        from_f = None if f_tangent is None else type2(x, f_tangent, *points, ctx.kind)
+        if x_tangent is None:
+            return from_f
+        moved = slopes(x, f, *points, ctx.kind)[1] * x_tangent.unsqueeze(1)
+        return _sum_tangents(from_f, moved.sum(-1))
+
+
+class ForwardSlopes(_ForwardMode, Slopes):
+    @staticmethod
+    def jvp(ctx, x_tangent, f_tangent, *_):
+        x, f, *points = ctx.saved_tensors
+        kind, dim = ctx.kind, ctx.kind.layout.dim
+        values, tangents = (None, None) if f_tangent is None else slopes(x, f_tangent, *points, kind)
+        if x_tangent is None:
+            return values, tangents
+        values = _sum_tangents(values, (slopes(x, f, *points, kind)[1] * x_tangent.unsqueeze(1)).sum(-1))
+        stack = torch.cat([1j * t * f for t in phase_rates(kind, f)], 1)
+        second = slopes(x, stack, *points, kind)[1].unflatten(1, (dim, -1))  # (S, a, C, M, b)
+        moved = (second * x_tangent.movedim(-1, 1)[:, :, None, :, None]).sum(1)
+        return values, _sum_tangents(tangents, moved)
+
+
+def _apply(function, forward_mode, raw, x, data, *rest):
+    """The right one of a transform's three forms.
+
+    torch.compile refuses a Function with a jvp, and miscalls one inside another's backward; it never differentiates a
+    backward, so there the raw transform will do.
+    """
+    if not torch.compiler.is_compiling():
+        return forward_mode.apply(x, data, *rest)
+    if torch.is_grad_enabled() and (x.requires_grad or data.requires_grad):
+        return function.apply(x, data, *rest)
+    return raw(Points(*rest[:6]), data.contiguous(), rest[6])
+
+
+def sort(x: Tensor, layout: Layout, single: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """(S, M, d) -> position, order, starts, as _ops.sort."""
+    return _sort(x.detach(), layout, single) if torch.compiler.is_compiling() else Sort.apply(x, layout, single)
+
+
+def type1(x, c, *rest):
+    """(S, M, d), (S, C, M), the tensors of Points, kind -> (S, C, *modes)."""
+    return _apply(Type1, ForwardType1, _type1, x, c, *rest)
+
+
+def type2(x, f, *rest):
+    """(S, M, d), (S, C, *modes), the tensors of Points, kind -> (S, C, M)."""
+    return _apply(Type2, ForwardType2, _type2, x, f, *rest)
+
+
+def slopes(x, f, *rest):
+    """As type2, and its slopes in the points (S, C, M, d)."""
+    return _apply(Slopes, ForwardSlopes, _slopes, x, f, *rest)

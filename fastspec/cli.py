@@ -1,0 +1,89 @@
+"""The ``fastspec`` command."""
+
+import platform
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from .recipes import RECIPES, run_recipe
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fastspec")
+def main() -> None:
+    """Measure and cure the spectral bias of neural networks."""
+
+
+@main.command("list")
+def list_recipes() -> None:
+    """List the recipes that ``run`` knows."""
+    width = max(map(len, RECIPES))
+    for recipe in RECIPES.values():
+        click.echo(f"{recipe.name:{width}}  {recipe.summary}")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(list(RECIPES)), metavar="NAME")
+@click.option("--quick", is_flag=True, help="A smaller variant, for a first look.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Where to write.  [default: results/NAME]"
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--seed", type=int, help="Seed of every random number.  [the recipe's own]")
+@click.pass_context
+def run(ctx: click.Context, name: str, quick: bool, out: Path | None, device: str, seed: int | None) -> None:
+    """Run a recipe: train, write figures and result.json, check its claim.
+
+    Exits with 1 where the claim does not hold. ``fastspec list`` shows the names.
+    """
+    out = out or Path("results") / name
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.ClickException("torch finds no CUDA device")
+    try:
+        result = run_recipe(RECIPES[name], out, quick=quick, device=device, seed=seed)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}; recipes need the demo extra: pip install 'fastspec[demo]'") from error
+    summarise(result, out)
+    ctx.exit(0 if result["holds"] else 1)
+
+
+def summarise(result: dict[str, Any], out: Path) -> None:
+    click.echo(f"\n{result['recipe']}: {result['claim']}")
+    click.echo(f"  {'holds' if result['holds'] else 'DOES NOT HOLD'}, in {result['seconds']:.0f} s")
+    for name, value in result["headline"].items():
+        click.echo(f"  {name.replace('_', ' ')}: {readable(value)}")
+    click.echo(f"  wrote to {out}: {', '.join(['result.json', *result['figures']])}")
+
+
+def readable(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {readable(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(readable, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "never" if value is None else str(value)
+
+
+@main.command()
+def info() -> None:
+    """Print versions, the processor's capabilities, and how fastspec was built."""
+    from . import _C
+
+    facts = {
+        "fastspec": version("fastspec"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "cpu capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "no device",
+        "triton": version("triton") if find_spec("triton") else "not installed",
+        **{f"build: {name}": value for name, value in _C.build_info().items()},
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:{width}}  {value}")

@@ -1,0 +1,229 @@
+"""Finding the frequencies that carry a signal: peaks of a gridded spectrum, and lines in scattered data."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor
+
+from .. import _check
+from ..nufft import nufft1
+
+# Odd width, in modes along each axis, of the neighbourhood that a peak's background is estimated from: about a hundred
+# modes or fewer in every dimension, so that the estimate costs little more than the spectrum's own memory.
+_BACKGROUND_WIDTH = {1: 17, 2: 9, 3: 5}
+_BACKGROUND_QUANTILE = 0.25
+_FALSE_ALARM = 0.01
+_ROUNDING = 1e-5
+_MOST_MODES = 2**21
+
+
+def spectral_peaks(magnitude: Tensor, *, significant: bool = True) -> Tensor:
+    """Strict local maxima of a spectrum's magnitude, largest first.
+
+    A mode is a peak if it exceeds all its 3^d - 1 neighbours; modes outside the grid count as lower. Scattered points
+    sprinkle every spectrum with local maxima that carry nothing, so ``significant`` keeps only those that stand out of
+    their background as noise would in one grid of a hundred: the background's mean power is estimated from the lower
+    quartile of the surrounding modes, which peaks and a steep trend both leave alone, and noise power is exponentially
+    distributed about it.
+
+    Args:
+        magnitude: real, ``(*modes)``, one to three dimensions.
+        significant: keep only peaks that stand out of the background; ``False`` keeps every strict local maximum.
+
+    Returns:
+        int64 ``(P, d)`` indices into ``magnitude``.
+
+    Raises:
+        ValueError: if ``magnitude`` has not one to three dimensions.
+    """
+    if magnitude.ndim not in _BACKGROUND_WIDTH:
+        raise ValueError(f"magnitude: had {magnitude.ndim} dimensions, must have 1 to 3")
+    keep = _strict_maxima(magnitude) & (magnitude > _ROUNDING * magnitude.max())
+    if significant:
+        keep &= magnitude > _noise_level(magnitude)
+    found = keep.nonzero()
+    return found[magnitude[keep].argsort(descending=True)]
+
+
+def _strict_maxima(magnitude: Tensor) -> Tensor:
+    windows = _windows(magnitude, 3, -math.inf)
+    centre = windows.shape[-1] // 2
+    others = torch.cat([windows[..., :centre], windows[..., centre + 1 :]], -1)
+    return magnitude > others.amax(-1)
+
+
+def _noise_level(magnitude: Tensor) -> Tensor:
+    """The magnitude that noise like a mode's surroundings reaches in one grid of a hundred."""
+    windows = _windows(magnitude, _BACKGROUND_WIDTH[magnitude.ndim], math.nan)
+    background = torch.nanquantile(windows, _BACKGROUND_QUANTILE, dim=-1)
+    mean_power = background**2 / -math.log1p(-_BACKGROUND_QUANTILE)
+    return (mean_power * math.log(magnitude.numel() / _FALSE_ALARM)).sqrt()
+
+
+def _windows(values: Tensor, width: int, outside: float) -> Tensor:
+    """(*modes) -> (*modes, width^d): each mode's neighbourhood, ``outside`` where it leaves the grid."""
+    d = values.ndim
+    values = torch.nn.functional.pad(values, (width // 2,) * (2 * d), value=outside)
+    for axis in range(d):
+        values = values.unfold(axis, width, 1)
+    return values.flatten(-d)
+
+
+def dominant_frequencies(
+    x: Tensor,
+    y: Tensor,
+    n_frequencies: int,
+    *,
+    max_frequency: float | None = None,
+    trend_degree: int = 3,
+    min_separation: float = 2.0,
+) -> Tensor:
+    """The ``n_frequencies`` strongest oscillations of scattered data, off any grid, whatever trend they ride on.
+
+    Prewhitening, as astronomers do with unevenly sampled light curves (Lenz & Breger 2005, Period04): take the
+    nonuniform spectrum of the residual on a grid finer than its resolution, pick the largest peak, fit a polynomial
+    trend and sinusoids at all picked frequencies jointly by least squares, correct the frequencies by one Gauss-Newton
+    step of the same fit, subtract, repeat. The joint fit keeps a trend's leakage, and that of strong lines, from
+    posing as peaks.
+
+    The search reaches, along each axis, the Nyquist frequency of the median spacing of the distinct coordinates: on a
+    regular grid that is the grid's own, for scattered points far more than M^(1/d). It is cut off where the search
+    grid would exceed 2^21 modes: 2.6e5 cycles per span in 1-D, 180 in 2-D, 31 in 3-D. Give ``max_frequency`` to
+    search less, for speed or where strong noise would win at frequencies you know to be empty.
+
+    Args:
+        x: real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3, in your units.
+        y: real ``(M,)`` or ``(M, C)``; channels share the frequencies, their powers add after scaling to unit variance.
+        n_frequencies: how many.
+        max_frequency: upper limit per axis, in cycles per unit of ``x``.
+        trend_degree: total degree of the polynomial trend fitted along.
+        min_separation: least distance between picked frequencies, and from zero, in cycles per span of ``x``.
+
+    Returns:
+        float64 ``(n_frequencies, d)`` on the device of ``x``, cycles per unit, strongest first; of the two signs of a
+        frequency, the one whose first non-zero entry is positive.
+
+    Raises:
+        TypeError: if ``x`` or ``y`` is not a real floating-point tensor, or ``n_frequencies`` is not an int.
+        ValueError: if shapes disagree, d > 3, values are not finite, or the data cannot tell that many
+            frequencies apart (too few points, no extent, or no room between ``min_separation`` and ``max_frequency``).
+    """
+    x, y = _checked_data(x, y, n_frequencies)
+    span = x.amax(0) - x.amin(0)
+    if not bool((span > 0).all()):
+        raise ValueError("x: had no extent along some dimension, must have some along each")
+    centre = (x.amax(0) + x.amin(0)) / 2
+    unit_x = (x - centre) / span
+    y = (y - y.mean(0)) / y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
+    trend = _polynomials(2 * unit_x, trend_degree)
+    if len(x) <= trend.shape[1] + n_frequencies * (2 + x.shape[1]):
+        raise ValueError(f"x: had {len(x)} points, must have more to fit a trend and {n_frequencies} frequencies")
+    grid = _Grid(unit_x, _limits(unit_x, span, max_frequency))
+    picked = unit_x.new_zeros(0, x.shape[1])
+    residual = y - trend @ _least_squares(trend, y)
+    for _ in range(n_frequencies):
+        picked = torch.cat([picked, grid.largest(residual, picked, min_separation)[None]])
+        picked, residual = _refit(unit_x, y, trend, picked, min_separation / 4)
+    return _positive(picked) / span
+
+
+def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Tensor]:
+    _check.tensor("x", x)
+    for name, value in (("x", x), ("y", y)):
+        _check.data(name, value, x, real=True)
+        if value.ndim not in (1, 2) or value.numel() == 0:
+            raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be (M,) or (M, columns) and not empty")
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"{name}: had non-finite values, must be finite")
+    if isinstance(n_frequencies, bool) or not isinstance(n_frequencies, int):
+        raise TypeError(f"n_frequencies: was {type(n_frequencies).__name__}, must be an int")
+    if n_frequencies < 0:
+        raise ValueError(f"n_frequencies: was {n_frequencies}, must be at least 0")
+    if len(x) != len(y):
+        raise ValueError(f"y: had {len(y)} rows, must have {len(x)} as x has")
+    if x.ndim == 2 and x.shape[1] > 3:
+        raise ValueError(f"x: had {x.shape[1]} dimensions, must have 1 to 3: the search is on a grid")
+    return tuple(t.detach().double().reshape(len(t), -1) for t in (x, y))
+
+
+def _limits(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> list[float]:
+    """Highest frequency per axis, in cycles per span."""
+    if max_frequency is not None:
+        if not 0 < max_frequency < math.inf:
+            raise ValueError(f"max_frequency: was {max_frequency}, must be positive")
+        return [max_frequency * s for s in span.tolist()]
+    # Rounded, or coordinates of one grid line that differ in their last digit would count as close neighbours.
+    gaps = [column.mul(1e6).round().unique().diff().median().item() / 1e6 for column in unit_x.unbind(1)]
+    return [0.5 / gap for gap in gaps]
+
+
+class _Grid:
+    """Nonuniform power spectrum on a grid finer than the resolution 1 / span, and its largest peak."""
+
+    def __init__(self, unit_x: Tensor, limits: list[float]):
+        d = unit_x.shape[1]
+        self.unit_x = unit_x
+        self.oversampling = 4 if d < 3 else 2
+        most = int(_MOST_MODES ** (1 / d)) // 2 - 1
+        self.half = [max(1, min(most, int(self.oversampling * limit))) for limit in limits]
+        axes = [torch.arange(-h, h + 1, device=unit_x.device, dtype=unit_x.dtype) for h in self.half]
+        self.frequency = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1) / self.oversampling
+
+    def largest(self, residual: Tensor, picked: Tensor, min_separation: float) -> Tensor:
+        modes = tuple(2 * h + 1 for h in self.half)
+        spectrum = nufft1(self.unit_x, residual.mT.contiguous(), modes, eps=1e-6, period=float(self.oversampling))
+        power = (spectrum.real**2 + spectrum.imag**2).sum(0)
+        for taken in itertools.chain([torch.zeros_like(self.unit_x[0])], picked, -picked):
+            power[(self.frequency - taken).norm(dim=-1) < min_separation] = -1
+        best = int(power.argmax())
+        if power.flatten()[best] < 0:
+            raise ValueError(
+                f"n_frequencies: must be at most {len(picked)}, the separate frequencies that these data resolve"
+                " up to max_frequency"
+            )
+        return self.frequency.flatten(end_dim=-2)[best]
+
+
+def _refit(unit_x: Tensor, y: Tensor, trend: Tensor, picked: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Gauss-Newton on the frequencies of the joint fit, amplitudes projected out; steps of at most ``most``."""
+    for _ in range(3):
+        design, residual, jacobian = _joint_fit(unit_x, y, trend, picked)
+        jacobian = (jacobian - design @ _least_squares(design, jacobian)).reshape(residual.numel(), -1)
+        step = _least_squares(jacobian, residual.reshape(-1, 1))
+        picked = picked + step.reshape_as(picked).clamp(-most, most)
+    return picked, _joint_fit(unit_x, y, trend, picked)[1]
+
+
+def _joint_fit(unit_x: Tensor, y: Tensor, trend: Tensor, picked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Design (M, P), residual (M, C) and the fit's derivative in each frequency (M, C * n * d)."""
+    phase = 2 * math.pi * unit_x @ picked.mT
+    cos, sin = phase.cos(), phase.sin()
+    design = torch.cat([trend, cos, sin], 1)
+    amplitudes = _least_squares(design, y)
+    a, b = amplitudes[trend.shape[1] :].chunk(2)
+    slope = 2 * math.pi * torch.einsum("mncd->mcnd", _slopes(cos, sin, a, b)[..., None] * unit_x[:, None, None])
+    return design, y - design @ amplitudes, slope.flatten(1)
+
+
+def _slopes(cos: Tensor, sin: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return cos[:, :, None] * b - sin[:, :, None] * a
+
+
+def _least_squares(design: Tensor, y: Tensor) -> Tensor:
+    """Normal equations with a trace of ridge: their size is the number of terms, however many points there are."""
+    gram = design.mT @ design
+    gram.diagonal().add_(1e-12 * gram.diagonal().mean())
+    return torch.linalg.solve(gram, design.mT @ y)
+
+
+def _polynomials(x: Tensor, degree: int) -> Tensor:
+    """(M, d) -> (M, P): Legendre-like monomials of total degree at most ``degree``; x in [-1, 1]."""
+    powers = [p for p in itertools.product(range(degree + 1), repeat=x.shape[1]) if sum(p) <= degree]
+    return torch.stack([(x ** torch.tensor(p, device=x.device, dtype=x.dtype)).prod(-1) for p in powers], 1)
+
+
+def _positive(frequency: Tensor) -> Tensor:
+    """Of +f and -f, the one whose first non-zero entry is positive."""
+    leading = frequency.gather(1, (frequency != 0).int().argmax(1, keepdim=True))
+    return torch.where(leading < 0, -frequency, frequency)

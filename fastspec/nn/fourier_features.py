@@ -1,0 +1,46 @@
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .grouped import check_sizes, points
+
+
+class FourierFeatures(nn.Module):
+    """Random Fourier features: x -> [cos 2πBx, sin 2πBx] with B ~ N(0, sigma²), fixed (arXiv 2006.10739).
+
+    Put it before a network; ``sigma``, in cycles per unit of x, sets the bandwidth that the network then learns
+    evenly: too small leaves high frequencies unlearnt, too large makes it interpolate noise.
+
+    Args:
+        in_features: dimension d of x.
+        n_frequencies: rows of B; ``out_features`` is twice that.
+        sigma: standard deviation of B's entries, or one per dimension, in cycles per unit of x.
+
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., 2 n_frequencies)`` in the dtype of x.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+
+    Example::
+
+        features = fs.nn.FourierFeatures(1, 256, sigma=10.0)
+        model = nn.Sequential(features, nn.Linear(features.out_features, 128), nn.Tanh(), nn.Linear(128, 1))
+    """
+
+    def __init__(self, in_features: int, n_frequencies: int = 256, sigma: float | tuple[float, ...] = 1.0):
+        super().__init__()
+        check_sizes(in_features=in_features, n_frequencies=n_frequencies)
+        spread = torch.as_tensor(sigma, dtype=torch.get_default_dtype())
+        if spread.ndim > 1 or spread.numel() not in (1, in_features) or not bool((spread > 0).all()):
+            raise ValueError(f"sigma: was {sigma}, must be a positive number, or {in_features} of them")
+        self.in_features = in_features
+        self.out_features = 2 * n_frequencies
+        self.register_buffer("B", torch.randn(n_frequencies, in_features) * spread)
+
+    def forward(self, x: Tensor) -> Tensor:
+        phase = 2 * math.pi * points(x, self.in_features) @ self.B.to(x.dtype).mT
+        return torch.cat([phase.cos(), phase.sin()], -1)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}"

@@ -1,0 +1,63 @@
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .grouped import Activation, GroupedMLP, check_sizes, points
+
+
+class MscaleMLP(nn.Module):
+    """MscaleDNN: Σ_i f_i(a_i x), each f_i its own multilayer perceptron (arXiv 2007.11207).
+
+    A subnetwork sees x stretched by its scale a_i, so a frequency ω of the target is ω / a_i to it: low enough to be
+    learnt soon by one of them. The compactly supported activations keep the scales apart. Expects x of order one.
+
+    Args:
+        in_features: dimension d of x.
+        out_features: channels C of the output.
+        n_scales: number of subnetworks, where ``scales`` is a name.
+        scales: ``"linear"``: a_i = i; ``"exponential"``: a_i = 2^(i-1), i = 1 … n_scales; or the scales themselves.
+        width, depth: units per hidden layer and number of hidden layers of each subnetwork.
+        activation: ``"srelu"``, (x)₊(1-x)₊; ``"phi"``, (x)₊² - 3(x-1)₊² + 3(x-2)₊² - (x-3)₊²; ``"tanh"``, ``"sin"``,
+            ``"relu"``; or any element-wise callable.
+
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, in the dtype of the parameters, to ``(..., C)``.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int = 1,
+        *,
+        n_scales: int = 6,
+        scales: str | Sequence[float] = "exponential",
+        width: int = 64,
+        depth: int = 3,
+        activation: Activation = "srelu",
+    ):
+        super().__init__()
+        check_sizes(n_scales=n_scales)
+        self.in_features = in_features
+        self.register_buffer("scales", _scales(scales, n_scales))
+        self.subnetworks = GroupedMLP(len(self.scales), in_features, out_features, width, depth, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = points(x, self.in_features)
+        stretched = self.scales[:, None, None] * x.reshape(1, -1, self.in_features)
+        return self.subnetworks(stretched).sum(0).reshape(*x.shape[:-1], -1)
+
+
+def _scales(scales: str | Sequence[float], count: int) -> Tensor:
+    if scales == "linear":
+        return torch.arange(1.0, count + 1)
+    if scales == "exponential":
+        return 2.0 ** torch.arange(count)
+    if isinstance(scales, str):
+        raise ValueError(f'scales: was {scales!r}, must be "linear", "exponential" or a sequence of numbers')
+    values = torch.as_tensor(scales, dtype=torch.get_default_dtype())
+    if values.ndim != 1 or len(values) == 0 or not bool((values.isfinite() & (values != 0)).all()):
+        raise ValueError(f"scales: was {scales}, must be a non-empty sequence of non-zero numbers")
+    return values

@@ -1,0 +1,325 @@
+"""Nonuniform Fourier transforms: shapes, dtypes and plans. The transforms themselves are in _transform.py.
+
+For points x_j (units of ``period``) and integer wavenumbers k:
+
+    type 1   F_k = sum_j c_j exp(sign i 2 pi k.x_j / period)        scattered data to modes, default sign -1
+    type 2   c_j = sum_k f_k exp(sign i 2 pi k.x_j / period)        modes to scattered points, default sign +1
+
+Method: spreading with a prolate window on an upsampled grid, FFT, deconvolution (Dutt & Rokhlin 1993; Barnett, Magland
+& af Klinteberg 2019, arXiv 1808.06736, for the error analysis).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from . import _check
+from ._transform import Kind, Layout, Points, axis_wavenumbers, choose, sort, type1, type2
+
+Modes = int | Sequence[int]
+Period = float | Sequence[float]
+
+
+def nufft1(
+    x: Tensor,
+    c: Tensor,
+    modes: Modes,
+    *,
+    sign: int = -1,
+    eps: float | None = None,
+    period: Period = 2 * math.pi,
+    order: str = "centered",
+) -> Tensor:
+    """Type 1: F_k = sum_j c_j exp(sign i 2 pi k.x_j / period), unscaled.
+
+    Args:
+        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3, in units of ``period``; folded into it.
+        c: strengths, real or complex, (..., M); with x (B, M, d) the first axis is B.
+        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2.
+        sign: of the exponent, -1 or +1.
+        eps: requested relative l2 error; default 1e-6 in float32 and 1e-12 in float64.
+        period: length of the periodic box, a float or one per dimension.
+        order: of the modes, "centered" or torch.fft's, "fft".
+
+    Returns:
+        Modes (..., *modes), complex, in the wider precision of x and c. float16 is computed in float32 and returned as
+        complex32; bfloat16, which has no complex type, as complex64.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    _check.points(x)
+    _check.data("c", c, x)
+    _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
+    planned = _plan(x, _precision(x, c), modes, eps, period, order, real=False)
+    return _type1(planned, c, _check.sign(sign), real=False)
+
+
+def nufft2(
+    x: Tensor,
+    f: Tensor,
+    *,
+    sign: int = 1,
+    eps: float | None = None,
+    period: Period = 2 * math.pi,
+    order: str = "centered",
+) -> Tensor:
+    """Type 2: c_j = sum_k f_k exp(sign i 2 pi k.x_j / period), the adjoint of type 1 at the default signs.
+
+    Args:
+        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3, in units of ``period``; folded into it.
+        f: coefficients, real or complex, (..., *modes); with x (B, M, d) the first axis is B.
+        sign, eps, period, order: as in nufft1.
+
+    Returns:
+        Values (..., M), complex.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    _check.points(x)
+    _check.data("f", f, x)
+    dim = _dim(x)
+    if f.ndim < dim:
+        raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of modes")
+    planned = _plan(x, _precision(x, f), tuple(f.shape[f.ndim - dim :]), eps, period, order, real=False)
+    return _type2(planned, f, _check.sign(sign), real=False)
+
+
+def rnufft1(
+    x: Tensor,
+    c: Tensor,
+    modes: Modes,
+    *,
+    eps: float | None = None,
+    period: Period = 2 * math.pi,
+    order: str = "centered",
+) -> Tensor:
+    """Type 1 of real strengths at half the cost: the half spectrum, sign -1.
+
+    Args:
+        x, modes, eps, period: as in nufft1.
+        c: strengths, real, (..., M).
+        order: of all axes of modes but the last, whose wavenumbers are 0 ... N//2 either way.
+
+    Returns:
+        (..., *modes[:-1], modes[-1]//2 + 1), complex.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    _check.points(x)
+    _check.data("c", c, x, real=True)
+    _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
+    return _type1(_plan(x, _precision(x, c), modes, eps, period, order, real=True), c, 1, real=True)
+
+
+def rnufft2(
+    x: Tensor,
+    f: Tensor,
+    modes: Modes,
+    *,
+    eps: float | None = None,
+    period: Period = 2 * math.pi,
+    order: str = "centered",
+) -> Tensor:
+    """Type 2 of a half spectrum: Re sum_k m_k f_k exp(+i 2 pi k.x / period) over the half grid.
+
+    m_k is 1 where the last wavenumber is 0, and at N/2 of an even N; 2 elsewhere: so a half spectrum stands for the
+    full one of a real signal.
+
+    Args:
+        x, eps, period: as in nufft1.
+        f: half spectrum, complex, (..., *modes[:-1], modes[-1]//2 + 1).
+        modes: of the full spectrum, an int or one per dimension.
+        order: as in rnufft1.
+
+    Returns:
+        Values (..., M), real.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    _check.points(x)
+    _check.data("f", f, x, complex=True)
+    planned = _plan(x, _precision(x, f), modes, eps, period, order, real=True)
+    _check.trailing("f", f, planned.layout.half_modes)
+    return _type2(planned, f, 1, real=True)
+
+
+class Plan(nn.Module):
+    """Points sorted once, for many transforms between them and the same modes.
+
+    A bag of tensors: ``.to(device)`` moves it, it pickles and traces. The plan's precision is that of ``x``.
+
+    Args:
+        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3. Gradients flow to it; if you change its values in
+            place, make a new plan.
+        modes, eps, period, order: as in nufft1.
+
+    Attributes:
+        x: the points given. modes, period: a tuple each. eps, order: as given.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        modes: Modes,
+        *,
+        eps: float | None = None,
+        period: Period = 2 * math.pi,
+        order: str = "centered",
+    ):
+        super().__init__()
+        _check.points(x)
+        self.modes = _check.modes(modes, _dim(x))
+        self.period = _check.period(period, _dim(x))
+        self.eps, self.order = eps, order
+        self.register_buffer("x", x, persistent=False)
+        self._sort()
+
+    def _sort(self) -> None:
+        planned = _plan(self.x, _precision(self.x), self.modes, self.eps, self.period, self.order, real=True)
+        self.layout = planned.layout
+        for name, t in planned.points._asdict().items():
+            self.register_buffer("order_" if name == "order" else name, t, persistent=False)
+
+    def _apply(self, fn, recurse=True):
+        dtype = self.x.dtype
+        super()._apply(fn, recurse)
+        if self.x.dtype != dtype:  # the layout depends on the precision
+            self._sort()
+        return self
+
+    @property
+    def planned(self) -> "Planned":
+        """The plan as the plain tuples that transforms take."""
+        points = Points(self.position, self.order_, self.starts, self.polynomials, self.factors, self.half_factors)
+        return Planned(_as_sets(self.x, self.polynomials.dtype), points, self.layout, self.x.ndim == 3)
+
+    @property
+    def k(self) -> Tensor:
+        """The integer wavenumbers, int64, (*modes, d)."""
+        axes = [axis_wavenumbers(n, self.layout.centered, self.x.device) for n in self.modes]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+
+    def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
+        """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
+        self._check_strengths(c)
+        return _type1(self.planned, c, _check.sign(sign), real=False)
+
+    def nufft2(self, f: Tensor, sign: int = 1) -> Tensor:
+        """As fs.nufft2: modes (..., *modes) to values (..., M)."""
+        _check.data("f", f, self.x)
+        _check.trailing("f", f, self.modes)
+        self._check_precision("f", f)
+        return _type2(self.planned, f, _check.sign(sign), real=False)
+
+    def rnufft1(self, c: Tensor) -> Tensor:
+        """As fs.rnufft1: real strengths (..., M) to the half spectrum."""
+        self._check_strengths(c, real=True)
+        return _type1(self.planned, c, 1, real=True)
+
+    def rnufft2(self, f: Tensor) -> Tensor:
+        """As fs.rnufft2: half spectrum to real values (..., M)."""
+        _check.data("f", f, self.x, complex=True)
+        _check.trailing("f", f, self.layout.half_modes)
+        self._check_precision("f", f)
+        return _type2(self.planned, f, 1, real=True)
+
+    def _check_strengths(self, c: Tensor, real: bool = False) -> None:
+        _check.data("c", c, self.x, real=real)
+        _check.trailing("c", c, self.position.shape[1:2])
+        self._check_precision("c", c)
+
+    def _check_precision(self, name: str, data: Tensor) -> None:
+        held = self.polynomials.dtype
+        if torch.promote_types(_real_dtype(data), held) != held:
+            raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")
+
+    def extra_repr(self) -> str:
+        return f"points={tuple(self.x.shape)}, modes={self.modes}, cells={self.layout.cells}, width={self.layout.width}"
+
+
+class Planned(NamedTuple):
+    """Points ready for transforms: x as (S, M, d) in the precision of the computation."""
+
+    x: Tensor
+    points: Points
+    layout: Layout
+    batched: bool
+
+
+def _dim(x: Tensor) -> int:
+    return 1 if x.ndim == 1 else x.shape[-1]
+
+
+def _precision(x: Tensor, data: Tensor | None = None) -> torch.dtype:
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return dtype if data is None else torch.promote_types(dtype, _real_dtype(data))
+
+
+def _real_dtype(data: Tensor) -> torch.dtype:
+    return data.real.dtype if data.is_complex() else data.dtype
+
+
+def _complex_dtype(real: torch.dtype) -> torch.dtype:
+    return torch.complex128 if real == torch.float64 else torch.complex64
+
+
+def _as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
+    if x.ndim == 1:
+        x = x.unsqueeze(-1)
+    return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)
+
+
+def _plan(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool) -> Planned:
+    dim = _dim(x)
+    modes, period = _check.modes(modes, dim), _check.period(period, dim)
+    centered, eps = _check.order(order), _check.eps(eps, dtype)
+    single = dtype == torch.float32
+    # while compiling the number of points may be symbolic; it only steers the choice of grid
+    count = math.prod(modes) if torch.compiler.is_compiling() else x.shape[0 if x.ndim == 1 else -2]
+    layout, tables = choose(modes, period, centered, count, eps, single, real, str(x.device))
+    # coordinates keep the precision they came in: they are folded and scaled in float64
+    sets = _as_sets(x, torch.promote_types(x.dtype, torch.float32))
+    points = Points(*sort(sets, layout, single), *tables)
+    return Planned(_as_sets(x, dtype), points, layout, x.ndim == 3)
+
+
+def _channels(data: Tensor, planned: Planned, core: tuple[int, ...], name: str) -> Tensor:
+    """(..., *core) to (S, C, *core)."""
+    sets = planned.x.shape[0]
+    batch = data.shape[: data.ndim - len(core)]
+    if planned.batched and (not batch or batch[0] != sets):
+        raise ValueError(f"{name}: shape was {tuple(data.shape)}, must begin with {sets}, x's number of point sets")
+    return data.reshape(sets, math.prod(batch) // sets if sets else 0, *core)
+
+
+def _type1(planned: Planned, c: Tensor, sign: int, real: bool) -> Tensor:
+    dtype = planned.points.polynomials.dtype
+    strengths = _channels(c, planned, c.shape[-1:], "c").to(dtype if real else _complex_dtype(dtype))
+    kind = Kind(planned.layout, sign, real)
+    out = type1(planned.x, strengths, *planned.points, kind)
+    return _narrow(out.reshape(*c.shape[:-1], *kind.mode_shape), c)
+
+
+def _type2(planned: Planned, f: Tensor, sign: int, real: bool) -> Tensor:
+    kind = Kind(planned.layout, sign, real)
+    batch = f.shape[: f.ndim - planned.layout.dim]
+    modes = _channels(f, planned, kind.mode_shape, "f").to(_complex_dtype(planned.points.polynomials.dtype))
+    out = type2(planned.x, modes, *planned.points, kind)
+    return _narrow(out.reshape(*batch, out.shape[-1]), f)
+
+
+def _narrow(out: Tensor, data: Tensor) -> Tensor:
+    """Back to half precision where the data came in it."""
+    if data.dtype in (torch.float16, torch.complex32):
+        return out.to(torch.complex32 if out.is_complex() else torch.float16)
+    return out.to(torch.bfloat16) if data.dtype == torch.bfloat16 and not out.is_complex() else out

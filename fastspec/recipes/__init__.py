@@ -1,0 +1,9 @@
+"""Recipes: whole experiments of the literature on spectral bias, each checking one claim with the public API."""
+
+from .f_principle import RECIPE as F_PRINCIPLE
+from .harness import Outcome, Recipe, run_recipe
+from .mauna_loa import RECIPE as MAUNA_LOA
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MAUNA_LOA, F_PRINCIPLE)}
+
+__all__ = ["RECIPES", "Outcome", "Recipe", "run_recipe"]

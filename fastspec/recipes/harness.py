@@ -1,0 +1,106 @@
+"""What every recipe shares: its description, the training loop, and the files it leaves."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..measure import SpectralMonitor
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a recipe found: the claim it checked, whether it holds, the numbers to quote, the image files."""
+
+    claim: str
+    holds: bool
+    headline: dict[str, Any]
+    figures: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A named experiment. ``main(settings, out, device)`` writes its PNG figures to ``out`` and returns an Outcome."""
+
+    name: str
+    summary: str
+    settings: Any
+    quick: Any
+    main: Callable[[Any, Path, torch.device], Outcome]
+
+
+def run_recipe(
+    recipe: Recipe, out: Path, *, quick: bool = False, device: str = "cpu", seed: int | None = None
+) -> dict[str, Any]:
+    """Run ``recipe``, write its figures and ``result.json`` to ``out``, and return what the latter holds.
+
+    Raises:
+        ModuleNotFoundError: where a package of the ``demo`` extra is missing.
+    """
+    # Better to know before training than after it.
+    import_module("matplotlib")
+    settings = recipe.quick if quick else recipe.settings
+    if seed is not None:
+        settings = dataclasses.replace(settings, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    start = time.perf_counter()
+    outcome = recipe.main(settings, out, torch.device(device))
+    result = {
+        "recipe": recipe.name,
+        **dataclasses.asdict(outcome),
+        "quick": quick,
+        "device": device,
+        "seconds": round(time.perf_counter() - start, 2),
+        "torch": torch.__version__,
+        "settings": dataclasses.asdict(settings),
+    }
+    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def train(
+    name: str,
+    model: nn.Module,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+    monitor: SpectralMonitor,
+    *,
+    steps: int,
+    learning_rate: float,
+    final_rate: float | None = None,
+) -> float:
+    """Full-batch Adam, its rate constant or falling to ``final_rate`` by a cosine; returns the seconds it took.
+
+    The monitor sees the network before every step and after the last.
+    """
+    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    lowest = learning_rate if final_rate is None else final_rate
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, lowest)
+    start = time.perf_counter()
+    for step in tqdm(range(steps), desc=name, unit="step", mininterval=0.5):
+        prediction = model(x)
+        monitor.update(step, prediction)
+        optimizer.zero_grad()
+        loss(prediction, y).backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        monitor.update(steps, model(x))
+    return round(time.perf_counter() - start, 2)
+
+
+def dense(sizes: list[int]) -> list[nn.Module]:
+    """Fully connected tanh layers of these widths, the last one linear."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(fan_in, fan_out), nn.Tanh()]
+    return layers[:-1]

@@ -1,0 +1,102 @@
+"""Direct sums in plain torch: the oracle that tests and users compare with.
+
+Every function has the name, arguments and meaning of the transform it stands for (``eps`` aside: these sums are exact
+to rounding), costs O(points x modes), runs on any device in any dtype, and is differentiable by torch itself.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Modes = int | Sequence[int]
+Period = float | Sequence[float]
+
+
+def wavenumbers(n: int, order: str = "centered") -> Tensor:
+    """The ``n`` integer wavenumbers of one axis, int64: ``-(n//2) .. (n-1)//2``, or torch.fft's order of the same."""
+    k = torch.arange(-(n // 2), (n + 1) // 2)
+    return k if order == "centered" else torch.fft.ifftshift(k)
+
+
+def nufft1(x: Tensor, c: Tensor, modes: Modes, *, sign: int = -1, period: Period = 2 * math.pi, order: str = "centered"):
+    """F_k = sum_j c_j exp(sign i 2 pi k.x_j / period). ``x`` (M, d), ``c`` (..., M) -> (..., *modes) complex."""
+    axes = [wavenumbers(n, order) for n in _tuple(modes)]
+    return _per_set(lambda points, strengths: _type1(points, strengths, axes, sign, period), x, c)
+
+
+def nufft2(x: Tensor, f: Tensor, *, sign: int = 1, period: Period = 2 * math.pi, order: str = "centered"):
+    """c_j = sum_k f_k exp(sign i 2 pi k.x_j / period). ``f`` (..., *modes) -> (..., M) complex."""
+    d = 1 if x.ndim == 1 else x.shape[-1]
+    axes = [wavenumbers(n, order) for n in f.shape[f.ndim - d :]]
+    return _per_set(lambda points, coefficients: _type2(points, coefficients, axes, sign, period), x, f)
+
+
+def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1):
+    """F_s = sum_j c_j exp(sign i s.x_j). ``x`` (M, d), ``s`` (K, d), ``c`` (..., M) -> (..., K) complex."""
+    x, s = (t[:, None] if t.ndim == 1 else t for t in (x, s))
+    phase = sign * (s @ x.mT)
+    return _complex(c) @ torch.polar(torch.ones_like(phase), phase).mT
+
+
+def rnufft1(x: Tensor, c: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered"):
+    """Real strengths to the half spectrum (..., *modes[:-1], modes[-1]//2 + 1), sign -1."""
+    axes = _half_axes(_tuple(modes), order)
+    return _per_set(lambda points, strengths: _type1(points, strengths, axes, -1, period), x, c)
+
+
+def rnufft2(x: Tensor, f: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered"):
+    """Half spectrum to real values: Re sum_k m_k f_k exp(+i 2 pi k.x / period) over the half grid.
+
+    m_k is 1 where the last wavenumber is 0, and at N/2 of an even N; 2 elsewhere.
+    """
+    modes = _tuple(modes)
+    axes = _half_axes(modes, order)
+    m = torch.full((modes[-1] // 2 + 1,), 2.0, dtype=f.real.dtype, device=f.device)
+    m[0] = 1
+    if modes[-1] % 2 == 0:
+        m[-1] = 1
+    return _per_set(lambda points, coefficients: _type2(points, coefficients, axes, 1, period).real, x, f * m)
+
+
+def _tuple(modes: Modes) -> tuple[int, ...]:
+    return (modes,) if isinstance(modes, int) else tuple(modes)
+
+
+def _half_axes(modes: tuple[int, ...], order: str) -> list[Tensor]:
+    return [wavenumbers(n, order) for n in modes[:-1]] + [torch.arange(modes[-1] // 2 + 1)]
+
+
+def _complex(t: Tensor) -> Tensor:
+    return t if t.is_complex() else torch.complex(t, torch.zeros_like(t))
+
+
+def _per_set(transform, x: Tensor, data: Tensor) -> Tensor:
+    if x.ndim == 3:
+        return torch.stack([transform(points, row) for points, row in zip(x, data, strict=True)])
+    return transform(x, data)
+
+
+def _exponentials(x: Tensor, axes: list[Tensor], sign: int, period: Period) -> list[Tensor]:
+    x = x[:, None] if x.ndim == 1 else x
+    periods = [period] * x.shape[1] if isinstance(period, (int, float)) else list(period)
+    phases = [
+        (sign * 2 * math.pi / p) * x[:, a, None] * k.to(x.device, x.dtype)
+        for a, (k, p) in enumerate(zip(axes, periods, strict=True))
+    ]
+    return [torch.polar(torch.ones_like(phase), phase) for phase in phases]
+
+
+def _type1(x: Tensor, c: Tensor, axes: list[Tensor], sign: int, period: Period) -> Tensor:
+    factors = _exponentials(x, axes, sign, period)
+    letters = "abc"[: len(axes)]
+    terms = ",".join("m" + letter for letter in letters)
+    return torch.einsum(f"...m,{terms}->...{letters}", _complex(c), *factors)
+
+
+def _type2(x: Tensor, f: Tensor, axes: list[Tensor], sign: int, period: Period) -> Tensor:
+    factors = _exponentials(x, axes, sign, period)
+    letters = "abc"[: len(axes)]
+    terms = ",".join("m" + letter for letter in letters)
+    return torch.einsum(f"...{letters},{terms}->...m", _complex(f), *factors)

@@ -1,0 +1,49 @@
+"""Builds the one extension module, fastspec._C. Everything else is in pyproject.toml.
+
+USE_CUDA=0 leaves the CUDA sources out; USE_CUDA=1 demands them; unset, they join where a CUDA toolkit and sources are.
+"""
+
+import os
+from pathlib import Path
+
+import pybind11
+from setuptools import setup
+from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
+
+CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").glob("*.cu"))
+CUDA_TARGETS = ["80", "90"]
+
+
+def use_cuda() -> bool:
+    wanted = os.environ.get("USE_CUDA", "")
+    if wanted == "1" and CUDA_HOME is None:
+        raise SystemExit("USE_CUDA=1, but no CUDA toolkit was found: set CUDA_HOME")
+    return wanted != "0" and CUDA_HOME is not None and bool(CUDA_SOURCES)
+
+
+def nvcc_flags() -> list[str]:
+    targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
+    return ["-O3", "-std=c++20", *targets, f"-gencode=arch=compute_{CUDA_TARGETS[-1]},code=compute_{CUDA_TARGETS[-1]}"]
+
+
+def extension():
+    # torch's stable ABI as of 2.10: one build serves every later torch
+    macros = [("TORCH_TARGET_VERSION", "0x020a000000000000")]
+    host_flags = ["-std=c++20", "-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0"]
+    kind, flags, sources = CppExtension, {"cxx": host_flags}, sorted(str(p) for p in Path("csrc").rglob("*.cpp"))
+    if use_cuda():
+        kind, sources = CUDAExtension, sources + CUDA_SOURCES
+        flags["nvcc"] = nvcc_flags()
+        macros.append(("USE_CUDA", "1"))
+    return kind(
+        "fastspec._C",
+        sources,
+        include_dirs=[pybind11.get_include()],
+        define_macros=macros,
+        extra_compile_args=flags,
+        extra_link_args=["-Wl,-s"],
+    )
+
+
+# without torch's Python bindings the module depends on the stable ABI alone
+setup(ext_modules=[extension()], cmdclass={"build_ext": BuildExtension.with_options(no_python_abi_suffix=False)})

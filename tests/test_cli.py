@@ -1,0 +1,87 @@
+import json
+import platform
+from dataclasses import replace
+from importlib.metadata import entry_points
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from fastspec import cli
+from fastspec.recipes import RECIPES, Outcome
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli.main, arguments)
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """A recipe that does nothing; ``recipe(holds)`` says whether its claim holds."""
+
+    def install(holds):
+        def main(settings, out, device):
+            (out / "figure.png").touch()
+            return Outcome("two is two", holds, {"steps_to_10_percent": {"1": 20, "2": None}}, ["figure.png"])
+
+        monkeypatch.setitem(RECIPES, "f-principle", replace(RECIPES["f-principle"], main=main))
+
+    return install
+
+
+def test_list_names_every_recipe():
+    result = invoke("list")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.output.splitlines()] == ["mauna-loa", "f-principle"]
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_the_exit_status_is_the_claim(recipe, holds, tmp_path):
+    recipe(holds)
+    result = invoke("run", "f-principle", "--quick", "--out", str(tmp_path / "here"), "--seed", "7")
+    assert result.exit_code == (0 if holds else 1), result.output
+    written = json.loads((tmp_path / "here" / "result.json").read_text())
+    assert written["claim"] == "two is two" and written["holds"] is holds
+    assert written["settings"]["seed"] == 7
+    assert "two is two" in result.output and "1 20; 2 never" in result.output
+    assert "result.json, figure.png" in result.output
+
+
+def test_results_go_to_a_folder_of_their_own(recipe, tmp_path, monkeypatch):
+    recipe(True)
+    monkeypatch.chdir(tmp_path)
+    assert invoke("run", "f-principle").exit_code == 0
+    assert (tmp_path / "results" / "f-principle" / "result.json").exists()
+
+
+def test_info_prints_versions_and_the_build():
+    result = invoke("info")
+    assert result.exit_code == 0, result.output
+    facts = dict(line.split("  ", 1) for line in result.output.splitlines())
+    assert facts["torch"].strip() == torch.__version__ and facts["python"].strip() == platform.python_version()
+    assert {"fastspec", "cpu capability", "threads", "cuda", "triton"} <= set(facts)
+    assert any(name.startswith("build: ") for name in facts)
+
+
+@pytest.mark.parametrize("arguments", [("run", "nonsense"), ("run",), ("run", "f-principle", "--device", "tpu")])
+def test_wrong_usage_is_explained(arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 2 and "Usage" in result.output
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_missing_device_is_explained(tmp_path):
+    result = invoke("run", "f-principle", "--device", "cuda", "--out", str(tmp_path))
+    assert result.exit_code == 1 and "CUDA" in result.output
+
+
+def test_a_missing_extra_is_explained(recipe, tmp_path, monkeypatch):
+    recipe(True)
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    result = invoke("run", "f-principle", "--out", str(tmp_path))
+    assert result.exit_code == 1 and "fastspec[demo]" in result.output
+
+
+def test_the_command_is_installed():
+    (command,) = entry_points(group="console_scripts", name="fastspec")
+    assert command.load() is cli.main

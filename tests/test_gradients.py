@@ -1,0 +1,207 @@
+"""Derivatives of the transforms in strengths and points: to second order, accurate at every eps, under torch.func."""
+
+from functools import cache, partial
+
+import pytest
+import torch
+from conftest import CASE, OPS, Case, ThroughPlan, double, make_sample, relative_error
+from torch.autograd import gradcheck, gradgradcheck
+
+import fastspec as fs
+
+TINY = (
+    Case("tiny-1d-even", (6,), m=4, flat=True),
+    Case("tiny-1d-odd-fft", (5,), m=3, options={"order": "fft", "period": 0.8}),
+    Case("tiny-2d", (4, 3), m=3, rows=(2,), options={"period": (2.0, 0.5)}),
+    Case("tiny-2d-sets", (3, 4), m=3, sets=2),
+    Case("tiny-3d", (2, 3, 4), m=3),
+)
+# gradgradcheck on complex inputs makes four numerical passes a number, so it gets the smallest of each kind.
+SMALLEST = (
+    Case("smallest-1d", (4,), m=3),
+    Case("smallest-2d-sets", (3, 2), m=2, sets=2, options={"period": 3.0}),
+    Case("smallest-3d", (2, 1, 3), m=2),
+)
+POINT_CASES = (
+    CASE["1d-large"],
+    CASE["1d-large-clustered"],
+    CASE["2d-large"],
+    CASE["2d-periods"],
+    CASE["3d-large"],
+    CASE["2d-sets-of-rows"],
+)
+
+by_id = partial(pytest.mark.parametrize, ids=lambda case: case.id)
+
+
+def leaves(sample):
+    return sample.x.clone().requires_grad_(), sample.data.clone().requires_grad_()
+
+
+@pytest.mark.parametrize("op", OPS)
+@by_id("case", TINY)
+def test_gradcheck(op, case):
+    sample = make_sample(op, case, real=op == "rnufft1")
+    assert gradcheck(sample.function(fs), leaves(sample))
+    assert gradcheck(sample.function(ThroughPlan), leaves(sample))
+
+
+@pytest.mark.parametrize("op", OPS)
+@by_id("case", SMALLEST)
+def test_gradgradcheck(op, case):
+    sample = make_sample(op, case, real=op == "rnufft1")
+    assert gradgradcheck(sample.function(fs), leaves(sample), gen_non_contig_grad_outputs=True)
+
+
+@pytest.mark.parametrize("op", ["nufft1", "nufft2"])
+def test_real_strengths_have_real_gradients(op):
+    sample = make_sample(op, TINY[0], real=True)
+    assert gradcheck(sample.function(fs), leaves(sample))
+    assert gradgradcheck(sample.function(fs), leaves(sample))
+
+
+@pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-3), (torch.float32, 1e-6), (torch.float64, 1e-9)])
+@pytest.mark.parametrize("op", OPS)
+@by_id("case", POINT_CASES)
+def test_gradients_are_as_accurate_as_the_transform(op, case, dtype, eps):
+    sample = make_sample(op, case, dtype, real=op == "rnufft1")
+    got_x, got_data = first_derivatives(sample.function(fs, eps=eps), sample.x, sample.data)
+    want_x, want_data = exact_derivatives(op, case, dtype)
+    assert relative_error(got_data, want_data) <= 5 * eps
+    assert relative_error(got_x, want_x) <= 5 * eps
+
+
+@cache
+def exact_derivatives(op, case, dtype):
+    sample = make_sample(op, case, dtype, real=op == "rnufft1")
+    return first_derivatives(
+        sample.function(fs.reference), sample.x.double(), sample.data.to(double(sample.data.dtype))
+    )
+
+
+def first_derivatives(function, x, data):
+    """Gradients of a linear functional of the output."""
+    x, data = x.clone().requires_grad_(), data.clone().requires_grad_()
+    return torch.autograd.grad(project(function(x, data)), (x, data))
+
+
+def project(out):
+    """A fixed linear functional that weighs every number of the output differently."""
+    probe = torch.arange(out.numel(), dtype=torch.float64).cos().reshape(out.shape).to(out.real.dtype)
+    return (out.real * probe).sum() + (out.imag * probe.flip(-1)).sum() if out.is_complex() else (out * probe).sum()
+
+
+@pytest.mark.parametrize("op", OPS)
+@by_id("case", [CASE["1d-no-points"], CASE["2d-one-point"], CASE["3d-no-points"], CASE["2d-narrow"]])
+def test_gradients_of_degenerate_sizes(op, case):
+    sample = make_sample(op, case, real=op == "rnufft1")
+    pairs = (first_derivatives(sample.function(module), sample.x, sample.data) for module in (fs, fs.reference))
+    for got, want in zip(*pairs, strict=True):
+        assert got.shape == want.shape
+        assert relative_error(got, want) <= 1e-11
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_only_the_gradients_asked_for_are_made(op):
+    sample = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
+    x, data = leaves(sample)
+    assert not sample(fs).requires_grad
+    (alone,) = torch.autograd.grad(project(sample(fs, data=data)), data)
+    _, both = torch.autograd.grad(project(sample(fs, x, data)), (x, data))
+    assert torch.equal(alone, both)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_gradient_reaches_through_a_plan_to_its_points(op):
+    sample = make_sample(op, CASE["2d-periods"], real=op == "rnufft1")
+    got = first_derivatives(sample.function(ThroughPlan, eps=1e-12), sample.x, sample.data)
+    want = first_derivatives(sample.function(fs.reference), sample.x, sample.data)
+    assert all(relative_error(g, w) <= 1e-11 for g, w in zip(got, want, strict=True))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_hessian_vector_product(op):
+    """Second derivatives at a size where the grids are real, by differentiating a gradient twice."""
+    sample = make_sample(op, CASE["2d-large"], real=op == "rnufft1")
+    got, want = (hessian_vector(sample.function(m), sample.x, sample.data) for m in (fs, fs.reference))
+    assert all(relative_error(g, w) <= 1e-9 for g, w in zip(got, want, strict=True))
+
+
+def hessian_vector(function, x, data):
+    x, data = x.clone().requires_grad_(), data.clone().requires_grad_()
+    first = torch.autograd.grad(project(function(x, data)), (x, data), create_graph=True)
+    return torch.autograd.grad(sum(project(g) for g in first), (x, data))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_func_grad(op):
+    sample = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
+    for argnums in (0, 1):
+        got, want = (
+            torch.func.grad(lambda *a, m=m: project(sample(m, *a)), argnums)(sample.x, sample.data)
+            for m in (fs, fs.reference)
+        )
+        assert relative_error(got, want) <= 1e-10
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_func_jacrev(op):
+    sample = make_sample(op, TINY[3], real=True) if op == "rnufft1" else make_sample(op, TINY[0])
+    out = [
+        torch.func.jacrev(lambda x, m=m: torch.view_as_real(sample(m, x) + 0j))(sample.x) for m in (fs, fs.reference)
+    ]
+    assert relative_error(out[0], out[1]) <= 1e-10
+
+
+@pytest.mark.parametrize("dims", [(None, 0), (0, None), (0, 0), (1, -1)], ids=str)
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("module", [fs, ThroughPlan], ids=["function", "plan"])
+def test_vmap(op, module, dims):
+    one = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
+    calls = [(one.x * (1 + i), one.data * (i - 2)) for i in range(3)]
+    points, data = (
+        tensors[:1] * 3 if dim is None else tensors for tensors, dim in zip(zip(*calls, strict=True), dims, strict=True)
+    )
+    want = torch.stack([one(fs.reference, *call) for call in zip(points, data, strict=True)])
+    stacked = (t[0] if dim is None else torch.stack(t, dim) for t, dim in zip((points, data), dims, strict=True))
+    got = torch.vmap(one.function(module), in_dims=dims)(*stacked)
+    assert relative_error(got, want) <= 1e-11
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_vmap_of_grad_is_per_sample_gradients(op):
+    one = make_sample(op, CASE["1d-odd"], real=op == "rnufft1")
+    x = torch.stack([one.x, one.x + 0.1])
+    got, want = (torch.vmap(torch.func.grad(lambda x, m=m: project(one(m, x))))(x) for m in (fs, fs.reference))
+    assert relative_error(got, want) <= 1e-10
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_vmap_within_vmap(op):
+    one = make_sample(op, CASE["1d-odd"], real=op == "rnufft1")
+    x = torch.stack([one.x, 2 * one.x])
+    data = torch.stack([one.data, 3 * one.data, -one.data])
+    got, want = (torch.vmap(lambda x, m=m: torch.vmap(lambda c: one(m, x, c))(data))(x) for m in (fs, fs.reference))
+    assert relative_error(got, want) <= 1e-11
+
+
+@pytest.mark.parametrize("argument", ["points", "strengths"])
+@pytest.mark.parametrize("op", OPS)
+def test_forward_mode_is_right_or_refused(op, argument):
+    sample = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
+    place = ("points", "strengths").index(argument)
+    inputs = [sample.x, sample.data]
+    tangent = torch.cos(inputs[place].flatten()).reshape(inputs[place].shape)
+
+    def along(module):
+        def function(moved):
+            return sample(module, *(moved if i == place else t for i, t in enumerate(inputs)))
+
+        return torch.func.jvp(function, (inputs[place],), (tangent,))[1]
+
+    try:
+        got = along(fs)
+    except (NotImplementedError, RuntimeError) as refusal:
+        assert "forward" in str(refusal)
+    else:
+        assert relative_error(got, along(fs.reference)) <= 1e-10

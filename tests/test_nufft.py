@@ -1,0 +1,237 @@
+"""The transforms against direct sums in float64, and the laws they must obey whatever the sums are."""
+
+import pytest
+import torch
+from conftest import (
+    CASE,
+    OPS,
+    SMALL,
+    TAU,
+    Case,
+    ThroughPlan,
+    make_sample,
+    relative_error,
+    samples,
+    to_complex,
+)
+
+import fastspec as fs
+from fastspec import _C
+
+FLOAT32_EPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+FLOAT64_EPS = tuple(10.0**-n for n in range(2, 14))
+LADDER = ("1d-large", "1d-large-clustered", "2d-large", "2d-large-rows", "3d-large", "3d-large-clustered")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize(("op", "case", "real", "sign"), samples())
+def test_matches_direct_sums_at_default_eps(op, case, real, sign, dtype, poisoned):
+    sample = make_sample(op, case, dtype, real, sign)
+    eps = {torch.float32: 1e-6, torch.float64: 1e-12}[dtype]
+    for module in (fs, ThroughPlan):
+        got = sample(module)
+        assert got.shape == sample.exact.shape
+        assert got.dtype == (dtype if op == "rnufft2" else to_complex(dtype))
+        assert relative_error(got, sample.exact) <= 5 * eps
+
+
+@pytest.mark.parametrize(
+    ("dtype", "eps"), [(torch.float32, e) for e in FLOAT32_EPS] + [(torch.float64, e) for e in FLOAT64_EPS]
+)
+@pytest.mark.parametrize("case", [CASE[name] for name in LADDER], ids=LADDER)
+@pytest.mark.parametrize("op", OPS)
+def test_error_is_within_five_eps(op, case, dtype, eps, poisoned):
+    sample = make_sample(op, case, dtype, real=op == "rnufft1")
+    assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_points_are_folded_and_scaled_in_float64(op, gen):
+    """Scaling in float32 would cost N * 6e-8 of accuracy, and folding there the digits of the shift."""
+    case = Case("float32-far", (2000,), m=500)
+    sample = make_sample(op, case, torch.float32, real=op == "rnufft1")
+    x = sample.x + 1000 * torch.randn(sample.x.shape, generator=gen)
+    exact = sample(fs.reference, x.double(), sample.data.to(torch.complex128))
+    assert relative_error(sample(fs, x), exact) <= 5e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("op", OPS)
+def test_points_on_the_seam_of_the_box(op, dtype):
+    """Where folding by floor may return the period itself, one past the last cell."""
+    sample = make_sample(op, Case("seam", (40,), m=9), dtype, real=op == "rnufft1")
+    half = torch.tensor(TAU / 2, dtype=dtype)
+    x = torch.tensor([0.0, -0.0, -1e-30, -1e-17, 1e-30, 0, 0, 0, 0], dtype=dtype)
+    x[5:] = torch.stack([half, -half, 2 * half, torch.nextafter(2 * half, half)])
+    exact = sample(fs.reference, x.double(), sample.data.to(torch.complex128))
+    assert relative_error(sample(fs, x), exact) <= (5e-6 if dtype == torch.float32 else 5e-12)
+
+
+@pytest.mark.parametrize("eps", [1e-2, 1e-5, 1e-9])
+@pytest.mark.parametrize("case", [CASE[name] for name in ("1d-large", "2d-large", "3d-large")], ids=lambda c: c.id)
+def test_types_1_and_2_are_adjoint_to_rounding(case, eps):
+    first, second = (make_sample(op, case) for op in ("nufft1", "nufft2"))
+    strengths, modes = (first.data, second.data[0]) if case.rows else (first.data, second.data)
+    plan = fs.Plan(first.x, case.modes, eps=eps)
+    left = torch.vdot(modes.flatten(), plan.nufft1(strengths.reshape(-1, case.m)[0]).flatten())
+    right = torch.vdot(plan.nufft2(modes), strengths.reshape(-1, case.m)[0])
+    assert abs(left - right) <= 1e-12 * abs(left)
+
+
+@pytest.mark.parametrize("eps", [1e-2, 1e-9])
+@pytest.mark.parametrize("case", [CASE[name] for name in ("1d-odd", "2d-even-odd", "3d-large")], ids=lambda c: c.id)
+def test_real_types_are_adjoint_to_rounding(case, eps):
+    """<rnufft1(c), m f> = <c, rnufft2(f)> over the half grid as a real space, with rnufft2's weights m."""
+    first, second = make_sample("rnufft1", case, real=True), make_sample("rnufft2", case)
+    plan = fs.Plan(first.x, case.modes, eps=eps)
+    weight = torch.full((second.data.shape[-1],), 2.0, dtype=torch.float64)
+    weight[0] = 1
+    if case.modes[-1] % 2 == 0:
+        weight[-1] = 1
+    left = (plan.rnufft1(first.data).conj() * weight * second.data).real.sum()
+    right = first.data @ plan.rnufft2(second.data)
+    assert abs(left - right) <= 1e-12 * abs(left)
+
+
+@pytest.mark.parametrize("case", [CASE["1d-even"], CASE["2d-odd-even"], CASE["3d-even-odd"]], ids=lambda c: c.id)
+def test_half_spectrum_is_half_of_the_spectrum(case):
+    sample = make_sample("rnufft1", case, real=True)
+    half = fs.rnufft1(sample.x, sample.data, case.modes, order="fft", eps=1e-12)
+    full = fs.nufft1(sample.x, sample.data, case.modes, order="fft", eps=1e-12)
+    kept = (case.modes[-1] + 1) // 2
+    assert relative_error(half[..., :kept], full[..., :kept]) <= 1e-11
+
+
+@pytest.mark.parametrize("order", ["centered", "fft"])
+@pytest.mark.parametrize("modes", [5, (6,), (4, 3), (2, 3, 4)], ids=str)
+def test_plan_knows_its_wavenumbers(modes, order):
+    shape = (modes,) if isinstance(modes, int) else modes
+    k = fs.Plan(torch.zeros(1, len(shape)), modes, order=order).k
+    axes = [fs.reference.wavenumbers(n, order) for n in shape]
+    assert torch.equal(k.round().long(), torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_a_plan_is_used_many_times(op):
+    """Held state must not leak from one call into the next."""
+    sample = make_sample(op, CASE["2d-large"], real=op == "rnufft1")
+    plan = fs.Plan(sample.x, sample.modes)
+    call = getattr(plan, op)
+    once = call(sample.data)
+    call(2 * sample.data)
+    assert torch.equal(call(sample.data), once)
+
+
+def test_a_plan_survives_pickling_and_copying(tmp_path):
+    sample = make_sample("nufft1", CASE["2d-even-odd"])
+    plan = fs.Plan(sample.x, sample.modes)
+    torch.save(plan, tmp_path / "plan.pt")
+    loaded = torch.load(tmp_path / "plan.pt", weights_only=False)
+    assert torch.equal(loaded.nufft1(sample.data), plan.nufft1(sample.data))
+
+
+@pytest.mark.parametrize("name", ["1d-large", "2d-large-rows", "3d-large-clustered"])
+@pytest.mark.parametrize("op", OPS)
+def test_result_is_the_same_for_any_number_of_threads(op, name, threads):
+    sample = make_sample(op, CASE[name], torch.float32, real=op == "rnufft1")
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        results.append(sample(fs))
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+@pytest.fixture(params=_C.instruction_sets())
+def instruction_set(request):
+    before = _C.instruction_set()
+    _C.select_instruction_set(request.param)
+    yield request.param
+    _C.select_instruction_set(before)
+
+
+@pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-4), (torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("op", OPS)
+def test_every_instruction_set_of_this_processor(op, dtype, eps, instruction_set, poisoned):
+    for name in LADDER:
+        sample = make_sample(op, CASE[name], dtype, real=op == "rnufft1")
+        assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps
+
+
+@pytest.mark.parametrize("case", [CASE["2d-rows"], CASE["3d-even-odd"], CASE["2d-sets-of-rows"]], ids=lambda c: c.id)
+@pytest.mark.parametrize("op", OPS)
+def test_strides_do_not_matter(op, case):
+    sample = make_sample(op, case, real=op == "rnufft1")
+    x, data = (_transposed_in_memory(t) for t in (sample.x, sample.data))
+    assert torch.equal(sample(fs, x, data), sample(fs))
+    wide = torch.stack([sample.data, torch.full_like(sample.data, torch.nan)], -1)
+    assert torch.equal(sample(fs, data=wide[..., 0]), sample(fs))
+
+
+def _transposed_in_memory(t: torch.Tensor) -> torch.Tensor:
+    axes = list(reversed(range(t.ndim)))
+    return t.permute(axes).contiguous().permute(axes)
+
+
+@pytest.mark.parametrize("op", ["nufft1", "nufft2"])
+def test_lazily_conjugated_input_is_resolved(op):
+    sample = make_sample(op, CASE["2d-odd-even"])
+    assert torch.equal(sample(fs, data=sample.data.conj()), sample(fs, data=sample.data.conj().resolve_conj()))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_inputs_are_left_as_they_were(op):
+    sample = make_sample(op, CASE["1d-far"], real=op == "rnufft1")
+    x, data = sample.x.clone(), sample.data.clone()
+    sample(fs)
+    assert torch.equal(x, sample.x)
+    assert torch.equal(data, sample.data)
+
+
+@pytest.mark.parametrize("case", [c for c in SMALL if c.rows or c.sets], ids=lambda c: c.id)
+@pytest.mark.parametrize("op", OPS)
+def test_rows_are_transformed_one_by_one(op, case):
+    sample = make_sample(op, case, real=op == "rnufft1")
+    together = sample(fs)
+    for i in range(sample.data.shape[0]):
+        alone = sample(fs, sample.x[i] if case.sets else sample.x, sample.data[i])
+        assert relative_error(together[i], alone) <= 1e-14
+
+
+HALF_OUTPUTS = [
+    ("nufft1", torch.float16, torch.complex32),
+    ("nufft1", torch.bfloat16, torch.complex64),
+    ("nufft2", torch.float16, torch.complex32),
+    ("rnufft1", torch.float16, torch.complex32),
+    ("rnufft1", torch.bfloat16, torch.complex64),
+    ("rnufft2", torch.complex32, torch.float16),
+]
+
+
+@pytest.mark.parametrize(("op", "given", "returned"), HALF_OUTPUTS, ids=str)
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
+def test_half_precision_is_computed_in_float32(op, given, returned):
+    """bfloat16, which has no complex type, has complex64 for one."""
+    sample = make_sample(op, CASE["1d-odd"], torch.float32, real=not given.is_complex)
+    x = sample.x.to(given.to_real())
+    got = sample(fs, x, sample.data.to(given))
+    in_float32 = sample(fs, x.float(), sample.data.to(given).to(sample.data.dtype))
+    assert got.dtype == returned
+    assert torch.equal(got.to(in_float32.dtype), in_float32.to(returned).to(in_float32.dtype))
+
+
+@pytest.mark.parametrize(("op", "real"), [("nufft1", True), ("nufft2", False), ("rnufft1", True), ("rnufft2", False)])
+def test_mixed_precisions_are_computed_in_the_wider(op, real):
+    """Points too: coordinates in float64 keep their digits beside float32 strengths."""
+    sample = make_sample(op, CASE["2d-odd-even"], torch.float64, real=real)
+    narrow = sample.data.to(torch.float32 if real else torch.complex64)
+    wide = sample(fs, data=narrow.to(sample.data.dtype))
+    assert torch.equal(sample(fs, data=narrow), wide)
+    mixed = sample(fs, sample.x.float(), sample.data)
+    assert mixed.dtype == wide.dtype
+    assert relative_error(mixed, sample(fs.reference, sample.x.float().double())) <= 5e-12
+
+
+def test_period_default_is_two_pi():
+    sample = make_sample("nufft1", CASE["1d-odd"])
+    assert torch.equal(sample(fs), sample(fs, period=TAU))
