@@ -256,22 +256,23 @@ Tensor weigh(Tensor spectrum, const Tensor& weight) {
   const int dim = int(spectrum.dim()) - 1;
   STD_TORCH_CHECK(dim >= 1 && dim <= kMaxDim && is_complex(spectrum), "spectrum: must be complex, of rank 2 to 4");
   check_tensor(spectrum, "spectrum", dim + 1);
-  check_tensor(weight, "weight", dim);
+  check_tensor(weight, "weight", dim + 1);
   check_dtype(weight, "weight", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
-  check_size(weight, "weight", 0, spectrum.size(1));
-  for (int a = 1; a < dim; ++a)
-    STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= spectrum.size(a + 1),
-                    "weight: its other axes must be odd and at most the spectrum's");
   const int64_t transforms = spectrum.size(0);
+  STD_TORCH_CHECK(weight.size(0) == 1 || weight.size(0) == transforms, "weight: one, or one per transform");
+  check_size(weight, "weight", 1, spectrum.size(1));
+  for (int a = 2; a <= dim; ++a)
+    STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= spectrum.size(a),
+                    "weight: its other axes must be odd and at most the spectrum's");
   Tensor loss = empty(spectrum, {transforms}, ScalarType::Double);
   Tensor partial = empty(spectrum, {transforms, spectrum.size(1)}, ScalarType::Double);
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
-    WeighArgs<T> a{dim, transforms, spectrum.size(1), {}, {}, in<T>(weight), out<T>(spectrum), out<double>(loss),
-                   out<double>(partial)};
+    WeighArgs<T> a{dim, transforms, spectrum.size(1), {}, {}, in<T>(weight), weight.size(0), out<T>(spectrum),
+                   out<double>(loss), out<double>(partial)};
     for (int d = 1; d < dim; ++d) {
       a.cells[d - 1] = spectrum.size(d + 1);
-      a.band[d - 1] = weight.size(d);
+      a.band[d - 1] = weight.size(d + 1);
     }
     kernels<T>().weigh(a);
   });

@@ -1,6 +1,22 @@
 """fastspec: nonuniform Fourier transforms and frequency-weighted losses, to measure and cure spectral bias."""
 
-from . import reference
+from . import measure, nn, precondition, reference, weights
+from .loss import SpectralLoss, spectral_loss
+from .measure import SpectralMonitor
 from .nufft import Plan, nufft1, nufft2, rnufft1, rnufft2
 
-__all__ = ["Plan", "nufft1", "nufft2", "reference", "rnufft1", "rnufft2"]
+__all__ = [
+    "Plan",
+    "SpectralLoss",
+    "SpectralMonitor",
+    "measure",
+    "nn",
+    "nufft1",
+    "nufft2",
+    "precondition",
+    "reference",
+    "rnufft1",
+    "rnufft2",
+    "spectral_loss",
+    "weights",
+]

@@ -51,10 +51,11 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
 
 
 def weigh(spectrum: Tensor, weight: Tensor) -> Tensor:
-    """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first: spectrum *= weight, in place.
+    """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first, in place.
 
-    ``weight`` (K, *band), band odd, in FFT order; the spectrum is cleared outside it. Returns, in float64 (R,), the sum
-    of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere.
+    Returns, in float64 (R,), the sum of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere, and leaves the
+    gradient's spectrum, 2 * weight * spectrum. ``weight`` (1 or R, K, *band), band odd, in FFT order; the spectrum is
+    cleared outside it.
     """
     return _ops.weigh(spectrum, weight)
 

@@ -370,9 +370,20 @@ def _sum_tangents(*terms):
     return sum(t for t in terms if t is not None)
 
 
+def refuse_forward_over_forward() -> None:
+    """torch takes the tangents that a Function's jvp computes for constants of an outer jvp: silently zero."""
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in stack) > 1:
+        raise NotImplementedError(
+            "fastspec: forward mode over forward mode is not supported; take one of the two derivatives in reverse mode "
+            "(torch.func.hessian does)"
+        )
+
+
 class ForwardType1(_ForwardMode, Type1):
     @staticmethod
     def jvp(ctx, x_tangent, c_tangent, *_):
+        refuse_forward_over_forward()
         x, c, *points = ctx.saved_tensors
         from_c = None if c_tangent is None else type1(x, c_tangent, *points, ctx.kind)
         if x_tangent is None:
@@ -386,6 +397,7 @@ class ForwardType1(_ForwardMode, Type1):
 class ForwardType2(_ForwardMode, Type2):
     @staticmethod
     def jvp(ctx, x_tangent, f_tangent, *_):
+        refuse_forward_over_forward()
         x, f, *points = ctx.saved_tensors
         from_f = None if f_tangent is None else type2(x, f_tangent, *points, ctx.kind)
         if x_tangent is None:
@@ -397,6 +409,7 @@ class ForwardType2(_ForwardMode, Type2):
 class ForwardSlopes(_ForwardMode, Slopes):
     @staticmethod
     def jvp(ctx, x_tangent, f_tangent, *_):
+        refuse_forward_over_forward()
         x, f, *points = ctx.saved_tensors
         kind, dim = ctx.kind, ctx.kind.layout.dim
         values, tangents = (None, None) if f_tangent is None else slopes(x, f_tangent, *points, kind)

@@ -106,6 +106,7 @@ def test_steps_to_gives_the_first_step_below(sines):
         m.update(step, pred)
     # Scattered points leak: what is missing at one frequency shows a little at the others.
     assert m.steps_to(0.4) == {1.0: 10, 3.0: 20, 5.0: None}
+    assert m.steps_to(0.4, lasting=True) == {1.0: 10, 3.0: None, 5.0: None}
     assert m.steps == [0, 10, 20, 30] and m.errors.shape == (4, 3)
     assert SpectralMonitor(x, y, 64).steps_to(0.1) == {1.0: None, 3.0: None, 5.0: None}
 

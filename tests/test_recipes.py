@@ -45,7 +45,7 @@ def test_seasons_are_tracked_and_found(quick_run):
     if name != "mauna-loa":
         return
     assert result["headline"]["frequencies_found_per_year"][:2] == pytest.approx([1, 2], abs=2e-3)
-    assert result["headline"]["steps_to_10_percent_yearly"][mauna_loa.MSE] is None
+    assert result["headline"]["yearly_within_10_percent_from_step"][mauna_loa.MSE] is None
 
 
 def test_untrained_networks_do_not_pass(tmp_path):

@@ -45,8 +45,9 @@ struct WeighArgs {
   int64_t last;                      // rows of the axis that is halved: its wavenumbers 0 ... last - 1
   int64_t cells[kMaxDim - 1];        // fine wavenumbers of the other axes, in FFT order
   int64_t band[kMaxDim - 1];         // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
-  const T* weight;                   // (last, *band)
-  T* spectrum;                       // (transforms, last, *cells) complex; becomes weight * spectrum
+  const T* weight;                   // (weights, last, *band), weights = 1 or transforms
+  int64_t weights;
+  T* spectrum;                       // (transforms, last, *cells) complex; becomes the gradient's, 2 * weight * spectrum
   double* loss;                      // (transforms): sum of m * weight * |spectrum|^2, m = 1 in row 0 and 2 below
   double* partial;                   // (transforms, last) work space
 };
@@ -100,8 +101,8 @@ struct Weigh {
     for (int64_t i = 0; i < n; ++i) {
       const T re = z[2 * i], im = z[2 * i + 1], w = weight[i];
       sum += w * (re * re + im * im);
-      z[2 * i] = w * re;
-      z[2 * i + 1] = w * im;
+      z[2 * i] = 2 * w * re;
+      z[2 * i + 1] = 2 * w * im;
     }
     return double(sum);
   }
@@ -141,9 +142,10 @@ struct Weigh {
     parallel(a.transforms * groups, 4.0 * a.transforms * a.last * cells, [&](int64_t task) {
       const int64_t transform = task / groups, first = task % groups * group;
       const int64_t end = first + group < a.last ? first + group : a.last;
+      const T* weight = a.weight + (a.weights > 1 ? transform * a.last * band : 0);
       double sum = 0;
       for (int64_t r = first; r < end; ++r)
-        sum += (r ? 2.0 : 1.0) * row(a, a.weight + r * band, a.spectrum + (transform * a.last + r) * cells * 2);
+        sum += (r ? 2.0 : 1.0) * row(a, weight + r * band, a.spectrum + (transform * a.last + r) * cells * 2);
       a.partial[task] = sum;
     });
     for (int64_t t = 0; t < a.transforms; ++t) {

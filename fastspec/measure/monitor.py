@@ -155,17 +155,23 @@ class SpectralMonitor:
             raise ValueError(f"pred: had {pred.shape[1]} channels, must have {self._target.shape[1]} as the target has")
         return pred.to(self._target.dtype) - self._target
 
-    def steps_to(self, threshold: float) -> dict[Frequency, int | None]:
+    def steps_to(self, threshold: float, *, lasting: bool = False) -> dict[Frequency, int | None]:
         """The first recorded step at which each frequency's error is below ``threshold``; ``None`` where it never was.
 
-        Keys are the rows of :attr:`frequencies`, in order: floats for d = 1, tuples of floats for d > 1.
+        Keys are the rows of :attr:`frequencies`, in order: floats for d = 1, tuples of floats for d > 1. With
+        ``lasting``, the first step from which the error is below at every later one: an oscillating error, or an
+        untrained network that happens to be near, does not count.
         """
         if not threshold > 0:
             raise ValueError(f"threshold: was {threshold}, must be positive")
         below = self.errors < threshold
-        first = below.int().argmax(0).tolist() if self.steps else [0] * len(self.wavenumbers)
-        reached = below.any(0).tolist()
-        return {f: self.steps[i] if ok else None for f, i, ok in zip(self._keys(), first, reached, strict=True)}
+        if lasting:
+            below = below.flip(0).cummin(0).values.flip(0)
+        reached = [column.nonzero().flatten().tolist() for column in below.unbind(1)]
+        return {
+            frequency: self.steps[rows[0]] if rows else None
+            for frequency, rows in zip(self._keys(), reached, strict=True)
+        }
 
     def _keys(self) -> list[Frequency]:
         rows = self.frequencies.tolist()

@@ -1,0 +1,366 @@
+"""The spectral loss: a weighted sum over wavenumbers of the squared error spectrum of scattered data.
+
+    F_k = sum_j q_j r_j exp(-i 2 pi k.x_j / period),   L = sum_k w(k) |F_k|^2,   r = pred - target
+
+For real residuals one forward pass yields the loss and its gradient: spread, real FFT, one pass that deconvolves, crops,
+weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate. Backward only scales. Only half the spectrum
+is ever there, over wavenumbers -N//2 ... N//2 of each other axis, so that even N is exact: with W the weight, zero off
+the grid of modes, (W(k) + W(-k)) / 2 counts for both k and -k.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from . import _check, _ops, distributed
+from ._transform import Layout, Points, _merge, half_grid, half_spectrum, refuse_forward_over_forward
+from .nufft import Modes, Period, Plan, Planned, _dim, _plan, _precision, _type1
+from .weights import Adaptive
+
+Weight = Tensor | Callable[[Tensor], Tensor] | None
+REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "none": lambda rows: rows}
+
+
+class SpectralLoss(nn.Module):
+    """Mean over batch and channels of sum_k w(k) |F_k|^2, with F the spectrum of pred - target.
+
+    With N = M modes, uniform points and w = 1 this is exactly ``torch.nn.MSELoss``.
+
+    Args:
+        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2.
+        x: points, (M,), (M, d) or (B, M, d), planned once; else given at each call.
+        weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order, a callable of the float
+            wavenumbers (*modes, d), or one of ``fs.weights``.
+        period: length of the periodic box, in the units of x, a float or one per dimension.
+        eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64.
+        quadrature: q_j (M,), the share of space that each point stands for; default 1/M.
+        relative: divide each sum by that of the target.
+        reduction: "mean", "sum" or "none", over batch and channels.
+        group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients are those
+            of one process that holds all points.
+
+    Shape:
+        pred, target: (M,) or (..., M, C), as a network returns them; with x (B, M, d) the first axis is B. Real or
+        complex. The loss has their real dtype; its shape is () or, with reduction "none", (..., C).
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+
+    def __init__(
+        self,
+        modes: Modes,
+        *,
+        x: Tensor | None = None,
+        weight: Weight = None,
+        period: Period = 2 * math.pi,
+        eps: float | None = None,
+        quadrature: Tensor | None = None,
+        relative: bool = False,
+        reduction: str = "mean",
+        group=None,
+    ):
+        super().__init__()
+        _check_reduction(reduction)
+        self.modes = _check.modes(modes, 1 if isinstance(modes, int) else len(modes))
+        self.period, self.eps = _check.period(period, len(self.modes)), eps
+        self.relative, self.reduction, self.group = relative, reduction, group
+        if isinstance(weight, Tensor):
+            _check_weight(weight, self.modes)
+            self.register_buffer("weight", weight, persistent=False)
+        else:
+            self.weight = weight
+        self.register_buffer("quadrature", quadrature, persistent=False)
+        self.plan = None if x is None else self._plan(x)
+        self._half_weight = None
+
+    def _plan(self, x: Tensor) -> Plan:
+        return Plan(x, self.modes, eps=self.eps, period=self.period)
+
+    def _planned(self, x: Tensor | None, pred: Tensor) -> Planned:
+        if x is not None:
+            _check.points(x)
+            return _plan(x, _precision(x, pred), self.modes, self.eps, self.period, "centered", real=True)
+        if self.plan is None:
+            raise ValueError("x: was given neither to the loss nor at the call, must be one or the other")
+        self.plan._check_precision("pred", pred)
+        return self.plan.planned
+
+    def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
+        """The loss; ``x`` given here overrides the points held."""
+        _check.tensor("pred", pred)
+        planned = self._planned(x, pred)
+        weight = self.weight if x is not None else self._held_weight(planned)
+        return _loss(planned, pred, target, weight, self.quadrature, self.relative, self.reduction, self.group)
+
+    def _held_weight(self, planned: Planned):
+        """A fixed weight, folded and deconvolved once for the points held."""
+        if isinstance(self.weight, Adaptive) or (isinstance(self.weight, Tensor) and self.weight.requires_grad):
+            return self.weight
+        table, held = planned.points.half_factors, self._half_weight
+        version = self.weight._version if isinstance(self.weight, Tensor) else 0
+        if held is None or held.version != version or held.table.device != table.device or held.table.dtype != table.dtype:
+            self._half_weight = held = _HalfWeight(planned, self.weight, version)
+        return held
+
+    def extra_repr(self) -> str:
+        return f"modes={self.modes}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
+
+
+def spectral_loss(
+    plan: Plan,
+    pred: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    *,
+    quadrature: Tensor | None = None,
+    relative: bool = False,
+    reduction: str = "mean",
+    group=None,
+) -> Tensor:
+    """Functional form of SpectralLoss on the points of a plan; a weight tensor is in the plan's order.
+
+    Args, shapes and errors: as SpectralLoss.
+    """
+    _check_reduction(reduction)
+    _check.tensor("pred", pred)
+    plan._check_precision("pred", pred)
+    if isinstance(weight, Tensor):
+        _check_weight(weight, plan.modes)
+    return _loss(plan.planned, pred, target, weight, quadrature, relative, reduction, group)
+
+
+# --- from users' shapes to rows ---------------------------------------------------------------------------------------
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction: was {reduction!r}, must be 'mean', 'sum' or 'none'")
+
+
+def _check_weight(weight: Tensor, modes: tuple[int, ...]) -> None:
+    if tuple(weight.shape) != modes:
+        raise ValueError(f"weight: shape was {tuple(weight.shape)}, must be {modes}, the modes'")
+    if weight.is_complex():
+        raise TypeError(f"weight: dtype was {weight.dtype}, must be real")
+
+
+def _check_pair(pred: Tensor, target: Tensor, planned: Planned) -> None:
+    for name, value in (("pred", pred), ("target", target)):
+        _check.data(name, value, planned.x)
+    if pred.shape != target.shape:
+        raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
+    count, axis = planned.x.shape[1], -1 if pred.ndim == 1 else -2
+    if pred.ndim == 0 or pred.shape[axis] != count:
+        raise ValueError(f"pred: shape was {tuple(pred.shape)}, must be ({count},) or (..., {count}, C)")
+    if planned.batched and (pred.ndim < 3 or pred.shape[0] != planned.x.shape[0]):
+        raise ValueError(f"pred: shape was {tuple(pred.shape)}, must be ({planned.x.shape[0]}, ..., {count}, C)")
+
+
+def _rows(values: Tensor, planned: Planned) -> Tensor:
+    """(M,) or (..., M, C) to strengths (S, R, M)."""
+    values = values if values.ndim == 1 else values.movedim(-1, -2)
+    sets, count = planned.x.shape[:2]
+    return values.reshape(sets, -1, count)
+
+
+def _loss(planned: Planned, pred, target, weight, quadrature, relative, reduction, group) -> Tensor:
+    _check_pair(pred, target, planned)
+    dtype = planned.points.polynomials.dtype
+    dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
+    strengths = _rows(pred.to(dtype) - target.to(dtype), planned)
+    if quadrature is None:
+        scale = 1 / distributed.point_count(pred.shape[-1 if pred.ndim == 1 else -2], pred.device, group)
+    else:
+        _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
+        scale, strengths = 1.0, strengths * quadrature
+    sums = _composed_sums if strengths.is_complex() or _needs_composition(planned, weight) else _fused_sums
+    above, used = sums(planned, strengths, weight, scale, group)
+    if relative:
+        below = _rows(target.to(dtype), planned)
+        below = below if quadrature is None else below * quadrature
+        above = above / sums(planned, below, used, scale, group)[0]
+    shape = pred.shape[:0] if pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
+    out = REDUCTIONS[reduction](above.reshape(shape))
+    return out.to(pred.real.dtype if pred.is_complex() else pred.dtype)
+
+
+def _needs_composition(planned: Planned, weight) -> bool:
+    return planned.x.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
+
+
+def _weight_tensor(weight: Weight, layout: Layout, like: Tensor) -> Tensor:
+    """The weight over the modes (*modes), in the layout's order."""
+    if isinstance(weight, Tensor):
+        return weight.to(like.device, like.real.dtype)
+    axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=like.real.dtype, device=like.device) for n in layout.modes]
+    if not layout.centered:
+        axes = [torch.fft.ifftshift(k) for k in axes]
+    if weight is None:
+        return torch.ones(layout.modes, dtype=like.real.dtype, device=like.device)
+    values = weight(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
+    _check.tensor("weight(k)", values)
+    _check_weight(values, layout.modes)
+    return values.to(like.device, like.real.dtype)
+
+
+# --- composed: complex residuals, gradients in the points or the weight -----------------------------------------------
+
+
+def _composed_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, Tensor]:
+    """(S, R) sums by the public transforms, and the weight used."""
+    spectrum = distributed.differentiable_sum(_modes(planned, strengths) * scale, group)
+    if isinstance(weight, Adaptive):
+        modes = spectrum.flatten(0, 1)
+        weight = weight(modes.detach().abs()).reshape(spectrum.shape)
+    elif isinstance(weight, _HalfWeight):
+        weight = weight.modes
+    elif not isinstance(weight, Tensor) or weight.ndim == planned.layout.dim:
+        weight = _weight_tensor(weight, planned.layout, strengths)
+    power = spectrum.real.square() + spectrum.imag.square()
+    return (weight * power).flatten(2).sum(-1), weight
+
+
+def _modes(planned: Planned, strengths: Tensor) -> Tensor:
+    return _type1(planned._replace(batched=True), strengths, -1, real=False)
+
+
+# --- fused: real residuals --------------------------------------------------------------------------------------------
+
+
+class _HalfWeight:
+    """A weight folded onto half the modes and deconvolved, as _ops.weigh takes it, (1 or S R, K, *band)."""
+
+    def __init__(self, planned: Planned, weight: Weight, version: int = 0):
+        self.version = version
+        self.modes = _weight_tensor(weight, planned.layout, planned.points.factors)
+        self.table = _fold(self.modes, planned.layout).unsqueeze(0) * _deconvolution(planned).square()
+
+
+def _fold(weight: Tensor, layout: Layout) -> Tensor:
+    """(*modes) to (W(k) + W(-k)) / 2 over k_last = 0 ... N//2, the last axis first, the others in FFT order."""
+    if not layout.centered:
+        weight = torch.fft.fftshift(weight)
+    missing = [1 - n % 2 for n in reversed(layout.modes)]  # +N/2 of an even axis
+    padded = nn.functional.pad(weight, [size for m in missing for size in (0, m)])
+    folded = (padded + padded.flip(list(range(layout.dim)))) / 2
+    folded = folded[..., layout.modes[-1] // 2 :]
+    others = list(range(layout.dim - 1))
+    return (torch.fft.ifftshift(folded, dim=others) if others else folded).movedim(-1, 0).contiguous()
+
+
+def _deconvolution(planned: Planned) -> Tensor:
+    """The window's deconvolution over the band of _fold, (K, *band)."""
+    layout, axes = planned.layout, []
+    for n, factors in zip(layout.modes, planned.points.factors.split(list(layout.modes)), strict=True):
+        one_sided = factors[: n // 2 + 1]
+        one_sided = one_sided.flip(0) if layout.centered else one_sided
+        axes.append(torch.cat([one_sided, one_sided[1:].flip(0)]))
+    product = axes[-1][: layout.modes[-1] // 2 + 1]
+    for axis in axes[:-1]:
+        product = product.unsqueeze(-1) * axis
+    return product
+
+
+def _fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, _HalfWeight]:
+    """(S, R) sums by the fused pass, and the weight used."""
+    adaptive = weight if isinstance(weight, Adaptive) else None
+    if not isinstance(weight, _HalfWeight):
+        weight = _HalfWeight(planned, None if adaptive else weight)
+    magnitude = _deconvolution(planned) * scale if adaptive else None
+    static = (planned.layout, adaptive, group)
+    loss, _, used = _fused(strengths, weight.table * scale**2, magnitude, *planned.points[:4], *static)
+    if adaptive:
+        weight.table = used / scale**2
+    return loss, weight
+
+
+def _fused_raw(strengths, table, magnitude, position, order, starts, polynomials, layout: Layout, adaptive, group):
+    """(S, R, M) to the sums (S, R), their gradient (S, R, M) and the table of weights used.
+
+    ``magnitude`` turns what is in the spectrum into the modes F, for adaptive weights.
+    """
+    points = Points(position, order, starts, polynomials, None, None)
+    fine = distributed.sum_(half_spectrum(points, layout, strengths.contiguous()), group)
+    spectrum = fine.movedim(-1, 2).flatten(0, 1).contiguous()
+    if adaptive is not None:
+        table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
+    sums = _ops.weigh(spectrum, table).to(strengths.dtype).unflatten(0, strengths.shape[:2])
+    grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).movedim(2, -1)).contiguous()
+    return sums, _ops.interpolate(position, order, starts, polynomials, grid, layout.tile), table.view_as(table)
+
+
+def _band(spectrum: Tensor, shape) -> Tensor:
+    """The wavenumbers of the weights' table in the fine spectrum (R, K, *cells)."""
+    for axis in range(2, spectrum.ndim):
+        half = shape[axis] // 2
+        parts = spectrum.narrow(axis, 0, half + 1), spectrum.narrow(axis, spectrum.shape[axis] - half, half)
+        spectrum = torch.cat(parts, axis)
+    return spectrum
+
+
+def _fused(strengths: Tensor, *rest):
+    """_fused_raw, differentiable in the strengths; see _transform._apply."""
+    if not torch.compiler.is_compiling():
+        return _ForwardFused.apply(strengths, *rest)
+    if torch.is_grad_enabled() and strengths.requires_grad:
+        return _Fused.apply(strengths, *rest)
+    return _fused_raw(strengths, *rest)
+
+
+class _Fused(Function):
+    """The gradient is an output, so that what is saved for backward can itself be differentiated.
+
+    It is linear in the strengths, and its matrix symmetric: its own gradient is the same pass over the cotangent.
+    """
+
+    @staticmethod
+    def forward(*args):
+        return _fused_raw(*args)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, gradient, table = output
+        ctx.mark_non_differentiable(table)
+        ctx.set_materialize_grads(False)
+        ctx.static = inputs[7], None, inputs[9]
+        ctx.save_for_backward(gradient, table, *inputs[3:7])
+
+    @staticmethod
+    def backward(ctx, loss_grad, gradient_grad, _):
+        gradient, table, *points = ctx.saved_tensors
+        out = None if loss_grad is None else loss_grad.unsqueeze(-1) * gradient
+        if gradient_grad is not None and not torch.compiler.is_compiling():
+            again = _fused(gradient_grad, table, None, *points, *ctx.static)[1]
+            out = again if out is None else out + again
+        return (out, *[None] * 9)
+
+    @staticmethod
+    def vmap(info, in_dims, strengths, table, magnitude, *rest):
+        points, static, batch = rest[:4], rest[4:], info.batch_size
+        own_points = in_dims[3] is not None
+        if own_points:
+            points = (*[_merge(t, dim, batch, 0) for t, dim in zip(points[:3], in_dims[3:6], strict=True)], points[3])
+        into = 0 if own_points else 1
+        sums, gradient, used = _fused(_merge(strengths, in_dims[0], batch, into), table, magnitude, *points, *static)
+        apart = [t.unflatten(into, (batch, -1)) for t in (sums, gradient)]
+        if static[1] is None:
+            return (*apart, used), (into, into, None)
+        rows = used.unflatten(0, sums.shape).unflatten(into, (batch, -1)).movedim(into, 0).flatten(1, 2)
+        return (*apart, rows), (into, into, 0)
+
+
+class _ForwardFused(_Fused):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _Fused.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*output[1:], *inputs[3:7])
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        refuse_forward_over_forward()
+        gradient, table, *points = ctx.saved_tensors
+        return (gradient * tangent).sum(-1), _fused(tangent, table, None, *points, *ctx.static)[1], None

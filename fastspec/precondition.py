@@ -1,0 +1,81 @@
+"""Preconditioning of the gradient over frequencies, under any loss."""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from . import _check
+from .loss import Weight, _check_weight, _weight_tensor
+from .nufft import Plan, Planned, _type1, _type2
+
+
+def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None, norm: str = "backward") -> Tensor:
+    """Identity forward; backward multiplies the gradient by F^H W F, so it preconditions any loss of ``h``.
+
+    F is the type 1 transform from the points to the modes, W = diag(w). A weight that grows with the wavenumber speeds
+    up what the network would learn last.
+
+    Args:
+        h: what the network returns at the points, (M,) or (..., M, C), real or complex.
+        x_or_plan: the points, (M,), (M, d) or (B, M, d), of period 2 pi; or a Plan, which also has period and modes.
+        weight: as in SpectralLoss; with points in place of a plan a callable needs ``modes``.
+        modes: number of wavenumbers, an int or one per dimension; default the weight's shape or the plan's modes.
+        norm: as in torch.fft: "backward" for plain sums, "forward" to divide by M, "ortho" by sqrt(M). With "forward",
+            N = M modes, uniform points and w = 1 the gradient is unchanged, and under MSELoss it is SpectralLoss's.
+
+    Returns:
+        ``h``, with the gradient's new path.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    _check.tensor("h", h)
+    plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
+    planned = plan.planned
+    _check.data("h", h, planned.x)
+    if norm not in ("backward", "forward", "ortho"):
+        raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
+    if isinstance(weight, Tensor):
+        _check_weight(weight, plan.modes)
+    count, axis = planned.x.shape[1], -1 if h.ndim == 1 else -2
+    if h.ndim == 0 or h.shape[axis] != count:
+        raise ValueError(f"h: shape was {tuple(h.shape)}, must be ({count},) or (..., {count}, C)")
+    scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
+    values = _weight_tensor(weight, planned.layout, planned.points.factors) * scale
+    return _Spectral.apply(h, values, planned)
+
+
+def _plan_of(x: Tensor, weight: Weight, modes) -> Plan:
+    if modes is None:
+        if not isinstance(weight, Tensor):
+            raise ValueError("modes: was None, must be given where weight is a callable and x_or_plan are points")
+        modes = tuple(weight.shape)
+    return Plan(x, modes)
+
+
+def _operator(gradient: Tensor, weight: Tensor, planned: Planned) -> Tensor:
+    """F^H W F on gradients (M,) or (..., M, C)."""
+    rows = gradient if gradient.ndim == 1 else gradient.movedim(-1, -2)
+    modes = _type1(planned, rows, -1, real=False)
+    out = _type2(planned, weight * modes, 1, real=False)
+    out = out if gradient.ndim == 1 else out.movedim(-1, -2)
+    return out.to(gradient.dtype) if gradient.is_complex() else out.real.to(gradient.dtype)
+
+
+class _Spectral(Function):
+    @staticmethod
+    def forward(h, weight, planned):
+        return h.view_as(h)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[1])
+        ctx.planned = inputs[2]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _operator(gradient, ctx.saved_tensors[0], ctx.planned), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        raise NotImplementedError("precondition.spectral changes gradients only; forward mode has none to change")
