@@ -279,6 +279,13 @@ Tensor weigh(Tensor spectrum, const Tensor& weight) {
   return loss;
 }
 
+// For torch.compile, whose inductor fails on ops that write to their arguments.
+std::tuple<Tensor, Tensor> weigh_copy(const Tensor& spectrum, const Tensor& weight) {
+  Tensor weighed = torch::stable::clone(spectrum);
+  Tensor loss = weigh(weighed, weight);
+  return {loss, weighed};
+}
+
 }  // namespace
 }  // namespace fastspec
 
@@ -295,6 +302,7 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
   m.def("weigh(Tensor(a!) spectrum, Tensor weight) -> Tensor");
+  m.def("weigh_copy(Tensor spectrum, Tensor weight) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
@@ -305,4 +313,5 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("deconvolve", TORCH_BOX(&fastspec::deconvolve));
   m.impl("pad", TORCH_BOX(&fastspec::pad));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
+  m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
 }

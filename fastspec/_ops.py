@@ -50,14 +50,16 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
     return _ops.pad(modes, factors, cells, negative, centered)
 
 
-def weigh(spectrum: Tensor, weight: Tensor) -> Tensor:
+def weigh(spectrum: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first, in place.
 
-    Returns, in float64 (R,), the sum of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere, and leaves the
-    gradient's spectrum, 2 * weight * spectrum. ``weight`` (1 or R, K, *band), band odd, in FFT order; the spectrum is
-    cleared outside it.
+    Returns, in float64 (R,), the sum of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere, and the
+    gradient's spectrum, 2 * weight * spectrum. ``weight`` (1 or R, K, *band), band odd, in FFT order; outside it the
+    gradient's spectrum is zero.
     """
-    return _ops.weigh(spectrum, weight)
+    if torch.compiler.is_compiling():  # inductor fails on ops that write to their arguments
+        return _ops.weigh_copy(spectrum, weight)
+    return _ops.weigh(spectrum, weight), spectrum
 
 
 @register_fake("fastspec::sort")
@@ -102,3 +104,8 @@ def _(modes, factors, cells, negative, centered):
 @register_fake("fastspec::weigh")
 def _(spectrum, weight):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
+
+
+@register_fake("fastspec::weigh_copy")
+def _(spectrum, weight):
+    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64), torch.empty_like(spectrum)

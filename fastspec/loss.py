@@ -288,7 +288,8 @@ def _fused_raw(strengths, table, magnitude, position, order, starts, polynomials
     spectrum = fine.movedim(-1, 2).flatten(0, 1).contiguous()
     if adaptive is not None:
         table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
-    sums = _ops.weigh(spectrum, table).to(strengths.dtype).unflatten(0, strengths.shape[:2])
+    sums, spectrum = _ops.weigh(spectrum, table)
+    sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
     grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).movedim(2, -1)).contiguous()
     return sums, _ops.interpolate(position, order, starts, polynomials, grid, layout.tile), table.view_as(table)
 
