@@ -1,10 +1,11 @@
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
 
-from fastspec.recipes import RECIPES, f_principle, mauna_loa, run_recipe
+from fastspec.recipes import RECIPES, Outcome, f_principle, mauna_loa, run_recipe
 
 FIGURES = {
     "mauna-loa": ["error-per-frequency.png", "fits.png", "harmonics.png"],
@@ -59,3 +60,19 @@ def test_the_seed_decides_the_result(tmp_path):
     short = replace(RECIPES["f-principle"], quick=replace(f_principle.QUICK, steps=5))
     losses = [run_recipe(short, tmp_path, quick=True, seed=s)["headline"]["final_loss"] for s in (1, 1, 2)]
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_are_the_recipes_own_and_given_back(tmp_path, fails):
+    before, during = torch.get_num_threads(), []
+
+    def main(settings, out, device):
+        during.append(torch.get_num_threads())
+        if fails:
+            raise ArithmeticError
+        return Outcome("", True, {}, [])
+
+    recipe = replace(RECIPES["f-principle"], settings=replace(f_principle.FULL, threads=before + 1), main=main)
+    with pytest.raises(ArithmeticError) if fails else nullcontext():
+        run_recipe(recipe, tmp_path)
+    assert during == [before + 1] and torch.get_num_threads() == before

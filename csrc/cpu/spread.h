@@ -22,6 +22,7 @@ struct Spread {
   using Column = Taps<T, W, 1>;
   using L = typename Row::L;
   using Tl = Tile<T, D, W, Parts>;
+  static constexpr int64_t kAhead = 16;  // points
 
   static FASTSPEC_INLINE void point(const Row& row, const Column& column, const typename Fixed<T>::type* p,
                                     const int64_t* cell, const T* strength, const Box<D>& b, T* buffer) {
@@ -60,9 +61,12 @@ struct Spread {
         T* buffer = static_cast<T*>(scratch(Tl::size(b) * sizeof(T)));
         Tl::clear(b, buffer);
         const int64_t base = set * a.points.count;
-        for (int64_t j = first; j < last; ++j)
-          point(row, column, a.points.position + (base + j) * D, cell, strengths + a.points.order[base + j] * int64_t(Parts),
-                b, buffer);
+        const int32_t* order = a.points.order + base;
+        for (int64_t j = first; j < last; ++j) {
+          // the strengths are in the user's order: fetch them before they are waited for
+          if (j + kAhead < last) __builtin_prefetch(strengths + order[j + kAhead] * int64_t(Parts));
+          point(row, column, a.points.position + (base + j) * D, cell, strengths + order[j] * int64_t(Parts), b, buffer);
+        }
         Tl::add_to_grid(b, g, buffer, grid);
       });
     }

@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A named experiment. ``main(settings, out, device)`` writes its PNG figures to ``out`` and returns an Outcome."""
+    """A named experiment.
+
+    ``main(settings, out, device)`` writes its PNG figures to ``out`` and returns an Outcome. ``settings`` and ``quick``
+    are frozen dataclasses with a ``seed`` and ``threads``, the number of CPU threads to run with.
+    """
 
     name: str
     summary: str
@@ -52,7 +57,8 @@ def run_recipe(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
     start = time.perf_counter()
-    outcome = recipe.main(settings, out, torch.device(device))
+    with cpu_threads(settings.threads):
+        outcome = recipe.main(settings, out, torch.device(device))
     result = {
         "recipe": recipe.name,
         **dataclasses.asdict(outcome),
@@ -64,6 +70,16 @@ def run_recipe(
     }
     (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def train(

@@ -33,6 +33,8 @@ STYLES = {MSE: "-", SPECTRAL: (0, (4, 2)), PHASE: "-"}
 @dataclass(frozen=True)
 class Settings:
     seed: int = 0
+    # Networks this small gain little from a second thread, and on a busy machine lose tenfold waiting for it.
+    threads: int = 1
     steps: int = 3000
     soon: int = 200
     learning_rate: float = 3e-3
