@@ -12,6 +12,7 @@ from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, C
 
 CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").glob("*.cu"))
 CUDA_TARGETS = ["80", "90"]
+HOST_FLAGS = "-std=c++20 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno -fno-trapping-math -g0"
 
 
 def use_cuda() -> bool:
@@ -22,28 +23,25 @@ def use_cuda() -> bool:
 
 
 def nvcc_flags() -> list[str]:
+    newest = CUDA_TARGETS[-1]
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
-    return ["-O3", "-std=c++20", *targets, f"-gencode=arch=compute_{CUDA_TARGETS[-1]},code=compute_{CUDA_TARGETS[-1]}"]
+    return ["-O3", "-std=c++20", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
 
 
 def extension():
+    cuda = use_cuda()
     # torch's stable ABI as of 2.10: one build serves every later torch
-    macros = [("TORCH_TARGET_VERSION", "0x020a000000000000")]
-    host_flags = ["-std=c++20", "-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-g0"]
-    kind, flags, sources = CppExtension, {"cxx": host_flags}, sorted(str(p) for p in Path("csrc").rglob("*.cpp"))
-    if use_cuda():
-        kind, sources = CUDAExtension, sources + CUDA_SOURCES
-        flags["nvcc"] = nvcc_flags()
-        macros.append(("USE_CUDA", "1"))
-    return kind(
+    macros = [("TORCH_TARGET_VERSION", "0x020a000000000000"), *([("USE_CUDA", "1")] if cuda else [])]
+    built = (CUDAExtension if cuda else CppExtension)(
         "fastspec._C",
-        sources,
+        sorted(str(path) for path in Path("csrc").rglob("*.cpp")) + (CUDA_SOURCES if cuda else []),
         include_dirs=[pybind11.get_include()],
         define_macros=macros,
-        extra_compile_args=flags,
+        extra_compile_args={"cxx": HOST_FLAGS.split(), "nvcc": nvcc_flags()},
         extra_link_args=["-Wl,-s"],
     )
+    built.libraries.remove("torch_python")  # no symbol of it is used, and it is outside the stable ABI
+    return built
 
 
-# without torch's Python bindings the module depends on the stable ABI alone
-setup(ext_modules=[extension()], cmdclass={"build_ext": BuildExtension.with_options(no_python_abi_suffix=False)})
+setup(ext_modules=[extension()], cmdclass={"build_ext": BuildExtension})

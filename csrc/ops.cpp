@@ -120,8 +120,17 @@ std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> per
   auto run = [&](auto zero) {
     using T = decltype(zero);
     using P = typename Fixed<T>::type;
-    SortArgs<T> a{g, int(width), {}, x.const_data_ptr(), is_single(x), sets, count,
-                  static_cast<P*>(position.mutable_data_ptr()), out<int32_t>(order), out<int32_t>(starts), finite.get()};
+    SortArgs<T> a{g,
+                  int(width),
+                  {},
+                  x.const_data_ptr(),
+                  is_single(x),
+                  sets,
+                  count,
+                  static_cast<P*>(position.mutable_data_ptr()),
+                  out<int32_t>(order),
+                  out<int32_t>(starts),
+                  finite.get()};
     for (int d = 0; d < g.dim; ++d) a.inverse_period[d] = 1.0 / period[d];
     kernels<T>().sort(a);
   };
@@ -143,7 +152,11 @@ Tensor spread(const Tensor& position, const Tensor& order, const Tensor& starts,
   Tensor grid = empty(strengths, shape(strengths, 0, 2, g.cells, g.dim), strengths.scalar_type());
   by_precision(strengths, [&](auto zero) {
     using T = decltype(zero);
-    SpreadArgs<T> a{g, points_of<T>(position, order, starts), in<T>(polynomials), in<T>(strengths), out<T>(grid),
+    SpreadArgs<T> a{g,
+                    points_of<T>(position, order, starts),
+                    in<T>(polynomials),
+                    in<T>(strengths),
+                    out<T>(grid),
                     strengths.size(1)};
     kernels<T>().spread(a, int(polynomials.size(1)), is_complex(strengths));
   });
@@ -164,8 +177,13 @@ Tensor interpolate_into(const Tensor& position, const Tensor& order, const Tenso
   if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, g.dim}, grid.scalar_type());
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
-    InterpolateArgs<T> a{g, points_of<T>(position, order, starts), in<T>(polynomials), in<T>(grid), out<T>(values),
-                         slopes ? out<T>(*slopes) : nullptr, grid.size(1)};
+    InterpolateArgs<T> a{g,
+                         points_of<T>(position, order, starts),
+                         in<T>(polynomials),
+                         in<T>(grid),
+                         out<T>(values),
+                         slopes ? out<T>(*slopes) : nullptr,
+                         grid.size(1)};
     kernels<T>().interpolate(a, int(polynomials.size(1)), is_complex(grid));
   });
   return values;
@@ -177,7 +195,8 @@ Tensor interpolate(const Tensor& position, const Tensor& order, const Tensor& st
 }
 
 std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, const Tensor& order, const Tensor& starts,
-                                              const Tensor& polynomials, const Tensor& grid, std::vector<int64_t> tile) {
+                                              const Tensor& polynomials, const Tensor& grid,
+                                              std::vector<int64_t> tile) {
   Tensor slopes;
   Tensor values = interpolate_into(position, order, starts, polynomials, grid, tile, &slopes);
   return {values, slopes};
@@ -268,8 +287,16 @@ Tensor weigh(Tensor spectrum, const Tensor& weight) {
   Tensor partial = empty(spectrum, {transforms, spectrum.size(1)}, ScalarType::Double);
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
-    WeighArgs<T> a{dim, transforms, spectrum.size(1), {}, {}, in<T>(weight), weight.size(0), out<T>(spectrum),
-                   out<double>(loss), out<double>(partial)};
+    WeighArgs<T> a{dim,
+                   transforms,
+                   spectrum.size(1),
+                   {},
+                   {},
+                   in<T>(weight),
+                   weight.size(0),
+                   out<T>(spectrum),
+                   out<double>(loss),
+                   out<double>(partial)};
     for (int d = 1; d < dim; ++d) {
       a.cells[d - 1] = spectrum.size(d + 1);
       a.band[d - 1] = weight.size(d + 1);
@@ -295,7 +322,8 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "spread(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor strengths, int[] cells, "
       "int[] tile) -> Tensor");
   m.def(
-      "interpolate(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) -> Tensor");
+      "interpolate(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) -> "
+      "Tensor");
   m.def(
       "interpolate_slopes(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) "
       "-> (Tensor, Tensor)");

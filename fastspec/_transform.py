@@ -1,14 +1,14 @@
-"""The transforms as autograd functions on normalised shapes: points (S, M, d), strengths (S, C, M), modes (S, C, *modes).
+"""The transforms as autograd functions, on points (S, M, d), strengths (S, C, M) and modes (S, C, *modes).
 
 Each transform is a short composition of raw ops and torch's FFT. Type 2's slopes come from the window's derivative in
 the same interpolation, so a gradient in the points costs one FFT in any dimension. Every backward is written with these
 same functions, so any order of derivative is there.
 
-With t = sign * 2 pi k / period and bars for gradients:
+With t = sign * 2 pi k / period and G for the gradient that comes in:
 
-    type 1   F_k = sum_j c_j e^(i t.x_j)     c_j bar = type2(F bar, -sign)    x_j bar = Re(conj(c_j) slopes(F bar, -sign)_j)
-    type 2   c_j = sum_k f_k e^(i t.x_j)     f_k bar = type1(c bar, -sign)    x_j bar = Re(conj(c_j bar) slopes(f, sign)_j)
-    slopes   s_ja = type2(i t_a f)_j         so its gradients are those of type 2 at i t_a f
+    type 1   F_k = sum_j c_j e^(i t.x_j)    in c: type2(G, -sign)    in x_j: Re(conj(c_j) slopes(G, -sign)_j)
+    type 2   c_j = sum_k f_k e^(i t.x_j)    in f: type1(G, -sign)    in x_j: Re(conj(G_j) slopes(f, sign)_j)
+    slopes   s_ja = type2(i t_a f)_j, so their gradients are those of type 2 at i t_a f
 
 The real transforms are the same sums over half the modes: with m_k the times a mode counts (1 where its partner is not
 on the grid or is itself, else 2), type 1 is the half spectrum and type 2 is Re sum_k m_k f_k e^(i t.x_j).
@@ -129,7 +129,11 @@ def phase_rates(kind: Kind, like: Tensor) -> list[Tensor]:
     layout, rates = kind.layout, []
     for a, n in enumerate(layout.modes):
         halved = kind.real and a == layout.dim - 1
-        k = torch.arange(n // 2 + 1, device=like.device) if halved else axis_wavenumbers(n, layout.centered, like.device)
+        k = (
+            torch.arange(n // 2 + 1, device=like.device)
+            if halved
+            else axis_wavenumbers(n, layout.centered, like.device)
+        )
         k = k.to(like.real.dtype) * (kind.sign * 2 * math.pi / layout.period[a])
         rates.append(k.reshape(-1, *[1] * (layout.dim - 1 - a)))
     return rates
@@ -375,8 +379,8 @@ def refuse_forward_over_forward() -> None:
     stack = torch._C._functorch.get_interpreter_stack() or []
     if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in stack) > 1:
         raise NotImplementedError(
-            "fastspec: forward mode over forward mode is not supported; take one of the two derivatives in reverse mode "
-            "(torch.func.hessian does)"
+            "fastspec: forward mode over forward mode is not supported; take one of the two derivatives in reverse "
+            "mode, as torch.func.hessian does"
         )
 
 

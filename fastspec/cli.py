@@ -79,6 +79,7 @@ def info() -> None:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "cpu capability": torch.backends.cpu.get_cpu_capability(),
+        "kernels in use": _C.instruction_set(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "no device",
         "triton": version("triton") if find_spec("triton") else "not installed",

@@ -2,10 +2,10 @@
 
     F_k = sum_j q_j r_j exp(-i 2 pi k.x_j / period),   L = sum_k w(k) |F_k|^2,   r = pred - target
 
-For real residuals one forward pass yields the loss and its gradient: spread, real FFT, one pass that deconvolves, crops,
-weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate. Backward only scales. Only half the spectrum
-is ever there, over wavenumbers -N//2 ... N//2 of each other axis, so that even N is exact: with W the weight, zero off
-the grid of modes, (W(k) + W(-k)) / 2 counts for both k and -k.
+For real residuals one forward pass yields the loss and its gradient: spread, real FFT, one pass that deconvolves,
+crops, weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate. Backward only scales. Only half the
+spectrum is ever there, over wavenumbers -(N//2) ... N//2 of each other axis, so that even N is exact: with W the
+weight, zero off the grid of modes, (W(k) + W(-k)) / 2 counts for both k and -k.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch.autograd import Function
 
 from . import _check, _ops, distributed
 from ._transform import Layout, Points, _merge, half_grid, half_spectrum, refuse_forward_over_forward
-from .nufft import Modes, Period, Plan, Planned, _dim, _plan, _precision, _type1
+from .nufft import Modes, Period, Plan, Planned, _plan, _precision, _type1
 from .weights import Adaptive
 
 Weight = Tensor | Callable[[Tensor], Tensor] | None
@@ -102,7 +102,12 @@ class SpectralLoss(nn.Module):
             return self.weight
         table, held = planned.points.half_factors, self._half_weight
         version = self.weight._version if isinstance(self.weight, Tensor) else 0
-        if held is None or held.version != version or held.table.device != table.device or held.table.dtype != table.dtype:
+        if (
+            held is None
+            or held.version != version
+            or held.table.device != table.device
+            or held.table.dtype != table.dtype
+        ):
             self._half_weight = held = _HalfWeight(planned, self.weight, version)
         return held
 

@@ -1,6 +1,5 @@
 """Preconditioning of the gradient over frequencies, under any loss."""
 
-import torch
 from torch import Tensor
 from torch.autograd import Function
 

@@ -20,7 +20,9 @@ def wavenumbers(n: int, order: str = "centered") -> Tensor:
     return k if order == "centered" else torch.fft.ifftshift(k)
 
 
-def nufft1(x: Tensor, c: Tensor, modes: Modes, *, sign: int = -1, period: Period = 2 * math.pi, order: str = "centered"):
+def nufft1(
+    x: Tensor, c: Tensor, modes: Modes, *, sign: int = -1, period: Period = 2 * math.pi, order: str = "centered"
+):
     """F_k = sum_j c_j exp(sign i 2 pi k.x_j / period). ``x`` (M, d), ``c`` (..., M) -> (..., *modes) complex."""
     axes = [wavenumbers(n, order) for n in _tuple(modes)]
     return _per_set(lambda points, strengths: _type1(points, strengths, axes, sign, period), x, c)

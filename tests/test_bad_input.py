@@ -73,7 +73,7 @@ def refuses(name, error, call, *args, **options):
         lambda x: fs.nufft1(x, C, (4,) * width(x)),
         lambda x: fs.nufft2(x, torch.ones((4,) * width(x))),
         lambda x: fs.rnufft1(x, C, (4,) * width(x)),
-        lambda x: fs.rnufft2(x, torch.ones((4,) * (width(x) - 1) + (3,)), (4,) * width(x)),
+        lambda x: fs.rnufft2(x, torch.ones((4,) * (width(x) - 1) + (3,)) + 0j, (4,) * width(x)),
         lambda x: fs.Plan(x, (4,) * width(x)),
         lambda x: fs.SpectralLoss((4,) * min(width(x), 3), x=x),
     ],
@@ -94,7 +94,7 @@ def width(x):
         lambda **o: fs.nufft1(X1, C, 4, **o),
         lambda **o: fs.nufft2(X1, torch.ones(4), **o),
         lambda **o: fs.rnufft1(X1, C, 4, **o),
-        lambda **o: fs.rnufft2(X1, torch.ones(3), 4, **o),
+        lambda **o: fs.rnufft2(X1, C[:3] + 0j, 4, **o),
         lambda **o: fs.Plan(X1, 4, **o),
     ],
     ids=["nufft1", "nufft2", "rnufft1", "rnufft2", "Plan"],
@@ -116,7 +116,7 @@ def test_sign(sign, error):
 def test_modes(modes, error):
     refuses("modes", error, fs.nufft1, X1, C, modes)
     refuses("modes", error, fs.rnufft1, X1, C, modes)
-    refuses("modes", error, fs.rnufft2, X1, torch.ones(3), modes)
+    refuses("modes", error, fs.rnufft2, X1, C[:3] + 0j, modes)
     refuses("modes", error, fs.Plan, X1, modes)
     refuses("modes", error, fs.SpectralLoss, modes, x=X1)
 
@@ -137,10 +137,11 @@ def test_complex_strengths_of_a_real_transform():
 def test_spectra():
     refuses("f", ValueError, fs.nufft2, X2, torch.ones(4))
     refuses("f", ValueError, fs.nufft2, X2, torch.ones(4, 0))
-    refuses("f", ValueError, fs.rnufft2, X2, torch.ones(4, 4), (4, 4))
+    refuses("f", ValueError, fs.rnufft2, X2, torch.ones(4, 4) + 0j, (4, 4))
     refuses("f", ValueError, fs.Plan(X2, (4, 4)).nufft2, torch.ones(4, 3))
-    refuses("f", ValueError, fs.Plan(X2, (4, 4)).rnufft2, torch.ones(3, 3))
+    refuses("f", ValueError, fs.Plan(X2, (4, 4)).rnufft2, torch.ones(3, 3) + 0j)
     refuses("f", TypeError, fs.nufft2, X1, torch.ones(4).long())
+    refuses("f", TypeError, fs.rnufft2, X1, torch.ones(3), 4)
     refuses("f", ValueError, fs.nufft2, X1, torch.ones(4, device="meta"))
 
 
@@ -159,7 +160,7 @@ def test_loss_arguments():
     refuses("pred", ValueError, loss, C[:7], C[:7])
     refuses("pred", TypeError, loss, C.long(), C.long())
     refuses("x", ValueError, fs.SpectralLoss(4), C, C)
-    refuses("x", ValueError, loss, C, C, x=X1[:7])
+    refuses("pred", ValueError, loss, C, C, x=X1[:7])
     refuses("reduction", ValueError, fs.SpectralLoss, 4, x=X1, reduction="median")
     refuses("weight", ValueError, lambda: fs.SpectralLoss(4, x=X1, weight=torch.ones(5))(C, C))
     refuses("weight", TypeError, lambda: fs.SpectralLoss(4, x=X1, weight="sobolev")(C, C))
@@ -170,9 +171,9 @@ def test_loss_arguments():
 
 
 def test_message_says_what_it_was_and_what_it_must_be():
-    with pytest.raises(ValueError, match=r"eps.*\(0, 1\).*2\.5|eps.*2\.5.*\(0, 1\)"):
+    with pytest.raises(ValueError, match=r"eps.*2\.5.*\b0 and 1\b"):
         fs.nufft1(X1, C, 4, eps=2.5)
-    with pytest.raises(ValueError, match=r"\bc\b.*\b7\b.*\b8\b|\bc\b.*\b8\b.*\b7\b"):
+    with pytest.raises(ValueError, match=r"\bc\b.*\b7\b.*\b8\b"):
         fs.nufft1(X1, C[:7], 4)
 
 

@@ -31,6 +31,9 @@ POINT_CASES = (
     CASE["2d-sets-of-rows"],
 )
 
+# The window's derivative weighs an alias by its own wavenumber, up to (sigma - 1/2) N where a mode's is N/sqrt(12) rms.
+SLOPE_SLACK = 5
+
 by_id = partial(pytest.mark.parametrize, ids=lambda case: case.id)
 
 
@@ -63,12 +66,12 @@ def test_real_strengths_have_real_gradients(op):
 @pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-3), (torch.float32, 1e-6), (torch.float64, 1e-9)])
 @pytest.mark.parametrize("op", OPS)
 @by_id("case", POINT_CASES)
-def test_gradients_are_as_accurate_as_the_transform(op, case, dtype, eps):
+def test_gradients_keep_the_accuracy_of_the_transform(op, case, dtype, eps):
     sample = make_sample(op, case, dtype, real=op == "rnufft1")
     got_x, got_data = first_derivatives(sample.function(fs, eps=eps), sample.x, sample.data)
     want_x, want_data = exact_derivatives(op, case, dtype)
     assert relative_error(got_data, want_data) <= 5 * eps
-    assert relative_error(got_x, want_x) <= 5 * eps
+    assert relative_error(got_x, want_x) <= SLOPE_SLACK * 5 * eps
 
 
 @cache
@@ -86,7 +89,7 @@ def first_derivatives(function, x, data):
 
 
 def project(out):
-    """A fixed linear functional; its weights are as good as random, so that no sum cancels and relative errors mean much."""
+    """A fixed linear functional; its weights are as good as random, so that no sum cancels to a small number."""
     probe = (1.7 * torch.arange(out.numel(), dtype=torch.float64) ** 2).sin().reshape(out.shape).to(out.real.dtype)
     return (out.real * probe).sum() + (out.imag * probe.flip(-1)).sum() if out.is_complex() else (out * probe).sum()
 

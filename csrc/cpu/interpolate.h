@@ -40,8 +40,8 @@ struct Interpolate {
     return at;
   }
 
-  static FASTSPEC_INLINE void value(const Row& row, const Column& column, const typename Fixed<T>::type* p,
-                                    const T* at, const Box<D>& b, T* out) {
+  static FASTSPEC_INLINE void value(const Row& row, const Column& column, const typename Fixed<T>::type* p, const T* at,
+                                    const Box<D>& b, T* out) {
     L sum;
     if constexpr (D == 1) {
       sum = L::load(at);
@@ -110,7 +110,8 @@ struct Interpolate {
     const T* grid = a.in + transform * g.total() * Parts;
     T* values = a.values + transform * a.points.count * Parts;
     T* slopes = a.slopes ? a.slopes + transform * a.points.count * D * Parts : nullptr;
-    for_each_box<T, D, W, Parts>(g, a.points, set, tile, [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
+    for_each_box<T, D, W, Parts>(g, a.points, set, tile,
+                                 [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
       T* buffer = static_cast<T*>(scratch(Tl::size(b) * sizeof(T)));
       Tl::load(b, g, grid, buffer);
       for (int64_t j = first; j < last; ++j) {
@@ -131,9 +132,8 @@ struct Interpolate {
     const int64_t tiles = a.grid.tile_count(), transforms = a.points.sets * a.channels;
     double per_point = W + 4;
     for (int d = 1; d < D; ++d) per_point *= W;
-    parallel(transforms * tiles, transforms * a.points.count * per_point, [&](int64_t task) {
-      tile(a, row, column, task / tiles, task % tiles);
-    });
+    parallel(transforms * tiles, transforms * a.points.count * per_point,
+             [&](int64_t task) { tile(a, row, column, task / tiles, task % tiles); });
   }
 };
 

@@ -25,8 +25,8 @@ template <class T, int N>
 struct Lanes {
   static constexpr int kChunk = N * int(sizeof(T)) < 64 ? N : 64 / int(sizeof(T));
   static constexpr int kChunks = N / kChunk;
-  using V = typename Vector<T, kChunk * int(sizeof(T))>::type;
-  using U = typename Vector<T, kChunk * int(sizeof(T))>::unaligned;
+  using V = typename Vector<T, kChunk* int(sizeof(T))>::type;
+  using U = typename Vector<T, kChunk* int(sizeof(T))>::unaligned;
   V v[kChunks];
 
   static FASTSPEC_INLINE Lanes zero() {

@@ -12,7 +12,7 @@ struct SortArgs {
   Grid grid;
   int width;
   double inverse_period[kMaxDim];
-  const void* x;                      // (sets, count, dim), float32 or float64
+  const void* x;  // (sets, count, dim), float32 or float64
   bool x_single;
   int64_t sets;
   int64_t count;

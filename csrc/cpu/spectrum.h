@@ -42,14 +42,14 @@ template <class T>
 struct WeighArgs {
   int dim;
   int64_t transforms;
-  int64_t last;                      // rows of the axis that is halved: its wavenumbers 0 ... last - 1
-  int64_t cells[kMaxDim - 1];        // fine wavenumbers of the other axes, in FFT order
-  int64_t band[kMaxDim - 1];         // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
-  const T* weight;                   // (weights, last, *band), weights = 1 or transforms
+  int64_t last;                // rows of the axis that is halved: its wavenumbers 0 ... last - 1
+  int64_t cells[kMaxDim - 1];  // fine wavenumbers of the other axes, in FFT order
+  int64_t band[kMaxDim - 1];   // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
+  const T* weight;             // (weights, last, *band), weights = 1 or transforms
   int64_t weights;
-  T* spectrum;                       // (transforms, last, *cells) complex; becomes the gradient's, 2 * weight * spectrum
-  double* loss;                      // (transforms): sum of m * weight * |spectrum|^2, m = 1 in row 0 and 2 below
-  double* partial;                   // (transforms, last) work space
+  T* spectrum;      // (transforms, last, *cells) complex; becomes the gradient's, 2 * weight * spectrum
+  double* loss;     // (transforms): sum of m * weight * |spectrum|^2, m = 1 in row 0 and 2 below
+  double* partial;  // (transforms, last) work space
 };
 
 namespace FASTSPEC_LEVEL {
@@ -59,8 +59,7 @@ struct Deconvolve {
   template <int Axis>
   static void copy(const DeconvolveArgs<T>& a, T factor, T* fine, T* modes, const T* factors) {
     const int64_t n = a.band.modes[Axis], inner = inner_modes<Axis>(a);
-    for (int64_t i = 0; i < n; ++i)
-      one<Axis>(a, i, factor, fine, modes + i * inner * 2, factors);
+    for (int64_t i = 0; i < n; ++i) one<Axis>(a, i, factor, fine, modes + i * inner * 2, factors);
   }
 
   template <int Axis>
@@ -71,7 +70,8 @@ struct Deconvolve {
   }
 
   template <int Axis>
-  static FASTSPEC_INLINE void one(const DeconvolveArgs<T>& a, int64_t i, T factor, T* fine, T* modes, const T* factors) {
+  static FASTSPEC_INLINE void one(const DeconvolveArgs<T>& a, int64_t i, T factor, T* fine, T* modes,
+                                  const T* factors) {
     const T here = factor * factors[i];
     T* at = fine + a.band.fine(Axis, i) * a.fine_stride[Axis + 1] * 2;
     if (Axis + 1 < a.band.dim) {

@@ -57,7 +57,8 @@ struct Spread {
     const T* strengths = a.strengths + transform * a.points.count * Parts;
     T* grid = a.out + transform * g.total() * Parts;
     for (int64_t t = strip * per_strip; t < (strip + 1) * per_strip; ++t) {
-      for_each_box<T, D, W, Parts>(g, a.points, set, t, [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
+      for_each_box<T, D, W, Parts>(g, a.points, set, t,
+                                   [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
         T* buffer = static_cast<T*>(scratch(Tl::size(b) * sizeof(T)));
         Tl::clear(b, buffer);
         const int64_t base = set * a.points.count;
@@ -65,7 +66,8 @@ struct Spread {
         for (int64_t j = first; j < last; ++j) {
           // the strengths are in the user's order: fetch them before they are waited for
           if (j + kAhead < last) __builtin_prefetch(strengths + order[j + kAhead] * int64_t(Parts));
-          point(row, column, a.points.position + (base + j) * D, cell, strengths + order[j] * int64_t(Parts), b, buffer);
+          point(row, column, a.points.position + (base + j) * D, cell, strengths + order[j] * int64_t(Parts), b,
+                buffer);
         }
         Tl::add_to_grid(b, g, buffer, grid);
       });

@@ -49,7 +49,8 @@ struct Tile {
       int64_t row = 0;
       if constexpr (D == 2) row = (b.corner[0] + r) % g.cells[0];
       if constexpr (D == 3) {
-        const int64_t i = (b.corner[0] + r / b.extent[1]) % g.cells[0], j = (b.corner[1] + r % b.extent[1]) % g.cells[1];
+        const int64_t i = (b.corner[0] + r / b.extent[1]) % g.cells[0],
+                      j = (b.corner[1] + r % b.extent[1]) % g.cells[1];
         row = i * g.cells[1] + j;
       }
       int64_t done = 0, at = b.corner[D - 1] % length;
