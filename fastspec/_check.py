@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 REAL_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+MOST_MODES = 2**40  # far beyond any memory, and well within the planner's integers
 COMPLEX_DTYPES = (torch.complex32, torch.complex64, torch.complex128)
 
 
@@ -51,14 +52,19 @@ def sets(name: str, value: Tensor, x: Tensor, core: int) -> None:
         raise ValueError(f"{name}: shape was {tuple(value.shape)}, must begin with {x.shape[0]}, x's number of sets")
 
 
-def modes(value, dim: int) -> tuple[int, ...]:
+def modes(value, dim: int | None = None) -> tuple[int, ...]:
+    """As a tuple; ``dim`` is None where there are no points yet to say it."""
     counts = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else None
     if counts is None or not all(isinstance(n, int) for n in counts):
         raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints")
-    if len(counts) != dim:
+    if dim is not None and len(counts) != dim:
         raise ValueError(f"modes: was {value!r}, must have {dim} numbers, one per dimension of x")
+    if not 1 <= len(counts) <= 3:
+        raise ValueError(f"modes: was {value!r}, must have 1 to 3 numbers, one per dimension of x")
     if min(counts) < 1:
         raise ValueError(f"modes: was {value!r}, must be at least 1 in each dimension")
+    if math.prod(counts) > MOST_MODES:
+        raise ValueError(f"modes: was {value!r}, must be at most 2^40 in all")
     return counts
 
 
@@ -95,3 +101,8 @@ def order(value) -> bool:
     if value not in ("centered", "fft"):
         raise ValueError(f"order: was {value!r}, must be 'centered' or 'fft'")
     return value == "centered"
+
+
+def weight(value) -> None:
+    if value is not None and not isinstance(value, Tensor) and not callable(value):
+        raise TypeError(f"weight: was {type(value).__name__}, must be a tensor over the modes, a callable or None")

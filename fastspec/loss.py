@@ -65,7 +65,8 @@ class SpectralLoss(nn.Module):
     ):
         super().__init__()
         _check_reduction(reduction)
-        self.modes = _check.modes(modes, 1 if isinstance(modes, int) else len(modes))
+        _check.weight(weight)
+        self.modes = _check.modes(modes)
         self.period, self.eps = _check.period(period, len(self.modes)), eps
         self.relative, self.reduction, self.group = relative, reduction, group
         if isinstance(weight, Tensor):
@@ -133,6 +134,7 @@ def spectral_loss(
     _check_reduction(reduction)
     _check.tensor("pred", pred)
     plan._check_precision("pred", pred)
+    _check.weight(weight)
     if isinstance(weight, Tensor):
         _check_weight(weight, plan.modes)
     return _loss(plan.planned, pred, target, weight, quadrature, relative, reduction, group)

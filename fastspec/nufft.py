@@ -83,9 +83,10 @@ def nufft2(
     _check.points(x)
     _check.data("f", f, x)
     dim = _dim(x)
-    if f.ndim < dim:
-        raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of modes")
-    planned = _plan(x, _precision(x, f), tuple(f.shape[f.ndim - dim :]), eps, period, order, real=False)
+    if f.ndim < dim or 0 in f.shape[f.ndim - dim :]:
+        raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of at least one mode each")
+    modes = tuple(int(n) for n in f.shape[f.ndim - dim :])  # plain numbers, also where shapes are symbolic
+    planned = _plan(x, _precision(x, f), modes, eps, period, order, real=False)
     return _type2(planned, f, _check.sign(sign), real=False)
 
 

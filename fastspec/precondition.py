@@ -29,6 +29,7 @@ def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None,
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     _check.tensor("h", h)
+    _check.weight(weight)
     plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
     planned = plan.planned
     _check.data("h", h, planned.x)

@@ -69,12 +69,15 @@ def test_held_plan_under_inductor():
     assert_same(value_and_gradients(compiled, sample.data), value_and_gradients(function, sample.data))
 
 
-def test_dynamic_number_of_points():
-    function = torch.compile(lambda x, c: fs.nufft1(x, c, 12), fullgraph=True, dynamic=True, backend="aot_eager")
-    for m in (10, 33):
+def test_number_of_points_may_change():
+    """The second number makes the compiler take it for a symbol, and the third must not compile anew."""
+    compiled = torch.compile(lambda x, c: fs.nufft1(x, c, 12), fullgraph=True, backend="aot_eager")
+    for m in (10, 33, 57):
         x = torch.linspace(-3, 3, m, dtype=torch.float64)
         c = torch.randn(m, dtype=torch.complex128)
-        assert relative_error(function(x, c), fs.nufft1(x, c, 12)) <= 1e-14
+        with torch.compiler.set_stance("fail_on_recompile" if m == 57 else "default"):
+            got = compiled(x, c)
+        assert relative_error(got, fs.nufft1(x, c, 12)) <= 1e-14
 
 
 def test_training_step_with_the_loss_under_inductor():
@@ -106,10 +109,13 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func.namespace == "fastspec":
-            kept = tuple(a.detach().clone() if isinstance(a, torch.Tensor) else a for a in args)
-            key = (func, *((a.dtype, a.shape) for a in kept if isinstance(a, torch.Tensor)))
-            self.calls.setdefault(key, (func, kept))
+            self.keep(func, args)
         return func(*args, **(kwargs or {}))
+
+    def keep(self, func, args):
+        kept = tuple(a.detach().clone() if isinstance(a, torch.Tensor) else a for a in args)
+        key = (func, *((a.dtype, a.shape) for a in kept if isinstance(a, torch.Tensor)))
+        self.calls.setdefault(key, (func, kept))
 
 
 def calls_of_public_functions(dtype):
@@ -120,6 +126,9 @@ def calls_of_public_functions(dtype):
                 energy(sample(fs, sample.x.clone().requires_grad_())).backward()
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
         fs.SpectralLoss(sample.modes, x=sample.x)(sample.data, torch.zeros_like(sample.data))
+    weigh = torch.ops.fastspec.weigh.default
+    for args in [args for func, args in recorder.calls.values() if func is weigh]:
+        recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
     return recorder.calls.values()
 
 
