@@ -35,7 +35,7 @@ gpu: ## build with this machine's own python and torch, and run the tests that n
 	$(PYTHON) -m pip install --no-build-isolation --no-deps -e .
 	$(PYTHON) -m pytest -m gpu
 
-clean: ## remove everything that the other targets made
+clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache
 	find fastspec tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 

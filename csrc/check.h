@@ -45,7 +45,8 @@ inline Grid make_grid(const std::vector<int64_t>& cells, const std::vector<int64
   Grid g{};
   g.dim = int(cells.size());
   for (int a = 0; a < g.dim; ++a) {
-    STD_TORCH_CHECK(cells[a] >= 1 && tile[a] >= 1 && tile[a] <= 256, "cells and tile: at least 1; tile at most 256");
+    STD_TORCH_CHECK(cells[a] >= 1 && tile[a] >= 1 && tile[a] <= kMostTile[g.dim - 1][a],
+                    "cells and tile: at least 1, and a tile no larger than kernels are made for");
     g.cells[a] = cells[a];
     g.tile[a] = tile[a] < cells[a] ? tile[a] : cells[a];
     g.tiles[a] = (cells[a] + g.tile[a] - 1) / g.tile[a];

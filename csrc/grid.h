@@ -6,6 +6,10 @@ namespace fastspec {
 
 constexpr int kMaxDim = 3;
 
+// Largest extents of a tile, by dimension and axis, in cells: a tile with its halo stays near the L1 cache, and a
+// kernel knows the distance between its rows.
+constexpr int64_t kMostTile[kMaxDim][kMaxDim] = {{256, 0, 0}, {256, 32, 0}, {256, 16, 16}};
+
 // Axes run from slowest to fastest. Lengths are in cells, not bytes.
 struct Grid {
   int dim;
@@ -32,11 +36,13 @@ struct Fixed;
 template <>
 struct Fixed<float> {
   using type = uint32_t;
+  using integer = int32_t;
   static constexpr int fraction_bits = 24;
 };
 template <>
 struct Fixed<double> {
   using type = uint64_t;
+  using integer = int64_t;
   static constexpr int fraction_bits = 52;
 };
 

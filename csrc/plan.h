@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "grid.h"
 #include "widths.h"
 
 namespace fastspec {
@@ -28,9 +29,9 @@ struct PlanChoice {
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread
 };
 
-// Expected error of a transform in d dimensions. Aliasing: a fit to the measured error of the window, whose exponent is
-// that of the prolate function's energy outside its band. Rounding: the deconvolution divides the modes at the edge of
-// the band, and with them the rounding noise of the grid, by the small transform of a wide window.
+// Expected error of a transform in d dimensions, fitted to measured ones. Aliasing: its exponent is that of the prolate
+// function's energy outside its band. Rounding: the deconvolution divides the modes at the edge of the band, and with
+// them the rounding noise of the grid, by the small transform of a wide window, once in each dimension.
 inline double expected_error(int width, double sigma, int dim, bool single) {
   const double aliasing = (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
   const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
@@ -41,7 +42,8 @@ inline double expected_error(int width, double sigma, int dim, bool single) {
     amplification += std::exp(2 * bandwidth * (1 - std::sqrt(1 - z * z))) / samples;
   }
   const double unit = single ? 6e-8 : 1.1e-16;
-  return std::sqrt(double(dim)) * aliasing + 1.5 * unit * std::pow(amplification, 0.5 * dim);
+  const double rounding = unit * (2 + 1.1 * std::pow(0.7 * std::sqrt(amplification), dim));
+  return std::sqrt(double(dim)) * (0.85 + 0.15 * dim) * aliasing + rounding;
 }
 
 // Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform.
@@ -80,10 +82,11 @@ inline int64_t strip_height(int64_t cells, int64_t target, int width) {
 }
 
 inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int width) {
-  static constexpr std::array<std::array<int64_t, 3>, 3> target{{{256, 0, 0}, {32, 32, 0}, {8, 16, 16}}};
-  std::vector<int64_t> tile(cells.size());
-  for (size_t a = 0; a < cells.size(); ++a) tile[a] = std::min(cells[a], target[cells.size() - 1][a]);
-  tile[0] = strip_height(cells[0], std::max<int64_t>(target[cells.size() - 1][0], width), width);
+  static constexpr std::array<int64_t, 3> height{256, 32, 8};
+  const size_t dim = cells.size();
+  std::vector<int64_t> tile(dim);
+  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], kMostTile[dim - 1][a]);
+  tile[0] = strip_height(cells[0], std::max<int64_t>(height[dim - 1], width), width);
   return tile;
 }
 
@@ -114,7 +117,7 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
 inline PlanChoice choose_plan(const PlanRequest& r) {
   PlanChoice best;
   best.error = best.nanoseconds = HUGE_VAL;
-  for (double sigma : {1.25, 1.5, 1.75, 2.0}) {
+  for (double sigma : {1.25, 1.35, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0}) {
     for (int width : widths(r.single)) {
       const PlanChoice p = candidate(r, sigma, width);
       const bool meets = p.error <= r.eps, best_meets = best.error <= r.eps;

@@ -31,9 +31,6 @@ POINT_CASES = (
     CASE["2d-sets-of-rows"],
 )
 
-# The window's derivative weighs an alias by its own wavenumber, up to (sigma - 1/2) N where a mode's is N/sqrt(12) rms.
-SLOPE_SLACK = 5
-
 by_id = partial(pytest.mark.parametrize, ids=lambda case: case.id)
 
 
@@ -71,7 +68,7 @@ def test_gradients_keep_the_accuracy_of_the_transform(op, case, dtype, eps):
     got_x, got_data = first_derivatives(sample.function(fs, eps=eps), sample.x, sample.data)
     want_x, want_data = exact_derivatives(op, case, dtype)
     assert relative_error(got_data, want_data) <= 5 * eps
-    assert relative_error(got_x, want_x) <= SLOPE_SLACK * 5 * eps
+    assert relative_error(got_x, want_x) <= 5 * eps
 
 
 @cache

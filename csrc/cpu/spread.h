@@ -18,39 +18,53 @@ namespace FASTSPEC_LEVEL {
 
 template <class T, int D, int W, int Parts>
 struct Spread {
-  using Row = Taps<T, W, Parts>;
-  using Column = Taps<T, W, 1>;
-  using L = typename Row::L;
   using Tl = Tile<T, D, W, Parts>;
+  using Ws = Windows<T, D, W, Parts>;
+  using L = typename Ws::L;
+  using P = typename Fixed<T>::type;
   static constexpr int64_t kAhead = 16;  // points
 
-  static FASTSPEC_INLINE void point(const Row& row, const Column& column, const typename Fixed<T>::type* p,
-                                    const int64_t* cell, const T* strength, const Box<D>& b, T* buffer) {
-    const L v = row.values(offset_of<T>(p[D - 1])) * broadcast<T, Row::kLanes, Parts>(strength);
+  static FASTSPEC_INLINE void point(const Ws& windows, const P* p, const int64_t* cell, const T* strength, T* buffer) {
+    alignas(64) typename Ws::Others others;
+    const L v = windows.at(p, others) * broadcast<T, Tl::kRowLanes, Parts>(strength);
     T* at = buffer + (cell_of<T>(p[D - 1]) - cell[D - 1]) * Parts;
     if constexpr (D == 1) {
-      L::load(at).plus(T(1), v).store(at);
+      add(at, v);
+    } else if constexpr (D == 2) {
+      rows(at + (cell_of<T>(p[0]) - cell[0]) * Tl::kRow, others, v);
     } else {
-      alignas(64) T w0[Column::kLanes], w1[Column::kLanes];
-      column.values(offset_of<T>(p[D - 2])).store(w1);
-      at += (cell_of<T>(p[D - 2]) - cell[D - 2]) * b.stride;
-      if constexpr (D == 2) {
-        rows(at, b.stride, w1, v);
-      } else {
-        column.values(offset_of<T>(p[0])).store(w0);
-        at += (cell_of<T>(p[0]) - cell[0]) * b.extent[1] * b.stride;
-        for (int i = 0; i < W; ++i) rows(at + i * b.extent[1] * b.stride, b.stride, w1, v * w0[i]);
-      }
+      at += (cell_of<T>(p[0]) - cell[0]) * Tl::kPlane + (cell_of<T>(p[1]) - cell[1]) * Tl::kRow;
+      for (int i = 0; i < W; ++i) rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, v * others[i]);
     }
   }
 
-  static FASTSPEC_INLINE void rows(T* at, int64_t stride, const T* weights, const L& v) {
-#pragma GCC unroll 16
-    for (int i = 0; i < W; ++i) L::load(at + i * stride).plus(weights[i], v).store(at + i * stride);
+  static FASTSPEC_INLINE void add(T* at, const L& v) { L::load(at).plus(T(1), v).store(at); }
+
+  static FASTSPEC_INLINE void rows(T* at, const T* weights, const L& v) {
+    FASTSPEC_UNROLL
+    for (int i = 0; i < W; ++i) L::load(at + i * Tl::kRow).plus(weights[i], v).store(at + i * Tl::kRow);
   }
 
-  static void strip(const SpreadArgs<T>& a, const Row& row, const Column& column, int64_t set, int64_t channel,
-                    int64_t strip) {
+  static void points(const Points<T>& points, const Ws& windows, const T* strengths, int64_t set, int64_t first,
+                     int64_t last, const int64_t* cell, T* buffer) {
+    const P* position = points.position + set * points.count * D;
+    const int32_t* order = points.order + set * points.count;
+    int64_t j = first;
+    if constexpr (D == 1 && Parts == 1) {
+      for (; j + 1 < last; j += 2) {
+        const auto both = windows.pair.values(offset_of<T>(position[j]), offset_of<T>(position[j + 1]));
+        add(buffer + cell_of<T>(position[j]) - cell[0], low(both) * strengths[order[j]]);
+        add(buffer + cell_of<T>(position[j + 1]) - cell[0], high(both) * strengths[order[j + 1]]);
+      }
+    }
+    for (; j < last; ++j) {
+      // the strengths are in the user's order: fetch them before they are waited for
+      if (j + kAhead < last) __builtin_prefetch(strengths + order[j + kAhead] * int64_t(Parts));
+      point(windows, position + j * D, cell, strengths + order[j] * int64_t(Parts), buffer);
+    }
+  }
+
+  static void strip(const SpreadArgs<T>& a, const Ws& windows, int64_t set, int64_t channel, int64_t strip) {
     const Grid& g = a.grid;
     const int64_t per_strip = g.tile_count() / g.tiles[0];
     const int64_t transform = set * a.channels + channel;
@@ -59,16 +73,9 @@ struct Spread {
     for (int64_t t = strip * per_strip; t < (strip + 1) * per_strip; ++t) {
       for_each_box<T, D, W, Parts>(g, a.points, set, t,
                                    [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
-        T* buffer = static_cast<T*>(scratch(Tl::size(b) * sizeof(T)));
-        Tl::clear(b, buffer);
-        const int64_t base = set * a.points.count;
-        const int32_t* order = a.points.order + base;
-        for (int64_t j = first; j < last; ++j) {
-          // the strengths are in the user's order: fetch them before they are waited for
-          if (j + kAhead < last) __builtin_prefetch(strengths + order[j + kAhead] * int64_t(Parts));
-          point(row, column, a.points.position + (base + j) * D, cell, strengths + order[j] * int64_t(Parts), b,
-                buffer);
-        }
+        T* buffer = static_cast<T*>(scratch(Tl::bytes(b)));
+        Tl::clear(b, g, buffer);
+        points(a.points, windows, strengths, set, first, last, cell, buffer);
         Tl::add_to_grid(b, g, buffer, grid);
       });
     }
@@ -86,8 +93,7 @@ struct Spread {
   // run together, then the odd ones: no locks, and sums in the same order for any number of threads. An even strip
   // clears its own cells and the next strip's.
   static void run(const SpreadArgs<T>& a) {
-    const Row row(a.polynomials);
-    const Column column(a.polynomials);
+    const Ws windows(a.polynomials);
     const int64_t strips = a.grid.tiles[0], pairs = strips > 1 ? strips / 2 : 1;
     const int64_t transforms = a.points.sets * a.channels;
     double per_point = W + 4;
@@ -97,7 +103,7 @@ struct Spread {
       parallel(transforms * pairs, cost, [&](int64_t task) {
         const int64_t transform = task / pairs, own = 2 * (task % pairs) + phase;
         if (phase == 0) clear_strips(a, transform, own, own + 2);
-        strip(a, row, column, transform / a.channels, transform % a.channels, own);
+        strip(a, windows, transform / a.channels, transform % a.channels, own);
       });
     }
   }

@@ -16,66 +16,86 @@ namespace FASTSPEC_LEVEL {
 template <int D>
 struct Box {
   int64_t corner[D];
-  int64_t extent[D];  // halo included
-  int64_t stride;     // of a row of the buffer, in numbers; rows are padded so that whole vectors may be stored
-
-  int64_t rows() const {
-    int64_t product = 1;
-    for (int a = 0; a < D - 1; ++a) product *= extent[a];
-    return product;
-  }
+  int64_t cells[D];  // without the halo
 };
 
 template <class T, int D, int W, int Parts>
 struct Tile {
   static constexpr int kRowLanes = padded_lanes<T>(W * Parts);
+  // Distances in the buffer, in numbers. Rows are long enough for whole vectors to be stored at a tile's last cell.
+  static constexpr int64_t kRow = (kMostTile[D - 1][D - 1] - 1) * Parts + kRowLanes;
+  static constexpr int64_t kPlane = D == 3 ? (kMostTile[2][1] + W - 1) * kRow : 0;
 
-  static Box<D> box(const int64_t* corner, const int64_t* cells) {
-    Box<D> b;
-    for (int a = 0; a < D; ++a) {
-      b.corner[a] = corner[a];
-      b.extent[a] = cells[a] + W - 1;
-    }
-    b.stride = (cells[D - 1] - 1) * Parts + kRowLanes;
-    return b;
+  // Numbers of a row that points of the box may touch.
+  static FASTSPEC_INLINE int64_t row_length(const Box<D>& b) { return (b.cells[D - 1] - 1) * Parts + kRowLanes; }
+  static FASTSPEC_INLINE int64_t row_count(const Box<D>& b, int axis) { return b.cells[axis] + W - 1; }
+
+  static size_t bytes(const Box<D>& b) {
+    const int64_t slowest = D == 1 ? 1 : row_count(b, 0);
+    return size_t(slowest) * (D == 3 ? kPlane : kRow) * sizeof(T);
   }
-  static int64_t size(const Box<D>& b) { return b.rows() * b.stride; }
 
-  // Calls body(buffer offset, grid offset, count), offsets in numbers, for each run of cells contiguous in both.
+  // Numbers to clear and to copy for a box, to weigh against the work of its points.
+  static int64_t area(const Box<D>& b) {
+    int64_t product = row_length(b);
+    for (int a = 0; a < D - 1; ++a) product *= row_count(b, a);
+    return product;
+  }
+
+  // Calls body(row of the buffer, row of the grid).
+  template <class Body>
+  static FASTSPEC_INLINE void for_each_row(const Box<D>& b, const Grid& g, Body&& body) {
+    if constexpr (D == 1) {
+      body(0, 0);
+    } else {
+      for (int64_t i = 0, gi = b.corner[0] % g.cells[0]; i < row_count(b, 0); ++i) {
+        if constexpr (D == 2) {
+          body(i * kRow, gi);
+        } else {
+          for (int64_t j = 0, gj = b.corner[1] % g.cells[1]; j < row_count(b, 1); ++j) {
+            body(i * kPlane + j * kRow, gi * g.cells[1] + gj);
+            if (++gj == g.cells[1]) gj = 0;
+          }
+        }
+        if (++gi == g.cells[0]) gi = 0;
+      }
+    }
+  }
+
+  // Calls body(offset in the buffer, offset in the grid, count), in numbers, for each run of cells contiguous in both.
   template <class Body>
   static FASTSPEC_INLINE void for_each_run(const Box<D>& b, const Grid& g, Body&& body) {
-    const int64_t rows = b.rows(), length = g.cells[D - 1];
-    for (int64_t r = 0; r < rows; ++r) {
-      int64_t row = 0;
-      if constexpr (D == 2) row = (b.corner[0] + r) % g.cells[0];
-      if constexpr (D == 3) {
-        const int64_t i = (b.corner[0] + r / b.extent[1]) % g.cells[0],
-                      j = (b.corner[1] + r % b.extent[1]) % g.cells[1];
-        row = i * g.cells[1] + j;
-      }
-      int64_t done = 0, at = b.corner[D - 1] % length;
-      while (done < b.extent[D - 1]) {
-        const int64_t room = length - at, left = b.extent[D - 1] - done, run = room < left ? room : left;
-        body(r * b.stride + done * Parts, (row * length + at) * Parts, run * Parts);
+    const int64_t length = g.cells[D - 1], extent = b.cells[D - 1] + W - 1, start = b.corner[D - 1] % length;
+    for_each_row(b, g, [&](int64_t buffer_row, int64_t grid_row) {
+      int64_t done = 0, at = start;
+      while (done < extent) {
+        const int64_t room = length - at, left = extent - done, run = room < left ? room : left;
+        body(buffer_row + done * Parts, (grid_row * length + at) * Parts, run * Parts);
         done += run;
         at = 0;
       }
-    }
+    });
   }
 
-  static void clear(const Box<D>& b, T* buffer) {
-    const int64_t n = size(b);
-    for (int64_t i = 0; i < n; ++i) buffer[i] = 0;
+  static void clear(const Box<D>& b, const Grid& g, T* buffer) {
+    const int64_t n = row_length(b);
+    for_each_row(b, g, [&](int64_t row, int64_t) {
+      for (int64_t i = 0; i < n; ++i) buffer[row + i] = 0;
+    });
   }
   static void add_to_grid(const Box<D>& b, const Grid& g, const T* buffer, T* grid) {
     for_each_run(b, g, [&](int64_t from, int64_t to, int64_t n) {
-      for (int64_t i = 0; i < n; ++i) grid[to + i] += buffer[from + i];
+      in_vectors<T>(0, n, [&](int64_t i, auto width) { add_to(grid + to + i, buffer + from + i, width); });
     });
   }
   static void load(const Box<D>& b, const Grid& g, const T* grid, T* buffer) {
-    clear(b, buffer);  // the padding too: it is multiplied by the window's zero lanes
+    const int64_t extent = (b.cells[D - 1] + W - 1) * Parts, padded = row_length(b);
     for_each_run(b, g, [&](int64_t to, int64_t from, int64_t n) {
-      for (int64_t i = 0; i < n; ++i) buffer[to + i] = grid[from + i];
+      in_vectors<T>(0, n, [&](int64_t i, auto width) { copy_to(buffer + to + i, grid + from + i, width); });
+    });
+    // the padding too: it is multiplied by the window's zero lanes
+    for_each_row(b, g, [&](int64_t row, int64_t) {
+      for (int64_t i = extent; i < padded; ++i) buffer[row + i] = 0;
     });
   }
 };
@@ -94,7 +114,7 @@ struct Taps {
   }
   FASTSPEC_INLINE L values(T t) const {
     L v = L::load(table[0]);
-#pragma GCC unroll 32
+    FASTSPEC_UNROLL
     for (int p = 1; p < kTerms; ++p) v = v.times_plus(t, L::load(table[p]));
     return v;
   }
@@ -102,12 +122,74 @@ struct Taps {
   FASTSPEC_INLINE void values_and_slopes(T t, L& v, L& slope) const {
     v = L::load(table[0]);
     slope = L::zero();
-#pragma GCC unroll 32
+    FASTSPEC_UNROLL
     for (int p = 1; p < kTerms; ++p) {
       slope = slope.times_plus(t, v);
       v = v.times_plus(t, L::load(table[p]));
     }
     slope = slope * T(-2);
+  }
+};
+
+// The taps of two windows in one vector, the first in its lower half.
+template <class T, int W>
+struct PairTaps {
+  static constexpr int kLanes = 2 * padded_lanes<T>(W);
+  static constexpr int kTerms = window_degree(W) + 1;
+  using L = Lanes<T, kLanes>;
+  alignas(64) T table[kTerms][kLanes];
+
+  explicit PairTaps(const T* polynomials) {
+    for (int p = 0; p < kTerms; ++p)
+      for (int l = 0; l < kLanes; ++l) {
+        const int tap = l % (kLanes / 2);
+        table[p][l] = tap < W ? polynomials[p * W + tap] : T(0);
+      }
+  }
+  FASTSPEC_INLINE L values(T first, T second) const {
+    const L t = halves<T, kLanes>(first, second);
+    L v = L::load(table[0]);
+    FASTSPEC_UNROLL
+    for (int p = 1; p < kTerms; ++p) v = L::load(table[p]).plus(v, t);
+    return v;
+  }
+};
+
+// All axes' taps of a point: those of the fastest axis in lanes, ready to be multiplied with a row of cells; those of
+// the others in memory, one after the other, to be broadcast from there. Two windows are evaluated in one vector where
+// their lanes fit.
+template <class T, int D, int W, int Parts>
+struct Windows {
+  static constexpr int kColumnLanes = padded_lanes<T>(W);
+  using Row = Taps<T, W, Parts>;
+  using Column = Taps<T, W, 1>;
+  using L = typename Row::L;
+  using P = typename Fixed<T>::type;
+  static constexpr bool kPaired = D > 1 && Parts == 1;
+
+  Row row;
+  Column column;
+  PairTaps<T, W> pair;
+
+  // one row for each axis but the fastest
+  using Others = T[D > 1 ? (D - 1) * kColumnLanes : 1];
+
+  explicit Windows(const T* polynomials) : row(polynomials), column(polynomials), pair(polynomials) {}
+
+  FASTSPEC_INLINE L at(const P* p, Others& others) const {
+    L v;
+    if constexpr (kPaired) {
+      const auto both = pair.values(offset_of<T>(p[D - 1]), offset_of<T>(p[D - 2]));
+      v = low(both);
+      high(both).store(others + (D - 2) * kColumnLanes);
+    } else {
+      v = row.values(offset_of<T>(p[D - 1]));
+      if constexpr (D > 1) column.values(offset_of<T>(p[D - 2])).store(others + (D - 2) * kColumnLanes);
+    }
+    if constexpr (D == 3) column.values(offset_of<T>(p[0])).store(others);
+    // or the compiler takes them from the register by shuffles, where a broadcast from memory is part of the product
+    asm volatile("" : "+m"(others));
+    return v;
   }
 };
 
@@ -130,21 +212,21 @@ FASTSPEC_INLINE void for_each_box(const Grid& g, const Points<T>& points, int64_
   const int32_t* starts = points.starts + set * (g.tile_count() + 1);
   const int64_t first = starts[tile], last = starts[tile + 1];
   if (first == last) return;
-  int64_t corner[D], cells[D], zero[D] = {}, one[D];
-  tile_bounds<D>(g, tile, corner, cells);
-  const Box<D> whole = Tl::box(corner, cells);
-  for (int a = 0; a < D; ++a) one[a] = 1;
-  if ((last - first) * Tl::size(Tl::box(corner, one)) >= Tl::size(whole)) {
+  Box<D> whole, single;
+  tile_bounds<D>(g, tile, whole.corner, whole.cells);
+  for (int a = 0; a < D; ++a) single.cells[a] = 1;
+  if ((last - first) * Tl::area(single) >= Tl::area(whole)) {
+    const int64_t zero[D] = {};
     body(whole, first, last, zero);
     return;
   }
   for (int64_t j = first; j < last; ++j) {
-    int64_t cell[D], start[D];
+    int64_t cell[D];
     for (int a = 0; a < D; ++a) {
       cell[a] = cell_of<T>(points.position[(set * points.count + j) * D + a]);
-      start[a] = corner[a] + cell[a];
+      single.corner[a] = whole.corner[a] + cell[a];
     }
-    body(Tl::box(start, one), j, j + 1, cell);
+    body(single, j, j + 1, cell);
   }
 }
 
