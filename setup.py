@@ -44,4 +44,12 @@ def extension():
     return built
 
 
-setup(ext_modules=[extension()], cmdclass={"build_ext": BuildExtension})
+class KeptBuild(BuildExtension):
+    """Keeps its objects between builds: an editable install would start from nothing."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.build_temp = "build/objects"
+
+
+setup(ext_modules=[extension()], cmdclass={"build_ext": KeptBuild})

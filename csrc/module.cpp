@@ -1,5 +1,6 @@
 // The extension module: planning objects, instruction sets and build information for Python. Loading it also registers
 // the ops of ops.cpp.
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -58,9 +59,10 @@ static std::vector<std::vector<double>> polynomial_table(const Window& w) {
 }
 
 // By symmetry only the non-negative wavenumbers 0 ... last are computed.
-static std::vector<double> deconvolution_table(const Window& w, int64_t last, int64_t cells) {
-  std::vector<double> factors(last + 1);
-  for (int64_t k = 0; k <= last; ++k) factors[k] = w.deconvolution(k, cells);
+static py::array_t<double> deconvolution_table(const Window& w, int64_t last, int64_t cells) {
+  py::array_t<double> factors(last + 1);
+  double* out = factors.mutable_data();
+  for (int64_t k = 0; k <= last; ++k) out[k] = w.deconvolution(k, cells);
   return factors;
 }
 

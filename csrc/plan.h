@@ -56,16 +56,19 @@ inline int64_t next_smooth(int64_t n) {
   }
 }
 
-// One thread, nanoseconds: fitted to this library's stages and to torch's FFT on a Zen 5 core.
+// One thread, nanoseconds, fitted to this library's stages and to torch's FFT on a Zen 5 core: the windows' evaluation,
+// the rows of cells that a point touches, the tiles' buffers with their halos, and the FFT.
 inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
-  const int dim = int(r.modes.size()), parts = r.complex ? 2 : 1, lanes = r.single ? 16 : 8;
-  const double vectors = std::ceil(double(p.width) * parts / lanes);
-  const double rows = std::pow(double(p.width), dim - 1);
-  const double per_point = 3.0 + 0.5 * dim * (p.width + 4) * vectors * 0.5 + 0.45 * rows * vectors;
-  double cells = 1;
-  for (int64_t n : p.cells) cells *= double(n);
-  const double fft = 0.08 * parts * cells * std::log2(cells + 2) * (r.single ? 1 : 2);
-  return double(r.points) * per_point + fft;
+  const double dim = double(r.modes.size()), bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1);
+  const double row_bytes = std::exp2(std::ceil(std::log2(p.width * bytes))), rows = std::pow(p.width, dim - 1);
+  const double evaluation = dim * (2.2 + 0.2 * p.width * std::max(1.0, row_bytes / 64));
+  const double per_point = evaluation + rows * (0.12 + 0.01 * row_bytes);
+  double cells = 1, with_halo = 1;
+  for (size_t a = 0; a < p.cells.size(); ++a) {
+    cells *= double(p.cells[a]);
+    with_halo *= double(p.cells[a]) * (1 + double(p.width - 1) / double(p.tile[a]));
+  }
+  return double(r.points) * per_point + bytes * (0.05 * with_halo + 0.03 * cells * std::log2(cells + 2));
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
@@ -106,8 +109,8 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
     p.cells.push_back(next_smooth(wanted));
     p.sigma = std::min(p.sigma, double(p.cells.back()) / double(modes));
   }
-  // the window is made for sigma, and a larger one than 2 gains nothing
-  p.sigma = std::min(p.sigma, 2.5);
+  p.sigma = std::min(p.sigma, 2.5);  // on the smallest grids, a window for more would only be wider
+  p.tile = tile_extents(p.cells, width);
   p.error = expected_error(width, p.sigma, int(r.modes.size()), r.single);
   p.nanoseconds = estimated_cost(r, p);
   return p;
@@ -124,7 +127,6 @@ inline PlanChoice choose_plan(const PlanRequest& r) {
       if (meets ? !best_meets || p.nanoseconds < best.nanoseconds : !best_meets && p.error < best.error) best = p;
     }
   }
-  best.tile = tile_extents(best.cells, best.width);
   return best;
 }
 

@@ -3,6 +3,7 @@
 // Among functions of that support it has the least energy outside its band (Slepian & Pollak 1961), which is what
 // aliases in a nonuniform FFT. Its Fourier transform is itself, rescaled, so the deconvolution is exact and cheap.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
@@ -18,6 +19,8 @@ class Prolate {
   explicit Prolate(double c) : coefficients_(lowest_eigenvector(c)) {
     const double centre = series(0.0);
     for (double& b : coefficients_) b /= centre;
+    const double largest = *std::max_element(coefficients_.begin(), coefficients_.end());
+    while (std::abs(coefficients_.back()) < 1e-18 * largest) coefficients_.pop_back();
   }
 
   double operator()(double z) const { return series(z); }

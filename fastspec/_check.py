@@ -1,6 +1,7 @@
 """Checks of what users pass: each names the argument, what it was and what it must be."""
 
 import math
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -54,9 +55,10 @@ def sets(name: str, value: Tensor, x: Tensor, core: int) -> None:
 
 def modes(value, dim: int | None = None) -> tuple[int, ...]:
     """As a tuple; ``dim`` is None where there are no points yet to say it."""
-    counts = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, Sequence) else None
-    if counts is None or not all(isinstance(n, int) for n in counts):
-        raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints")
+    try:
+        counts = tuple(_plain(n) for n in value) if isinstance(value, Sequence) else (_plain(value),)
+    except TypeError:
+        raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints") from None
     if dim is not None and len(counts) != dim:
         raise ValueError(f"modes: was {value!r}, must have {dim} numbers, one per dimension of x")
     if not 1 <= len(counts) <= 3:
@@ -66,6 +68,10 @@ def modes(value, dim: int | None = None) -> tuple[int, ...]:
     if math.prod(counts) > MOST_MODES:
         raise ValueError(f"modes: was {value!r}, must be at most 2^40 in all")
     return counts
+
+
+def _plain(n) -> int:
+    return n if isinstance(n, int) else operator.index(n)  # NumPy's integers too
 
 
 def period(value, dim: int) -> tuple[float, ...]:

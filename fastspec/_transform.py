@@ -86,6 +86,11 @@ def choose(modes, period, centered: bool, points: int, eps: float, single: bool,
     return layout, _tables(layout, single, device)
 
 
+def expectation(layout: Layout, points: int, eps: float, single: bool) -> _C.PlanChoice:
+    """The planner's choice behind a layout for real strengths, with the error and time it expects."""
+    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False)
+
+
 @lru_cache(maxsize=256)
 def _layout(modes, period, centered, points, eps, single, real) -> Layout:
     choice = _C.choose_plan(modes, points, eps, single=single, complex=not real)
@@ -98,7 +103,7 @@ def _layout(modes, period, centered, points, eps, single, real) -> Layout:
 def _tables(layout: Layout, single: bool, device: str) -> Tables:
     window = _C.Window(layout.width, layout.sigma)
     one_sided = [
-        torch.tensor(window.deconvolution(n // 2, cells), dtype=torch.float64)
+        torch.from_numpy(window.deconvolution(n // 2, cells))
         for n, cells in zip(layout.modes, layout.cells, strict=True)
     ]
     axes = [table[axis_wavenumbers(n, layout.centered).abs()] for n, table in zip(layout.modes, one_sided, strict=True)]

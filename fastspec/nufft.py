@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import _check
-from ._transform import Kind, Layout, Points, axis_wavenumbers, choose, sort, type1, type2
+from . import _C, _check
+from ._transform import Kind, Layout, Points, axis_wavenumbers, choose, expectation, sort, type1, type2
 
 Modes = int | Sequence[int]
 Period = float | Sequence[float]
@@ -210,6 +210,10 @@ class Plan(nn.Module):
         axes = [axis_wavenumbers(n, self.layout.centered, self.x.device) for n in self.modes]
         return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
+    def explain(self) -> str:
+        """What the planner chose for these points, modes and accuracy, and what it expects of it."""
+        return explain(self.planned, _check.eps(self.eps, self.polynomials.dtype))
+
     def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
         """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
         self._check_strengths(c)
@@ -246,6 +250,27 @@ class Plan(nn.Module):
 
     def extra_repr(self) -> str:
         return f"points={tuple(self.x.shape)}, modes={self.modes}, cells={self.layout.cells}, width={self.layout.width}"
+
+
+def explain(planned: "Planned", eps: float) -> str:
+    """The text of Plan.explain."""
+    layout, count, dtype = planned.layout, planned.x.shape[1], planned.points.polynomials.dtype
+    expected = expectation(layout, count, eps, dtype == torch.float32)
+    return "\n".join(
+        [
+            f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
+            "algorithm  gridding: spread, FFT, deconvolve",
+            f"window     {layout.width} cells wide, for an upsampling factor of {layout.sigma:.3g}",
+            f"fine grid  {_times(layout.cells)} cells, in tiles of {_times(layout.tile)}",
+            f"error      {expected.error:.1e} expected, relative l2",
+            f"time       {expected.nanoseconds / 1e6:.3g} ms expected for real strengths on one thread",
+            f"threads    {torch.get_num_threads()}, {_C.instruction_set()} kernels",
+        ]
+    )
+
+
+def _times(counts: tuple[int, ...]) -> str:
+    return " x ".join(f"{n:,}" for n in counts)
 
 
 class Planned(NamedTuple):

@@ -1,0 +1,79 @@
+"""The planning objects of the extension module: the window and the planner's choice."""
+
+import numpy as np
+import pytest
+import torch
+
+import fastspec as fs
+from fastspec import _C
+
+MODES = [(1,), (2,), (97,), (1000,), (64, 3), (37, 200), (512, 512), (5, 6, 7), (64, 64, 64), (128, 20, 1)]
+
+
+def window_values(window, x):
+    return np.array([window(v) for v in x])
+
+
+@pytest.mark.parametrize(("width", "sigma"), [(4, 2.0), (7, 1.25), (8, 1.6), (16, 2.0)])
+def test_polynomials_are_the_window(width, sigma):
+    window = _C.Window(width, sigma)
+    polynomials = np.array(window.polynomials())
+    for t in np.linspace(-0.99, 0.99, 7):
+        taps = window_values(window, np.arange(width) - width / 2 + (t + 1) / 2)
+        assert np.abs(np.apply_along_axis(np.polyval, 0, polynomials, t) - taps).max() <= 10 ** (-0.9 * width)
+
+
+@pytest.mark.parametrize(("width", "sigma"), [(4, 2.0), (7, 1.25), (14, 2.0)])
+def test_deconvolution_is_the_inverse_of_the_windows_transform(width, sigma):
+    window, cells = _C.Window(width, sigma), 100
+    factors = window.deconvolution(40, cells)
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    values = window_values(window, nodes * width / 2)
+    for k in (0, 1, 17, 40):
+        transform = width / 2 * (weights * values * np.cos(np.pi * k * width * nodes / cells)).sum()
+        assert factors[k] == pytest.approx(1 / transform, rel=1e-10)
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("modes", MODES, ids=str)
+def test_choice_meets_eps_and_fits_the_kernels(modes, single):
+    for eps in (1e-2, 1e-4, 1e-6) if single else (1e-3, 1e-6, 1e-9, 1e-12):
+        choice = _C.choose_plan(modes, 10_000, eps, single=single, complex=True)
+        assert choice.error <= eps
+        assert choice.sigma >= 1.25
+        assert all(cells >= 1.25 * n and cells % 2 == 0 for cells, n in zip(choice.cells, modes, strict=True))
+        strips = -(-choice.cells[0] // choice.tile[0])
+        last = choice.cells[0] - (strips - 1) * choice.tile[0]
+        assert strips == 1 or (strips % 2 == 0 and min(last, choice.tile[0]) >= choice.width)
+
+
+def test_out_of_reach_eps_gets_the_most_accurate_choice():
+    out_of_reach, within = (_C.choose_plan((100,), 1000, eps, single=True, complex=True) for eps in (1e-15, 1e-6))
+    assert 1e-15 < out_of_reach.error < within.error / 2
+
+
+def test_many_points_per_mode_get_a_narrower_window_than_few():
+    """The planner weighs the points' work against the FFT's."""
+    few, many = (_C.choose_plan((64, 64, 64), m, 1e-4, single=True, complex=False) for m in (1_000, 10_000_000))
+    assert few.width > many.width
+    assert few.cells[0] < many.cells[0]
+
+
+def test_plan_explains_itself():
+    plan = fs.Plan(torch.rand(1000, 2), (40, 50), eps=1e-4)
+    text = plan.explain()
+    for part in (
+        "1,000 points",
+        "40 x 50 modes",
+        "float32",
+        "eps 1e-04",
+        f"{plan.layout.width} cells wide",
+        f"{plan.layout.cells[0]} x {plan.layout.cells[1]} cells",
+        f"{_C.instruction_set()} kernels",
+    ):
+        assert part in text
+
+
+def test_unknown_instruction_set_is_refused():
+    with pytest.raises(ValueError, match=r"name: was sse9, must be generic, v3 or v4"):
+        _C.select_instruction_set("sse9")
