@@ -29,6 +29,9 @@ struct Grid {
   }
 };
 
+// In one dimension with many points to a cell, points are sorted by cell within their tile, and cpu/dense.h takes over.
+inline bool sorted_by_cell(const Grid& g, int64_t count) { return g.dim == 1 && count >= 8 * g.cells[0]; }
+
 // A point of a tile is one unsigned integer per axis: the first cell of its window, counted from the tile's corner,
 // above the binary fraction of a cell by which that cell lies to the right of the window's left edge.
 template <class T>
@@ -58,7 +61,7 @@ inline T offset_of(typename Fixed<T>::type p) {
   constexpr auto mask = (typename F::type(1) << F::fraction_bits) - 1;
   constexpr T scale = T(2) / T(typename F::type(1) << F::fraction_bits);
   // through a signed integer: the conversion from unsigned is several instructions on older processors
-  return T(static_cast<int64_t>(p & mask)) * scale - T(1);
+  return T(static_cast<typename F::integer>(p & mask)) * scale - T(1);
 }
 
 // The points of `sets` point sets, sorted by tile; see sort.h.

@@ -62,7 +62,8 @@ inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
   const double dim = double(r.modes.size()), bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1);
   const double row_bytes = std::exp2(std::ceil(std::log2(p.width * bytes))), rows = std::pow(p.width, dim - 1);
   const double evaluation = dim * (2.2 + 0.2 * p.width * std::max(1.0, row_bytes / 64));
-  const double per_point = evaluation + rows * (0.12 + 0.01 * row_bytes);
+  const bool dense = r.modes.size() == 1 && r.points >= 8 * p.cells[0];  // see cpu/dense.h
+  const double per_point = dense ? 1.3 : evaluation + rows * (0.12 + 0.01 * row_bytes);
   double cells = 1, with_halo = 1;
   for (size_t a = 0; a < p.cells.size(); ++a) {
     cells *= double(p.cells[a]);

@@ -278,15 +278,22 @@ def _fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group
     if not isinstance(weight, _HalfWeight):
         weight = _HalfWeight(planned, None if adaptive else weight)
     magnitude = _deconvolution(planned) * scale if adaptive else None
-    static = (planned.layout, adaptive, group)
+    static = (planned.layout, adaptive, group, _gradient_wanted(strengths))
     loss, _, used = _fused(strengths, weight.table * scale**2, magnitude, *planned.points[:4], *static)
     if adaptive:
         weight.table = used / scale**2
     return loss, weight
 
 
-def _fused_raw(strengths, table, magnitude, position, order, starts, polynomials, layout: Layout, adaptive, group):
-    """(S, R, M) to the sums (S, R), their gradient (S, R, M) and the table of weights used.
+def _gradient_wanted(strengths: Tensor) -> bool:
+    """Not when evaluating, nor for the target's own sum."""
+    return (torch.is_grad_enabled() and strengths.requires_grad) or torch.autograd.forward_ad._current_level >= 0
+
+
+def _fused_raw(
+    strengths, table, magnitude, position, order, starts, polynomials, layout: Layout, adaptive, group, wanted: bool
+):
+    """(S, R, M) to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the table of weights used.
 
     ``magnitude`` turns what is in the spectrum into the modes F, for adaptive weights.
     """
@@ -297,6 +304,8 @@ def _fused_raw(strengths, table, magnitude, position, order, starts, polynomials
         table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
     sums, spectrum = _ops.weigh(spectrum, table)
     sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
+    if not wanted:
+        return sums, strengths.new_empty((*strengths.shape[:2], 0)), table.view_as(table)
     grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).movedim(2, -1)).contiguous()
     return sums, _ops.interpolate(position, order, starts, polynomials, grid, layout.tile), table.view_as(table)
 
@@ -334,7 +343,7 @@ class _Fused(Function):
         _, gradient, table = output
         ctx.mark_non_differentiable(table)
         ctx.set_materialize_grads(False)
-        ctx.static = inputs[7], None, inputs[9]
+        ctx.static = inputs[7], None, inputs[9], True
         ctx.save_for_backward(gradient, table, *inputs[3:7])
 
     @staticmethod
@@ -344,7 +353,7 @@ class _Fused(Function):
         if gradient_grad is not None and not torch.compiler.is_compiling():
             again = _fused(gradient_grad, table, None, *points, *ctx.static)[1]
             out = again if out is None else out + again
-        return (out, *[None] * 9)
+        return (out, *[None] * 10)
 
     @staticmethod
     def vmap(info, in_dims, strengths, table, magnitude, *rest):

@@ -50,6 +50,8 @@ CASES = (
     Case("1d-sets", (18,), sets=3),
     Case("1d-large", (1001,), m=4000, rows=(2,)),
     Case("1d-large-clustered", (1000,), m=4000, points="clustered"),
+    Case("1d-large-dense", (40,), m=6000, rows=(2,)),  # many points to a cell
+    Case("1d-large-dense-clustered", (201,), m=6000, points="clustered"),
     Case("2d-even-odd", (12, 15), signs=(None, -1, 1)),
     Case("2d-odd-even", (9, 8)),
     Case("2d-narrow", (1, 2)),

@@ -282,6 +282,18 @@ def test_loss_and_gradient_are_the_same_for_any_number_of_threads(modes, threads
     assert all(torch.equal(gradient, results[0][1]) for _, gradient in results)
 
 
+def test_no_gradient_is_made_where_none_is_wanted():
+    x, pred, target = scattered((16, 12))
+    loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided)
+    with Calls() as with_gradient:
+        value = loss(pred.clone().requires_grad_(), target)
+    with Calls() as without:
+        assert loss(pred, target).item() == value.item()
+    with torch.no_grad(), Calls() as evaluating:
+        assert loss(pred.clone().requires_grad_(), target).item() == value.item()
+    assert without.count == evaluating.count < with_gradient.count
+
+
 def test_error_of_float32_is_within_five_eps():
     sample = make_sample("rnufft1", Case("loss", (40, 31), m=3000), torch.float32, real=True)
     loss = fs.SpectralLoss((40, 31), x=sample.x, weight=lopsided)

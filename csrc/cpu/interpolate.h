@@ -1,5 +1,6 @@
 // Interpolation: value = sum over the window's cells of window * grid, for all points, and its slopes.
 #pragma once
+#include "dense.h"
 #include "tile.h"
 
 namespace fastspec {
@@ -106,6 +107,11 @@ struct Interpolate {
     T* values = a.values + transform * a.points.count * Parts;
     T* slopes = a.slopes ? a.slopes + transform * a.points.count * D * Parts : nullptr;
     int64_t j = first;
+    if constexpr (D == 1) {
+      if (sorted_by_cell(a.grid, a.points.count) && !slopes)
+        return Dense<T, W, Parts>::interpolate(windows.column, position + first, order + first, last - first, buffer,
+                                               cell[0], values);
+    }
     if constexpr (D == 1 && Parts == 1) {
       for (; j + 1 < last && !slopes; j += 2) {
         const auto both = windows.pair.values(offset_of<T>(position[j]), offset_of<T>(position[j + 1]));

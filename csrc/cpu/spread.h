@@ -1,5 +1,6 @@
 // Spreading: grid += strength * window, for all points. Adjoint of interpolate.h.
 #pragma once
+#include "dense.h"
 #include "tile.h"
 
 namespace fastspec {
@@ -45,11 +46,16 @@ struct Spread {
     for (int i = 0; i < W; ++i) L::load(at + i * Tl::kRow).plus(weights[i], v).store(at + i * Tl::kRow);
   }
 
-  static void points(const Points<T>& points, const Ws& windows, const T* strengths, int64_t set, int64_t first,
+  static void points(const SpreadArgs<T>& a, const Ws& windows, const T* strengths, int64_t set, int64_t first,
                      int64_t last, const int64_t* cell, T* buffer) {
-    const P* position = points.position + set * points.count * D;
-    const int32_t* order = points.order + set * points.count;
+    const P* position = a.points.position + set * a.points.count * D;
+    const int32_t* order = a.points.order + set * a.points.count;
     int64_t j = first;
+    if constexpr (D == 1) {
+      if (sorted_by_cell(a.grid, a.points.count))
+        return Dense<T, W, Parts>::spread(windows.column, position + first, order + first, last - first, strengths,
+                                          cell[0], buffer);
+    }
     if constexpr (D == 1 && Parts == 1) {
       for (; j + 1 < last; j += 2) {
         const auto both = windows.pair.values(offset_of<T>(position[j]), offset_of<T>(position[j + 1]));
@@ -75,7 +81,7 @@ struct Spread {
                                    [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
         T* buffer = static_cast<T*>(scratch(Tl::bytes(b)));
         Tl::clear(b, g, buffer);
-        points(a.points, windows, strengths, set, first, last, cell, buffer);
+        points(a, windows, strengths, set, first, last, cell, buffer);
         Tl::add_to_grid(b, g, buffer, grid);
       });
     }
