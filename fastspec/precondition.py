@@ -77,5 +77,9 @@ class _Spectral(Function):
         return _operator(gradient, ctx.saved_tensors[0], ctx.planned), None, None
 
     @staticmethod
-    def jvp(ctx, tangent, *_):
-        raise NotImplementedError("precondition.spectral changes gradients only; forward mode has none to change")
+    def vmap(info, in_dims, h, weight, planned):
+        single = h.ndim == 2  # (M,) to each call
+        h = h.movedim(in_dims[0], 0)
+        h = h.unsqueeze(-1) if single else h.movedim(0, int(planned.batched))  # point sets stay in front
+        out = _Spectral.apply(h, weight, planned)
+        return (out.squeeze(-1), 0) if single else (out, int(planned.batched))

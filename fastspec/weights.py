@@ -5,6 +5,7 @@ A wavenumber k counts cycles per period.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -37,11 +38,15 @@ def band(lo: float, hi: float) -> Weight:
     return lambda k: ((k.norm(dim=-1) >= lo) & (k.norm(dim=-1) <= hi)).to(k.dtype)
 
 
-class Adaptive:
-    """A weight computed from the current error, detached: called with |F| (C, *modes), returns the weight likewise."""
+class Adaptive(ABC):
+    """A weight computed from the current error, detached.
 
-    def __call__(self, magnitude: Tensor) -> Tensor:
-        raise NotImplementedError
+    It is called with |F|, (R, ...): one row per member of the batch and channel, the modes after it in any arrangement,
+    possibly only half of them, the others being equal; it returns the weight in the same shape.
+    """
+
+    @abstractmethod
+    def __call__(self, magnitude: Tensor) -> Tensor: ...
 
 
 class focal(Adaptive):

@@ -25,3 +25,37 @@ def test_identity_forward_and_operator_backward(modes, through_plan):
     assert torch.equal(out, h)
     (got,) = torch.autograd.grad(out, h, gradient)
     assert relative_error(got, preconditioned(x, gradient, modes, weight)) <= 1e-11
+
+
+@pytest.mark.parametrize("shape", [(), (2,)], ids=str)
+def test_vmap_is_a_loop(shape):
+    modes = EVEN[2]
+    x, _, _ = scattered(modes)
+    rows, gradients = (torch.stack([scattered(modes, shape=shape, seed=seed)[i] for seed in range(3)]) for i in (1, 2))
+    weight = (wavenumbers(modes) ** 2).sum(-1) + 1
+
+    def gradient(h, g):
+        return torch.func.vjp(lambda h: fs.precondition.spectral(h, x, weight), h)[1](g)[0]
+
+    looped = torch.stack([gradient(h, g) for h, g in zip(rows, gradients, strict=True)])
+    assert relative_error(torch.vmap(gradient)(rows, gradients), looped) <= 1e-14
+
+
+def test_norm_forward_leaves_the_gradient_on_uniform_points():
+    n = 12
+    x = torch.arange(n, dtype=torch.float64) * 2 * torch.pi / n
+    h = torch.randn(n, dtype=torch.float64, requires_grad=True)
+    gradient = torch.randn(n, dtype=torch.float64)
+    out = fs.precondition.spectral(h, x, torch.ones(n, dtype=torch.float64), norm="forward")
+    (got,) = torch.autograd.grad(out, h, gradient)
+    assert relative_error(got, gradient) <= 1e-11
+
+
+def test_under_mean_squared_error_it_is_the_spectral_loss():
+    modes = SIZES[1]
+    x, pred, target = scattered(modes)
+    pred.requires_grad_()
+    weight = (wavenumbers(modes) ** 2).sum(-1) + 1
+    mse = torch.nn.functional.mse_loss(fs.precondition.spectral(pred, x, weight, norm="forward"), target)
+    loss = fs.SpectralLoss(modes, x=x, weight=weight)(pred, target)
+    assert relative_error(*(torch.autograd.grad(value, pred)[0] for value in (mse, loss))) <= 1e-11
