@@ -99,7 +99,7 @@ def rnufft1(
     period: Period = 2 * math.pi,
     order: str = "centered",
 ) -> Tensor:
-    """Type 1 of real strengths at half the cost: the half spectrum, sign -1.
+    """Type 1 of real strengths: the half spectrum, sign -1, without the work and memory of the other half.
 
     Args:
         x, modes, eps, period: as in nufft1.
