@@ -37,6 +37,7 @@ def test_vmap_is_a_loop(shape):
     def gradient(h, g):
         return torch.func.vjp(lambda h: fs.precondition.spectral(h, x, weight), h)[1](g)[0]
 
+    assert torch.equal(torch.vmap(lambda h: fs.precondition.spectral(h, x, weight))(rows), rows)
     looped = torch.stack([gradient(h, g) for h, g in zip(rows, gradients, strict=True)])
     assert relative_error(torch.vmap(gradient)(rows, gradients), looped) <= 1e-14
 
