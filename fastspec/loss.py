@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from . import _check, _ops, distributed
-from ._transform import Layout, Points, _merge, half_grid, half_spectrum, refuse_forward_over_forward
+from ._transform import Layout, Points, _merge, axis_wavenumbers, half_grid, half_spectrum, refuse_forward_over_forward
 from .nufft import Modes, Period, Plan, Planned, _plan, _precision, _type1
 from .weights import Adaptive
 
@@ -101,16 +101,9 @@ class SpectralLoss(nn.Module):
         """A fixed weight, folded and deconvolved once for the points held."""
         if isinstance(self.weight, Adaptive) or (isinstance(self.weight, Tensor) and self.weight.requires_grad):
             return self.weight
-        table, held = planned.points.half_factors, self._half_weight
-        version = self.weight._version if isinstance(self.weight, Tensor) else 0
-        if (
-            held is None
-            or held.version != version
-            or held.table.device != table.device
-            or held.table.dtype != table.dtype
-        ):
-            self._half_weight = held = _HalfWeight(planned, self.weight, version)
-        return held
+        if self._half_weight is None or not self._half_weight.serves(planned, self.weight):
+            self._half_weight = _HalfWeight(planned, self.weight)
+        return self._half_weight
 
     def extra_repr(self) -> str:
         return f"modes={self.modes}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
@@ -161,6 +154,8 @@ def _check_pair(pred: Tensor, target: Tensor, planned: Planned) -> None:
     if pred.shape != target.shape:
         raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
     count, axis = planned.x.shape[1], -1 if pred.ndim == 1 else -2
+    if count == 0:
+        raise ValueError("x: had no points, must have at least one")
     if pred.ndim == 0 or pred.shape[axis] != count:
         raise ValueError(f"pred: shape was {tuple(pred.shape)}, must be ({count},) or (..., {count}, C)")
     if planned.batched and (pred.ndim < 3 or pred.shape[0] != planned.x.shape[0]):
@@ -182,7 +177,9 @@ def _loss(planned: Planned, pred, target, weight, quadrature, relative, reductio
     if quadrature is None:
         scale = 1 / distributed.point_count(pred.shape[-1 if pred.ndim == 1 else -2], pred.device, group)
     else:
+        _check.data("quadrature", quadrature, planned.x, real=True)
         _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
+        quadrature = quadrature.to(strengths.real.dtype)
         scale, strengths = 1.0, strengths * quadrature
     sums = _composed_sums if strengths.is_complex() or _needs_composition(planned, weight) else _fused_sums
     above, used = sums(planned, strengths, weight, scale, group)
@@ -203,11 +200,9 @@ def _weight_tensor(weight: Weight, layout: Layout, like: Tensor) -> Tensor:
     """The weight over the modes (*modes), in the layout's order."""
     if isinstance(weight, Tensor):
         return weight.to(like.device, like.real.dtype)
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=like.real.dtype, device=like.device) for n in layout.modes]
-    if not layout.centered:
-        axes = [torch.fft.ifftshift(k) for k in axes]
     if weight is None:
         return torch.ones(layout.modes, dtype=like.real.dtype, device=like.device)
+    axes = [axis_wavenumbers(n, layout.centered, like.device).to(like.real.dtype) for n in layout.modes]
     values = weight(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
     _check.tensor("weight(k)", values)
     _check_weight(values, layout.modes)
@@ -241,10 +236,25 @@ def _modes(planned: Planned, strengths: Tensor) -> Tensor:
 class _HalfWeight:
     """A weight folded onto half the modes and deconvolved, as _ops.weigh takes it, (1 or S R, K, *band)."""
 
-    def __init__(self, planned: Planned, weight: Weight, version: int = 0):
-        self.version = version
+    def __init__(self, planned: Planned, weight: Weight):
+        self.weight, self.version, self.layout = weight, _version(weight), planned.layout
         self.modes = _weight_tensor(weight, planned.layout, planned.points.factors)
         self.table = _fold(self.modes, planned.layout).unsqueeze(0) * _deconvolution(planned).square()
+
+    def serves(self, planned: Planned, weight: Weight) -> bool:
+        """Whether it was made from this weight, unchanged since, for this plan."""
+        factors = planned.points.factors
+        return (
+            self.weight is weight
+            and self.version == _version(weight)
+            and self.layout == planned.layout
+            and self.table.device == factors.device
+            and self.table.dtype == factors.dtype
+        )
+
+
+def _version(weight: Weight) -> int:
+    return weight._version if isinstance(weight, Tensor) else 0
 
 
 def _fold(weight: Tensor, layout: Layout) -> Tensor:

@@ -212,7 +212,7 @@ class Plan(nn.Module):
 
     def explain(self) -> str:
         """What the planner chose for these points, modes and accuracy, and what it expects of it."""
-        return explain(self.planned, _check.eps(self.eps, self.polynomials.dtype))
+        return explain(self.planned, _eps(self.x, self.eps, self.polynomials.dtype))
 
     def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
         """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
@@ -305,12 +305,16 @@ def _as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
     return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)
 
 
+def _eps(x: Tensor, eps: float | None, dtype: torch.dtype) -> float:
+    """What the planner is asked for: slopes, from the window's derivative, alias ten times as much as values."""
+    eps = _check.eps(eps, dtype)
+    return eps / 10 if x.requires_grad else eps
+
+
 def _plan(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool) -> Planned:
     dim = _dim(x)
     modes, period = _check.modes(modes, dim), _check.period(period, dim)
-    centered, eps = _check.order(order), _check.eps(eps, dtype)
-    # slopes come from the window's derivative, which aliases ten times as much as the window
-    eps = eps / 10 if x.requires_grad else eps
+    centered, eps = _check.order(order), _eps(x, eps, dtype)
     single = dtype == torch.float32
     # while compiling the number of points may be symbolic; it only steers the choice of grid
     count = math.prod(modes) if torch.compiler.is_compiling() else x.shape[0 if x.ndim == 1 else -2]

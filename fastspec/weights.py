@@ -6,36 +6,53 @@ A wavenumber k counts cycles per period.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-Weight = Callable[[Tensor], Tensor]
 
-
-def sobolev(s: float) -> Weight:
+@dataclass(frozen=True)
+class sobolev:
     """(1 + |k|^2)^s: the squared Sobolev norm of order s; s > 0 favours high wavenumbers, s < 0 low ones."""
-    _finite("s", s)
-    return lambda k: (1 + k.square().sum(-1)) ** s
+
+    s: float
+
+    def __post_init__(self):
+        _finite("s", self.s)
+
+    def __call__(self, k: Tensor) -> Tensor:
+        return (1 + k.square().sum(-1)) ** self.s
 
 
-def power(p: float) -> Weight:
+@dataclass(frozen=True)
+class power:
     """|k|^p, and 1 at k = 0, where a negative power has none."""
-    _finite("p", p)
 
-    def weight(k: Tensor) -> Tensor:
+    p: float
+
+    def __post_init__(self):
+        _finite("p", self.p)
+
+    def __call__(self, k: Tensor) -> Tensor:
         norm = k.norm(dim=-1)
-        return torch.where(norm > 0, norm, 1) ** p
-
-    return weight
+        return torch.where(norm > 0, norm, 1) ** self.p
 
 
-def band(lo: float, hi: float) -> Weight:
+@dataclass(frozen=True)
+class band:
     """1 where lo <= |k| <= hi, else 0."""
-    if not 0 <= lo <= hi:
-        raise ValueError(f"lo, hi: were {lo!r}, {hi!r}, must be 0 <= lo <= hi")
-    return lambda k: ((k.norm(dim=-1) >= lo) & (k.norm(dim=-1) <= hi)).to(k.dtype)
+
+    lo: float
+    hi: float
+
+    def __post_init__(self):
+        if not 0 <= self.lo <= self.hi:
+            raise ValueError(f"lo, hi: were {self.lo!r}, {self.hi!r}, must be 0 <= lo <= hi")
+
+    def __call__(self, k: Tensor) -> Tensor:
+        norm = k.norm(dim=-1)
+        return ((norm >= self.lo) & (norm <= self.hi)).to(k.dtype)
 
 
 class Adaptive(ABC):
@@ -49,6 +66,7 @@ class Adaptive(ABC):
     def __call__(self, magnitude: Tensor) -> Tensor: ...
 
 
+@dataclass(frozen=True)
 class focal(Adaptive):
     """|F|^alpha over its maximum: what is worst now counts most (Jiang et al. 2021, arXiv 2012.12821).
 
@@ -56,19 +74,17 @@ class focal(Adaptive):
         alpha: exponent, not negative; 0 is a weight of 1.
     """
 
-    def __init__(self, alpha: float = 1.0):
-        _finite("alpha", alpha)
-        if alpha < 0:
-            raise ValueError(f"alpha: was {alpha!r}, must not be negative")
-        self.alpha = alpha
+    alpha: float = 1.0
+
+    def __post_init__(self):
+        _finite("alpha", self.alpha)
+        if self.alpha < 0:
+            raise ValueError(f"alpha: was {self.alpha!r}, must not be negative")
 
     def __call__(self, magnitude: Tensor) -> Tensor:
         weight = magnitude.detach() ** self.alpha
         largest = weight.flatten(1).amax(1).reshape(-1, *[1] * (weight.ndim - 1))
         return torch.where(largest > 0, weight / largest, 1)
-
-    def __repr__(self) -> str:
-        return f"focal(alpha={self.alpha})"
 
 
 def _finite(name: str, value: float) -> None:

@@ -351,3 +351,39 @@ def test_descends_to_a_fit():
 
     optimizer.step(closure)
     assert mse_loss(basis @ coefficients, target).item() < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_quadrature_may_have_another_precision(dtype, gen):
+    x, pred, target = (t.to(dtype) for t in scattered((9,)))
+    q = torch.rand(len(x), generator=gen, dtype=torch.float64)
+    other = torch.float64 if dtype == torch.float32 else torch.float32
+    got, want = (fs.SpectralLoss((9,), x=x, quadrature=t)(pred, target) for t in (q.to(other), q.to(dtype)))
+    assert got.dtype == dtype
+    assert got.item() == pytest.approx(want.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("other", [fs.weights.sobolev(2.0), torch.arange(9.0)], ids=["callable", "tensor"])
+def test_weight_may_be_replaced(other):
+    x, pred, target = scattered((9,))
+    loss = fs.SpectralLoss((9,), x=x, weight=torch.ones(9) if isinstance(other, torch.Tensor) else lopsided)
+    loss(pred, target)
+    loss.weight = other
+    assert loss(pred, target).item() == fs.SpectralLoss((9,), x=x, weight=other)(pred, target).item()
+
+
+def test_no_points_are_refused():
+    with pytest.raises(ValueError, match="x: had no points"):
+        fs.SpectralLoss((9,))(torch.zeros(0), torch.zeros(0), x=torch.zeros(0))
+
+
+WEIGHT_FUNCTIONS = [fs.weights.sobolev(1.5), fs.weights.power(-1), fs.weights.band(1, 3), fs.weights.focal(2.0)]
+
+
+@pytest.mark.parametrize("weight", WEIGHT_FUNCTIONS, ids=str)
+def test_weights_pickle(weight, tmp_path):
+    x, pred, target = scattered((9,))
+    loss = fs.SpectralLoss((9,), x=x, weight=weight)
+    value = loss(pred, target)
+    torch.save(loss, tmp_path / "loss.pt")
+    assert torch.load(tmp_path / "loss.pt", weights_only=False)(pred, target).item() == value.item()

@@ -74,6 +74,12 @@ def test_plan_explains_itself():
         assert part in text
 
 
+def test_explanation_is_of_the_plan_made_for_gradients_too():
+    plan = fs.Plan(torch.rand(1000, 2).requires_grad_(), (40, 50), eps=1e-4)
+    error = float(next(line for line in plan.explain().splitlines() if line.startswith("error")).split()[1])
+    assert error <= 1e-5
+
+
 def test_unknown_instruction_set_is_refused():
     with pytest.raises(ValueError, match=r"name: was sse9, must be generic, v3 or v4"):
         _C.select_instruction_set("sse9")
