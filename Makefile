@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench gpu clean
+.PHONY: help setup demo test lint bench counts gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,10 +24,13 @@ test: setup ## run the tests
 lint: setup ## check style of Python and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES)
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp
 
-bench: $(VENV)/.bench ## time the weighted loss against the libraries a user would pick instead
-	$(BIN)/python benchmarks/weighted_loss.py
+bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
+	$(BIN)/fastspec bench
+
+counts: setup ## count the instructions of each kernel with valgrind, against those recorded
+	$(BIN)/python benchmarks/counts.py
 
 gpu: ## build with this machine's own python and torch, and run the tests that need a CUDA device
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \

@@ -13,7 +13,7 @@
 #include <tuple>
 #include <vector>
 
-#include "check.h"
+#include "ops.h"
 #include "window.h"
 #define FASTSPEC_LEVEL declarations
 #include "cpu/interpolate.h"
@@ -50,15 +50,6 @@ void* scratch(size_t bytes) {
 
 namespace {
 
-template <class T>
-const T* in(const Tensor& t) {
-  return static_cast<const T*>(t.const_data_ptr());
-}
-template <class T>
-T* out(Tensor& t) {
-  return static_cast<T*>(t.mutable_data_ptr());
-}
-
 // A fresh large grid is mostly page faults: with huge pages there are 512 times fewer.
 void ask_for_huge_pages(void* data, size_t bytes) {
 #ifdef __linux__
@@ -69,56 +60,57 @@ void ask_for_huge_pages(void* data, size_t bytes) {
 #endif
 }
 
-Tensor empty(const Tensor& like, std::vector<int64_t> size, ScalarType dtype) {
-  return torch::stable::new_empty(like, size, dtype);
-}
-
-std::vector<int64_t> shape(const Tensor& first, int from, int to, const int64_t* rest, int count) {
-  std::vector<int64_t> size;
-  for (int i = from; i < to; ++i) size.push_back(first.size(i));
-  size.insert(size.end(), rest, rest + count);
-  return size;
-}
-
-// body(float{}) or body(double{}), by the tensor's precision
-template <class Body>
-void by_precision(const Tensor& t, Body&& body) {
-  if (is_single(t))
-    body(float{});
-  else
-    body(double{});
-}
-
 template <class T>
-Points<T> points_of(const Tensor& position, const Tensor& order, const Tensor& starts) {
+Points<T> points_of(const SortedPoints& p) {
   using P = typename Fixed<T>::type;
-  return {static_cast<const P*>(position.const_data_ptr()), in<int32_t>(order), in<int32_t>(starts), position.size(0),
-          position.size(1)};
+  return {static_cast<const P*>(p.position.const_data_ptr()), in<int32_t>(p.order), in<int32_t>(p.starts),
+          p.position.size(0), p.position.size(1)};
 }
 
-void check_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                  const Tensor& data, const Grid& g) {
+}  // namespace
+
+SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                           const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, bool single) {
+  check_tensor(polynomials, "polynomials", 2);
+  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
   check_tensor(position, "position", 3);
   check_tensor(order, "order", 2);
   check_tensor(starts, "starts", 2);
-  check_tensor(polynomials, "polynomials", 2);
-  check_floating(data, "data");
   check_size(position, "position", 2, g.dim);
-  check_dtype(position, "position", is_single(data) ? ScalarType::Int : ScalarType::Long);
+  check_dtype(position, "position", single ? ScalarType::Int : ScalarType::Long);
   check_dtype(order, "order", ScalarType::Int);
   check_dtype(starts, "starts", ScalarType::Int);
-  check_dtype(polynomials, "polynomials", is_single(data) ? ScalarType::Float : ScalarType::Double);
+  check_dtype(polynomials, "polynomials", single ? ScalarType::Float : ScalarType::Double);
   check_size(polynomials, "polynomials", 0, window_degree(int(polynomials.size(1))) + 1);
   check_size(order, "order", 0, position.size(0));
   check_size(order, "order", 1, position.size(1));
   check_size(starts, "starts", 0, position.size(0));
   check_size(starts, "starts", 1, g.tile_count() + 1);
-  check_size(data, "data", 0, position.size(0));
+  return {g, position, order, starts, polynomials};
+}
+
+void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid) {
+  ask_for_huge_pages(grid.mutable_data_ptr(), size_t(grid.numel()) * grid.element_size());
+  by_precision(grid, [&](auto zero) {
+    using T = decltype(zero);
+    SpreadArgs<T> a{p.grid, points_of<T>(p), in<T>(p.polynomials), in<T>(strengths), out<T>(grid), channels};
+    kernels<T>().spread(a, p.width(), is_complex(grid));
+  });
+}
+
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes) {
+  by_precision(grid, [&](auto zero) {
+    using T = decltype(zero);
+    InterpolateArgs<T> a{p.grid,      points_of<T>(p), in<T>(p.polynomials),
+                         in<T>(grid), out<T>(values),  slopes ? out<T>(*slopes) : nullptr,
+                         channels};
+    kernels<T>().interpolate(a, p.width(), is_complex(grid));
+  });
 }
 
 // `single` says whether the strengths and values will be float32, whatever x is.
-std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> period, std::vector<int64_t> cells,
-                                        std::vector<int64_t> tile, int64_t width, bool single) {
+static std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> period, std::vector<int64_t> cells,
+                                               std::vector<int64_t> tile, int64_t width, bool single) {
   const Grid g = make_grid(cells, tile, int(width));
   check_tensor(x, "x", 3);
   STD_TORCH_CHECK(x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::Double,
@@ -156,69 +148,48 @@ std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> per
   return {position, order, starts};
 }
 
-Tensor spread(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-              const Tensor& strengths, std::vector<int64_t> cells, std::vector<int64_t> tile) {
+static Tensor spread(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                     const Tensor& strengths, std::vector<int64_t> cells, std::vector<int64_t> tile) {
   check_tensor(strengths, "strengths", 3);
-  check_tensor(polynomials, "polynomials", 2);
-  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
-  check_points(position, order, starts, polynomials, strengths, g);
+  check_floating(strengths, "strengths");
+  const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(strengths));
+  check_size(strengths, "strengths", 0, position.size(0));
   check_size(strengths, "strengths", 2, position.size(1));
-  Tensor grid = empty(strengths, shape(strengths, 0, 2, g.cells, g.dim), strengths.scalar_type());
-  ask_for_huge_pages(grid.mutable_data_ptr(), size_t(grid.numel()) * grid.element_size());
-  by_precision(strengths, [&](auto zero) {
-    using T = decltype(zero);
-    SpreadArgs<T> a{g,
-                    points_of<T>(position, order, starts),
-                    in<T>(polynomials),
-                    in<T>(strengths),
-                    out<T>(grid),
-                    strengths.size(1)};
-    kernels<T>().spread(a, int(polynomials.size(1)), is_complex(strengths));
-  });
+  Tensor grid = empty(strengths, shape(strengths, 0, 2, p.grid.cells, p.grid.dim), strengths.scalar_type());
+  spread_to(p, strengths, strengths.size(1), grid);
   return grid;
 }
 
-Tensor interpolate_into(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                        const Tensor& grid, std::vector<int64_t> tile, Tensor* slopes) {
+static Tensor interpolate_with(const Tensor& position, const Tensor& order, const Tensor& starts,
+                               const Tensor& polynomials, const Tensor& grid, const std::vector<int64_t>& tile,
+                               Tensor* slopes) {
   STD_TORCH_CHECK(grid.dim() >= 3, "grid: rank ", grid.dim(), ", must be 3 to 5");
   check_tensor(grid, "grid", grid.dim());
-  check_tensor(polynomials, "polynomials", 2);
-  std::vector<int64_t> cells;
-  for (int64_t i = 2; i < grid.dim(); ++i) cells.push_back(grid.size(i));
-  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
-  check_points(position, order, starts, polynomials, grid, g);
+  check_floating(grid, "grid");
+  const std::vector<int64_t> cells = shape(grid, 2, int(grid.dim()), nullptr, 0);
+  const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(grid));
+  check_size(grid, "grid", 0, position.size(0));
   const int64_t count = position.size(1);
   Tensor values = empty(grid, {grid.size(0), grid.size(1), count}, grid.scalar_type());
-  if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, g.dim}, grid.scalar_type());
-  by_precision(grid, [&](auto zero) {
-    using T = decltype(zero);
-    InterpolateArgs<T> a{g,
-                         points_of<T>(position, order, starts),
-                         in<T>(polynomials),
-                         in<T>(grid),
-                         out<T>(values),
-                         slopes ? out<T>(*slopes) : nullptr,
-                         grid.size(1)};
-    kernels<T>().interpolate(a, int(polynomials.size(1)), is_complex(grid));
-  });
+  if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, p.grid.dim}, grid.scalar_type());
+  interpolate_to(p, grid, grid.size(1), values, slopes);
   return values;
 }
 
-Tensor interpolate(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                   const Tensor& grid, std::vector<int64_t> tile) {
-  return interpolate_into(position, order, starts, polynomials, grid, tile, nullptr);
+static Tensor interpolate(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                          const Tensor& grid, std::vector<int64_t> tile) {
+  return interpolate_with(position, order, starts, polynomials, grid, tile, nullptr);
 }
 
-std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, const Tensor& order, const Tensor& starts,
-                                              const Tensor& polynomials, const Tensor& grid,
-                                              std::vector<int64_t> tile) {
+static std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, const Tensor& order, const Tensor& starts,
+                                                     const Tensor& polynomials, const Tensor& grid,
+                                                     std::vector<int64_t> tile) {
   Tensor slopes;
-  Tensor values = interpolate_into(position, order, starts, polynomials, grid, tile, &slopes);
+  Tensor values = interpolate_with(position, order, starts, polynomials, grid, tile, &slopes);
   return {values, slopes};
 }
 
-// `sizes` are those of the fine spectrum's axes
-Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64_t> negative, bool centered) {
+static Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64_t> negative, bool centered) {
   STD_TORCH_CHECK(modes.size() >= 1 && modes.size() <= size_t(kMaxDim) && negative.size() == modes.size() &&
                       fine.dim() == int64_t(modes.size()) + 1,
                   "modes and negative: one number per axis of the spectrum");
@@ -236,7 +207,7 @@ Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64
 }
 
 template <class T>
-DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors, const Tensor& fine) {
+static DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors, const Tensor& fine) {
   DeconvolveArgs<T> a{};
   a.band = band;
   a.transforms = fine.size(0);
@@ -245,7 +216,7 @@ DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors, const
   return a;
 }
 
-void check_factors(const Tensor& factors, const Tensor& spectrum, const Band& band) {
+static void check_factors(const Tensor& factors, const Tensor& spectrum, const Band& band) {
   STD_TORCH_CHECK(is_complex(spectrum), "spectrum: must be complex");
   check_tensor(factors, "factors", 1);
   check_dtype(factors, "factors", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
@@ -255,8 +226,8 @@ void check_factors(const Tensor& factors, const Tensor& spectrum, const Band& ba
 }
 
 // The fine spectrum may have any strides: FFT libraries leave their output transposed.
-Tensor deconvolve(const Tensor& fine, const Tensor& factors, std::vector<int64_t> modes, std::vector<int64_t> negative,
-                  bool centered) {
+static Tensor deconvolve(const Tensor& fine, const Tensor& factors, std::vector<int64_t> modes,
+                         std::vector<int64_t> negative, bool centered) {
   const Band band = make_band(fine, modes, negative, centered);
   check_factors(factors, fine, band);
   Tensor result = empty(fine, shape(fine, 0, 1, band.modes, band.dim), fine.scalar_type());
@@ -270,8 +241,8 @@ Tensor deconvolve(const Tensor& fine, const Tensor& factors, std::vector<int64_t
   return result;
 }
 
-Tensor pad(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cells, std::vector<int64_t> negative,
-           bool centered) {
+static Tensor pad(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cells, std::vector<int64_t> negative,
+                  bool centered) {
   check_tensor(modes, "modes", int64_t(cells.size()) + 1);
   Tensor fine = torch::stable::new_zeros(modes, shape(modes, 0, 1, cells.data(), int(cells.size())));
   const Band band = make_band(fine, shape(modes, 1, int(modes.dim()), nullptr, 0), negative, centered);
@@ -286,7 +257,7 @@ Tensor pad(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cell
   return fine;
 }
 
-Tensor weigh(Tensor spectrum, const Tensor& weight) {
+void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums) {
   const int dim = int(spectrum.dim()) - 1;
   STD_TORCH_CHECK(dim >= 1 && dim <= kMaxDim && is_complex(spectrum), "spectrum: must be complex, of rank 2 to 4");
   check_tensor(spectrum, "spectrum", dim + 1);
@@ -294,41 +265,45 @@ Tensor weigh(Tensor spectrum, const Tensor& weight) {
   check_dtype(weight, "weight", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
   const int64_t transforms = spectrum.size(0);
   STD_TORCH_CHECK(weight.size(0) == 1 || weight.size(0) == transforms, "weight: one, or one per transform");
-  check_size(weight, "weight", 1, spectrum.size(1));
+  STD_TORCH_CHECK(weight.size(1) <= spectrum.size(1), "weight: at most the spectrum's rows");
   for (int a = 2; a <= dim; ++a)
     STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= spectrum.size(a),
                     "weight: its other axes must be odd and at most the spectrum's");
-  Tensor loss = empty(spectrum, {transforms}, ScalarType::Double);
-  Tensor partial = empty(spectrum, {transforms, spectrum.size(1)}, ScalarType::Double);
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
-    WeighArgs<T> a{dim,
-                   transforms,
-                   spectrum.size(1),
-                   {},
-                   {},
-                   in<T>(weight),
-                   weight.size(0),
-                   out<T>(spectrum),
-                   out<double>(loss),
-                   out<double>(partial)};
+    WeighArgs<T> a{};
+    a.dim = dim;
+    a.transforms = transforms;
+    a.rows = spectrum.size(1);
+    a.last = weight.size(1);
     for (int d = 1; d < dim; ++d) {
       a.cells[d - 1] = spectrum.size(d + 1);
       a.band[d - 1] = weight.size(d + 1);
     }
+    a.weight = in<T>(weight);
+    a.weights = weight.size(0);
+    a.scale = scale;
+    a.spectrum = out<T>(spectrum);
+    a.loss = sums;
+    std::vector<double> partial(size_t(transforms * a.last));
+    a.partial = partial.data();
     kernels<T>().weigh(a);
   });
-  return loss;
+}
+
+static Tensor weigh(Tensor spectrum, const Tensor& weight, double scale) {
+  Tensor sums = empty(spectrum, {spectrum.size(0)}, ScalarType::Double);
+  weigh_in_place(spectrum, weight, scale, out<double>(sums));
+  return sums;
 }
 
 // For torch.compile, whose inductor fails on ops that write to their arguments.
-std::tuple<Tensor, Tensor> weigh_copy(const Tensor& spectrum, const Tensor& weight) {
+static std::tuple<Tensor, Tensor> weigh_copy(const Tensor& spectrum, const Tensor& weight, double scale) {
   Tensor weighed = torch::stable::clone(spectrum);
-  Tensor loss = weigh(weighed, weight);
+  Tensor loss = weigh(weighed, weight, scale);
   return {loss, weighed};
 }
 
-}  // namespace
 }  // namespace fastspec
 
 STABLE_TORCH_LIBRARY(fastspec, m) {
@@ -344,8 +319,12 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "-> (Tensor, Tensor)");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
-  m.def("weigh(Tensor(a!) spectrum, Tensor weight) -> Tensor");
-  m.def("weigh_copy(Tensor spectrum, Tensor weight) -> (Tensor, Tensor)");
+  m.def("weigh(Tensor(a!) spectrum, Tensor weight, float scale) -> Tensor");
+  m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
+  m.def(
+      "loss_step(Tensor pred, Tensor target, Tensor? quadrature, Tensor position, Tensor order, Tensor starts, "
+      "Tensor polynomials, Tensor weight, int[] cells, int[] tile, float scale, bool reduce, bool slope) -> "
+      "(Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
@@ -357,4 +336,5 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("pad", TORCH_BOX(&fastspec::pad));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
+  m.impl("loss_step", TORCH_BOX(&fastspec::loss_step));
 }

@@ -50,16 +50,41 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
     return _ops.pad(modes, factors, cells, negative, centered)
 
 
-def weigh(spectrum: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first, in place.
 
-    Returns, in float64 (R,), the sum of m * weight * |spectrum|^2 with m = 1 at K = 0 and 2 elsewhere, and the
-    gradient's spectrum, 2 * weight * spectrum. ``weight`` (1 or R, K, *band), band odd, in FFT order; outside it the
-    gradient's spectrum is zero.
+    Returns, in float64 (R,), the sum of m * W * |spectrum|^2 with W = scale * weight, m = 1 at K = 0 and 2 elsewhere,
+    and the gradient's spectrum, 2 * W * spectrum. ``weight`` (1 or R, K or less, *band), band odd, in FFT order;
+    outside it the gradient's spectrum is zero.
     """
     if torch.compiler.is_compiling():  # inductor fails on ops that write to their arguments
-        return _ops.weigh_copy(spectrum, weight)
-    return _ops.weigh(spectrum, weight), spectrum
+        return _ops.weigh_copy(spectrum, weight, scale)
+    return _ops.weigh(spectrum, weight, scale), spectrum
+
+
+def loss_step(
+    pred: Tensor,
+    target: Tensor,
+    quadrature: Tensor | None,
+    position,
+    order,
+    starts,
+    polynomials,
+    weight: Tensor,
+    cells,
+    tile,
+    scale: float,
+    reduce: bool,
+    slope: bool,
+) -> tuple[Tensor, Tensor]:
+    """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
+
+    pred and target (M,) or (..., M, C), weight as in weigh for all R rows -> the rows' sums (..., C), added up where
+    ``reduce``, and their gradient in pred, empty where not ``slope``.
+    """
+    return _ops.loss_step(
+        pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope
+    )
 
 
 @register_fake("fastspec::sort")
@@ -102,10 +127,16 @@ def _(modes, factors, cells, negative, centered):
 
 
 @register_fake("fastspec::weigh")
-def _(spectrum, weight):
+def _(spectrum, weight, scale):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
 
 
 @register_fake("fastspec::weigh_copy")
-def _(spectrum, weight):
+def _(spectrum, weight, scale):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64), torch.empty_like(spectrum)
+
+
+@register_fake("fastspec::loss_step")
+def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope):
+    rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
+    return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))

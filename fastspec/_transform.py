@@ -379,6 +379,11 @@ def _sum_tangents(*terms):
     return sum(t for t in terms if t is not None)
 
 
+def transforms_active() -> bool:
+    """Whether in eager mode torch.func or forward differentiation is at work."""
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+
+
 def refuse_forward_over_forward() -> None:
     """torch takes the tangents that a Function's jvp computes for constants of an outer jvp: silently zero."""
     stack = torch._C._functorch.get_interpreter_stack() or []
@@ -437,10 +442,12 @@ def _apply(function, forward_mode, raw, x, data, *rest):
     torch.compile refuses a Function with a jvp, and miscalls one inside another's backward; it never differentiates a
     backward, so there the raw transform will do.
     """
-    if not torch.compiler.is_compiling():
+    wanted = torch.is_grad_enabled() and (x.requires_grad or data.requires_grad)
+    if torch.compiler.is_compiling():
+        if wanted:
+            return function.apply(x, data, *rest)
+    elif wanted or transforms_active():
         return forward_mode.apply(x, data, *rest)
-    if torch.is_grad_enabled() and (x.requires_grad or data.requires_grad):
-        return function.apply(x, data, *rest)
     return raw(Points(*rest[:6]), data.contiguous(), rest[6])
 
 

@@ -1,15 +1,20 @@
 """The ``fastspec`` command."""
 
 import platform
+import sys
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
 import torch
 
 from .recipes import RECIPES, run_recipe
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +72,42 @@ def readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "never" if value is None else str(value)
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[ROW]...")
+@click.option("--quick", is_flag=True, help="The smallest case of each row, for a first look.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where to write.  [default: benchmarks/results; with --quick results/bench]",
+)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="To spend on each case.  [default: 2]")
+def bench(names: tuple[str, ...], quick: bool, out: Path | None, seconds: float | None) -> None:
+    """Time fastspec beside its rivals: a table of ratios, with each one's target.
+
+    All rows, or those named. Needs a source checkout, where benchmarks/ is, and the bench extra.
+    """
+    suite = load_suite(BENCHMARKS)
+    unknown = [name for name in names if name not in suite.BENCHMARKS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r}: must be one of {', '.join(suite.BENCHMARKS)}", param_hint="ROW")
+    suite.run(names, quick, seconds, out or (Path("results") / "bench" if quick else BENCHMARKS / "results"))
+
+
+def load_suite(folder: Path) -> ModuleType:
+    """The benchmarks are scripts beside the package: they import one another by name."""
+    if not (folder / "suite.py").exists():
+        raise click.ClickException(f"no benchmarks in {folder}: they come with the source, not with the package")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        import_module("common").require_passive_threads()
+        return import_module("suite")
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error}; benchmarks need the bench extra: pip install 'fastspec[bench]'"
+        ) from error
 
 
 @main.command()

@@ -10,13 +10,23 @@ weight, zero off the grid of modes, (W(k) + W(-k)) / 2 counts for both k and -k.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
 from . import _check, _ops, distributed
-from ._transform import Layout, Points, _merge, axis_wavenumbers, half_grid, half_spectrum, refuse_forward_over_forward
+from ._transform import (
+    Layout,
+    Points,
+    _merge,
+    axis_wavenumbers,
+    half_grid,
+    half_spectrum,
+    refuse_forward_over_forward,
+    transforms_active,
+)
 from .nufft import Modes, Period, Plan, Planned, _plan, _precision, _type1
 from .weights import Adaptive
 
@@ -85,10 +95,11 @@ class SpectralLoss(nn.Module):
         if x is not None:
             _check.points(x)
             return _plan(x, _precision(x, pred), self.modes, self.eps, self.period, "centered", real=True)
-        if self.plan is None:
+        plan = self.plan
+        if plan is None:
             raise ValueError("x: was given neither to the loss nor at the call, must be one or the other")
-        self.plan._check_precision("pred", pred)
-        return self.plan.planned
+        plan._check_precision("pred", pred)
+        return plan.planned
 
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held."""
@@ -99,11 +110,12 @@ class SpectralLoss(nn.Module):
 
     def _held_weight(self, planned: Planned):
         """A fixed weight, folded and deconvolved once for the points held."""
-        if isinstance(self.weight, Adaptive) or (isinstance(self.weight, Tensor) and self.weight.requires_grad):
-            return self.weight
-        if self._half_weight is None or not self._half_weight.serves(planned, self.weight):
-            self._half_weight = _HalfWeight(planned, self.weight)
-        return self._half_weight
+        weight, held = self.weight, self._half_weight
+        if isinstance(weight, Adaptive) or (isinstance(weight, Tensor) and weight.requires_grad):
+            return weight
+        if held is None or not held.serves(planned, weight):
+            held = self._half_weight = _HalfWeight(planned, weight)
+        return held
 
     def extra_repr(self) -> str:
         return f"modes={self.modes}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
@@ -171,17 +183,26 @@ def _rows(values: Tensor, planned: Planned) -> Tensor:
 
 def _loss(planned: Planned, pred, target, weight, quadrature, relative, reduction, group) -> Tensor:
     _check_pair(pred, target, planned)
+    if quadrature is not None:
+        _check.data("quadrature", quadrature, planned.x, real=True)
+        _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
+    composed = partial(_composed, planned, weight, quadrature, relative, reduction, group)
+    if relative or group is not None or not _is_plain(planned, pred, target, weight):
+        return composed(pred, target)
+    return _step(planned, pred, target, weight, quadrature, reduction, composed)
+
+
+def _composed(planned: Planned, weight, quadrature, relative, reduction, group, pred, target) -> Tensor:
+    """The loss for any input, and differentiable in any way."""
     dtype = planned.points.polynomials.dtype
     dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
     strengths = _rows(pred.to(dtype) - target.to(dtype), planned)
     if quadrature is None:
-        scale = 1 / distributed.point_count(pred.shape[-1 if pred.ndim == 1 else -2], pred.device, group)
+        scale = 1 / distributed.point_count(planned.x.shape[1], pred.device, group)
     else:
-        _check.data("quadrature", quadrature, planned.x, real=True)
-        _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
         quadrature = quadrature.to(strengths.real.dtype)
         scale, strengths = 1.0, strengths * quadrature
-    sums = _composed_sums if strengths.is_complex() or _needs_composition(planned, weight) else _fused_sums
+    sums = _transformed_sums if strengths.is_complex() or _needs_transforms(planned, weight) else _fused_sums
     above, used = sums(planned, strengths, weight, scale, group)
     if relative:
         below = _rows(target.to(dtype), planned)
@@ -192,7 +213,7 @@ def _loss(planned: Planned, pred, target, weight, quadrature, relative, reductio
     return out.to(pred.real.dtype if pred.is_complex() else pred.dtype)
 
 
-def _needs_composition(planned: Planned, weight) -> bool:
+def _needs_transforms(planned: Planned, weight) -> bool:
     return planned.x.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
 
 
@@ -209,10 +230,10 @@ def _weight_tensor(weight: Weight, layout: Layout, like: Tensor) -> Tensor:
     return values.to(like.device, like.real.dtype)
 
 
-# --- composed: complex residuals, gradients in the points or the weight -----------------------------------------------
+# --- by transforms: complex residuals, gradients in the points or the weight ------------------------------------------
 
 
-def _composed_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, Tensor]:
+def _transformed_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, Tensor]:
     """(S, R) sums by the public transforms, and the weight used."""
     spectrum = distributed.differentiable_sum(_modes(planned, strengths) * scale, group)
     if isinstance(weight, Adaptive):
@@ -228,6 +249,59 @@ def _composed_sums(planned: Planned, strengths: Tensor, weight, scale: float, gr
 
 def _modes(planned: Planned, strengths: Tensor) -> Tensor:
     return _type1(planned._replace(batched=True), strengths, -1, real=False)
+
+
+# --- in one op: real residuals in plain eager code --------------------------------------------------------------------
+
+
+def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
+    """Whether the step can be one op: real, eager, in reverse mode, with a weight that is fixed."""
+    dtype = planned.points.polynomials.dtype
+    return (
+        pred.dtype == dtype == target.dtype
+        and pred.device.type == "cpu"
+        and not isinstance(weight, Adaptive)
+        and not _needs_transforms(planned, weight)
+        and not torch.compiler.is_compiling()
+        and not transforms_active()
+    )
+
+
+def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, reduction: str, composed) -> Tensor:
+    points, layout, count = planned.points, planned.layout, planned.x.shape[1]
+    if not isinstance(weight, _HalfWeight):
+        weight = _HalfWeight(planned, weight)
+    if quadrature is not None:
+        quadrature = quadrature.detach().to(pred.dtype).contiguous()
+    scale = 1.0 if quadrature is not None else 1 / count**2
+    if reduction == "mean":
+        scale *= count / pred.numel()
+    fixed = (quadrature, *points[:4], weight.table, layout.cells, layout.tile, scale, reduction != "none")
+    if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
+        return _Step.apply(pred, target, composed, fixed)
+    return _ops.loss_step(pred.contiguous(), target.contiguous(), *fixed, False)[0]
+
+
+class _Step(Function):
+    """Loss and gradient in one op and one node of the graph. The second derivative is that of ``composed``."""
+
+    @staticmethod
+    def forward(ctx, pred, target, composed, fixed):
+        loss, gradient = _ops.loss_step(pred.contiguous(), target.contiguous(), *fixed, True)
+        ctx.composed = composed
+        ctx.save_for_backward(pred, target, gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx, grad):
+        pred, target, gradient = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:2]
+        if torch.is_grad_enabled():
+            inputs = [t for t, needed in zip((pred, target), wanted, strict=True) if needed]
+            grads = iter(torch.autograd.grad(ctx.composed(pred, target), inputs, grad, create_graph=True))
+            return *(next(grads) if needed else None for needed in wanted), None, None
+        out = (grad.unsqueeze(-2) if grad.ndim else grad) * gradient
+        return out if wanted[0] else None, -out if wanted[1] else None, None, None
 
 
 # --- fused: real residuals --------------------------------------------------------------------------------------------
@@ -288,10 +362,10 @@ def _fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group
     if not isinstance(weight, _HalfWeight):
         weight = _HalfWeight(planned, None if adaptive else weight)
     magnitude = _deconvolution(planned) * scale if adaptive else None
-    static = (planned.layout, adaptive, group, _gradient_wanted(strengths))
-    loss, _, used = _fused(strengths, weight.table * scale**2, magnitude, *planned.points[:4], *static)
+    static = (planned.layout, scale**2, adaptive, group, _gradient_wanted(strengths))
+    loss, _, used = _fused(strengths, weight.table, magnitude, *planned.points[:4], *static)
     if adaptive:
-        weight.table = used / scale**2
+        weight.table = used
     return loss, weight
 
 
@@ -301,7 +375,7 @@ def _gradient_wanted(strengths: Tensor) -> bool:
 
 
 def _fused_raw(
-    strengths, table, magnitude, position, order, starts, polynomials, layout: Layout, adaptive, group, wanted: bool
+    strengths, table, magnitude, position, order, starts, polynomials, layout: Layout, scale, adaptive, group, wanted
 ):
     """(S, R, M) to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the table of weights used.
 
@@ -312,7 +386,7 @@ def _fused_raw(
     spectrum = fine.movedim(-1, 2).flatten(0, 1).contiguous()
     if adaptive is not None:
         table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
-    sums, spectrum = _ops.weigh(spectrum, table)
+    sums, spectrum = _ops.weigh(spectrum, table, scale)
     sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
     if not wanted:
         return sums, strengths.new_empty((*strengths.shape[:2], 0)), table.view_as(table)
@@ -353,7 +427,7 @@ class _Fused(Function):
         _, gradient, table = output
         ctx.mark_non_differentiable(table)
         ctx.set_materialize_grads(False)
-        ctx.static = inputs[7], None, inputs[9], True
+        ctx.static = inputs[7], inputs[8], None, inputs[10], True
         ctx.save_for_backward(gradient, table, *inputs[3:7])
 
     @staticmethod
@@ -363,7 +437,7 @@ class _Fused(Function):
         if gradient_grad is not None and not torch.compiler.is_compiling():
             again = _fused(gradient_grad, table, None, *points, *ctx.static)[1]
             out = again if out is None else out + again
-        return (out, *[None] * 10)
+        return (out, *[None] * 11)
 
     @staticmethod
     def vmap(info, in_dims, strengths, table, magnitude, *rest):
@@ -374,7 +448,7 @@ class _Fused(Function):
         into = 0 if own_points else 1
         sums, gradient, used = _fused(_merge(strengths, in_dims[0], batch, into), table, magnitude, *points, *static)
         apart = [t.unflatten(into, (batch, -1)) for t in (sums, gradient)]
-        if static[1] is None:
+        if static[2] is None:
             return (*apart, used), (into, into, None)
         rows = used.unflatten(0, sums.shape).unflatten(into, (batch, -1)).movedim(into, 0).flatten(1, 2)
         return (*apart, rows), (into, into, 0)

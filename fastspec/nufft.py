@@ -183,6 +183,7 @@ class Plan(nn.Module):
         self.period = _check.period(period, _dim(x))
         self.eps, self.order = eps, order
         self.register_buffer("x", x, persistent=False)
+        self._planned = None
         self._sort()
 
     def _sort(self) -> None:
@@ -201,6 +202,14 @@ class Plan(nn.Module):
     @property
     def planned(self) -> "Planned":
         """The plan as the plain tuples that transforms take."""
+        held = self._buffers  # nn.Module's attributes are slow, and this is in every step
+        if held["x"].requires_grad or torch.compiler.is_compiling():
+            return self._as_tuples()
+        if self._planned is None or self._planned.points.position is not held["position"]:
+            self._planned = self._as_tuples()
+        return self._planned
+
+    def _as_tuples(self) -> "Planned":
         points = Points(self.position, self.order_, self.starts, self.polynomials, self.factors, self.half_factors)
         return Planned(_as_sets(self.x, self.polynomials.dtype), points, self.layout, self.x.ndim == 3)
 
@@ -244,8 +253,8 @@ class Plan(nn.Module):
         self._check_precision("c", c)
 
     def _check_precision(self, name: str, data: Tensor) -> None:
-        held = self.polynomials.dtype
-        if torch.promote_types(_real_dtype(data), held) != held:
+        held = self._buffers["polynomials"].dtype
+        if data.dtype != held and torch.promote_types(_real_dtype(data), held) != held:
             raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")
 
     def extra_repr(self) -> str:

@@ -1,7 +1,10 @@
 import json
 import platform
+import sys
 from dataclasses import replace
 from importlib.metadata import entry_points
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -80,6 +83,51 @@ def test_a_missing_extra_is_explained(recipe, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     result = invoke("run", "f-principle", "--out", str(tmp_path))
     assert result.exit_code == 1 and "fastspec[demo]" in result.output
+
+
+@pytest.fixture
+def fake_suite(monkeypatch):
+    """Records what the suite is asked to run."""
+    asked = []
+    suite = SimpleNamespace(BENCHMARKS={"loss": None, "small": None}, run=lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(cli, "load_suite", lambda folder: suite)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ((), ((), False, None, cli.BENCHMARKS / "results")),
+        (("--quick", "loss"), (("loss",), True, None, Path("results/bench"))),
+        (("--seconds", "1", "--out", "here", "small", "loss"), (("small", "loss"), False, 1.0, Path("here"))),
+    ],
+)
+def test_bench_hands_over_to_the_suite(fake_suite, arguments, asked):
+    result = invoke("bench", *arguments)
+    assert result.exit_code == 0, result.output
+    assert fake_suite == [asked]
+
+
+def test_bench_names_its_rows_where_one_is_unknown(fake_suite):
+    result = invoke("bench", "nonsense")
+    assert result.exit_code == 2 and "'nonsense'" in result.output and "loss, small" in result.output
+    assert not fake_suite
+
+
+def test_bench_without_the_source_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "BENCHMARKS", tmp_path)
+    result = invoke("bench")
+    assert result.exit_code == 1 and str(tmp_path) in result.output and "source" in result.output
+
+
+def test_bench_without_its_extra_is_explained(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # else the command starts anew
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for script in cli.BENCHMARKS.glob("*.py"):
+        monkeypatch.delitem(sys.modules, script.stem, raising=False)
+    monkeypatch.setitem(sys.modules, "ducc0", None)
+    result = invoke("bench")
+    assert result.exit_code == 1 and "fastspec[bench]" in result.output
 
 
 def test_the_command_is_installed():

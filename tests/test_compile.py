@@ -125,7 +125,8 @@ def calls_of_public_functions(dtype):
                 sample = make_sample(op, CASE[name], dtype, real=op == "rnufft1")
                 energy(sample(fs, sample.x.clone().requires_grad_())).backward()
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
-        fs.SpectralLoss(sample.modes, x=sample.x)(sample.data, torch.zeros_like(sample.data))
+        for relative in (True, False):  # composed, and in one op
+            fs.SpectralLoss(sample.modes, x=sample.x, relative=relative)(sample.data, torch.ones_like(sample.data))
     weigh = torch.ops.fastspec.weigh.default
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place

@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fastspec as fs
+from fastspec import _ops
 
 SIZES = {1: (13,), 2: (8, 7), 3: (4, 5, 6)}
 EVEN = {1: (12,), 2: (6, 8), 3: (4, 6, 4)}
@@ -284,7 +285,7 @@ def test_loss_and_gradient_are_the_same_for_any_number_of_threads(modes, threads
 
 def test_no_gradient_is_made_where_none_is_wanted():
     x, pred, target = scattered((16, 12))
-    loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided)
+    loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided, relative=True)
     with Calls() as with_gradient:
         value = loss(pred.clone().requires_grad_(), target)
     with Calls() as without:
@@ -292,6 +293,46 @@ def test_no_gradient_is_made_where_none_is_wanted():
     with torch.no_grad(), Calls() as evaluating:
         assert loss(pred.clone().requires_grad_(), target).item() == value.item()
     assert without.count == evaluating.count < with_gradient.count
+
+
+def test_the_step_in_one_op_makes_a_gradient_only_where_one_is_wanted(monkeypatch):
+    x, pred, target = scattered((16, 12))
+    loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided)
+    step, made = _ops.loss_step, []
+
+    def recorded(*args):
+        value, gradient = step(*args)
+        made.append(gradient.numel() > 0)
+        return value, gradient
+
+    monkeypatch.setattr(_ops, "loss_step", recorded)
+    wanting = pred.clone().requires_grad_()
+    loss(wanting, target), loss(pred, target), loss(pred, wanting)
+    with torch.no_grad():
+        loss(wanting, target)
+    assert made == [True, False, True, False]
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"reduction": "none"}, {"quadrature": True}], ids=str)
+@pytest.mark.parametrize("shape", [(), (1,), (3,)], ids=str)
+def test_the_step_in_one_op_is_the_composition(shape, options, monkeypatch):
+    """Values, gradients in both arguments, and second derivatives."""
+    x, pred, target = scattered((16, 12))
+    if options.pop("quadrature", False):
+        options = {"quadrature": torch.rand(len(x), dtype=x.dtype)}
+    pred, target = (t[(..., *[None] * len(shape))] * torch.randn(shape, dtype=x.dtype) for t in (pred, target))
+    loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided, **options)
+
+    def derivatives():
+        inputs = [pred.clone().requires_grad_(), target.clone().requires_grad_()]
+        value = loss(*inputs)
+        first = torch.autograd.grad(value.square().sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum(g.pow(3).sum() for g in first), inputs)
+        return [value, *first, *second]
+
+    got = derivatives()
+    monkeypatch.setattr("fastspec.loss._is_plain", lambda *_: False)
+    torch.testing.assert_close(got, derivatives(), rtol=1e-12, atol=1e-14)
 
 
 def test_error_of_float32_is_within_five_eps():

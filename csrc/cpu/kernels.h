@@ -10,6 +10,8 @@ template <class T> struct SpreadArgs;
 template <class T> struct InterpolateArgs;
 template <class T> struct DeconvolveArgs;
 template <class T> struct WeighArgs;
+template <class T> struct ResidualArgs;
+template <class T> struct TransposeArgs;
 
 template <class T>
 struct Kernels {
@@ -19,6 +21,8 @@ struct Kernels {
   void (*deconvolve)(const DeconvolveArgs<T>&);  // fine spectrum -> modes
   void (*pad)(const DeconvolveArgs<T>&);         // modes -> fine spectrum, whose other cells are zero already
   void (*weigh)(const WeighArgs<T>&);
+  void (*residual)(const ResidualArgs<T>&);
+  void (*transpose)(const TransposeArgs<T>&);
 };
 
 struct Level {

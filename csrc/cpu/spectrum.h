@@ -42,13 +42,15 @@ template <class T>
 struct WeighArgs {
   int dim;
   int64_t transforms;
-  int64_t last;                // rows of the axis that is halved: its wavenumbers 0 ... last - 1
+  int64_t rows;                // of the spectrum, along the axis that is halved: its wavenumbers 0 ... rows - 1
+  int64_t last;                // rows that have weights, the first ones
   int64_t cells[kMaxDim - 1];  // fine wavenumbers of the other axes, in FFT order
   int64_t band[kMaxDim - 1];   // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
   const T* weight;             // (weights, last, *band), weights = 1 or transforms
   int64_t weights;
-  T* spectrum;      // (transforms, last, *cells) complex; becomes the gradient's, 2 * weight * spectrum
-  double* loss;     // (transforms): sum of m * weight * |spectrum|^2, m = 1 in row 0 and 2 below
+  double scale;     // of all weights
+  T* spectrum;      // (transforms, rows, *cells) complex; becomes the gradient's, 2 * scale * weight * spectrum
+  double* loss;     // (transforms): sum of m * scale * weight * |spectrum|^2, m = 1 in row 0 and 2 below
   double* partial;  // (transforms, last) work space
 };
 
@@ -96,13 +98,13 @@ struct Deconvolve {
 
 template <class T>
 struct Weigh {
-  static FASTSPEC_INLINE double in_band(const T* weight, T* z, int64_t n) {
+  static FASTSPEC_INLINE double in_band(const T* weight, T twice_scale, T* z, int64_t n) {
     T sum = 0;
     for (int64_t i = 0; i < n; ++i) {
-      const T re = z[2 * i], im = z[2 * i + 1], w = weight[i];
+      const T re = z[2 * i], im = z[2 * i + 1], w = weight[i], slope = twice_scale * w;
       sum += w * (re * re + im * im);
-      z[2 * i] = 2 * w * re;
-      z[2 * i + 1] = 2 * w * im;
+      z[2 * i] = slope * re;
+      z[2 * i + 1] = slope * im;
     }
     return double(sum);
   }
@@ -112,22 +114,25 @@ struct Weigh {
   }
 
   // One axis: its non-negative wavenumbers, a gap that is cleared, its negative ones.
-  static double line(const T* weight, T* z, int64_t cells, int64_t band) {
+  static double line(const T* weight, T twice_scale, T* z, int64_t cells, int64_t band) {
     const int64_t negative = band / 2, positive = band - negative;
-    double sum = in_band(weight, z, positive);
+    double sum = in_band(weight, twice_scale, z, positive);
     clear(z + 2 * positive, cells - band);
-    return sum + in_band(weight + positive, z + 2 * (cells - negative), negative);
+    return sum + in_band(weight + positive, twice_scale, z + 2 * (cells - negative), negative);
   }
 
   static double row(const WeighArgs<T>& a, const T* weight, T* z) {
-    if (a.dim == 1) return in_band(weight, z, 1);
-    if (a.dim == 2) return line(weight, z, a.cells[0], a.band[0]);
+    const T twice_scale = T(2 * a.scale);
+    if (a.dim == 1) return in_band(weight, twice_scale, z, 1);
+    if (a.dim == 2) return line(weight, twice_scale, z, a.cells[0], a.band[0]);
     const int64_t negative = a.band[0] / 2, positive = a.band[0] - negative, stride = 2 * a.cells[1];
     double sum = 0;
-    for (int64_t i = 0; i < positive; ++i) sum += line(weight + i * a.band[1], z + i * stride, a.cells[1], a.band[1]);
+    auto at = [&](int64_t i, int64_t cell) {
+      sum += line(weight + i * a.band[1], twice_scale, z + cell * stride, a.cells[1], a.band[1]);
+    };
+    for (int64_t i = 0; i < positive; ++i) at(i, i);
     clear(z + positive * stride, (a.cells[0] - a.band[0]) * a.cells[1]);
-    for (int64_t i = positive; i < a.band[0]; ++i)
-      sum += line(weight + i * a.band[1], z + (a.cells[0] - a.band[0] + i) * stride, a.cells[1], a.band[1]);
+    for (int64_t i = positive; i < a.band[0]; ++i) at(i, a.cells[0] - a.band[0] + i);
     return sum;
   }
 
@@ -143,10 +148,12 @@ struct Weigh {
       const int64_t transform = task / groups, first = task % groups * group;
       const int64_t end = first + group < a.last ? first + group : a.last;
       const T* weight = a.weight + (a.weights > 1 ? transform * a.last * band : 0);
+      T* spectrum = a.spectrum + transform * a.rows * cells * 2;
       double sum = 0;
       for (int64_t r = first; r < end; ++r)
-        sum += (r ? 2.0 : 1.0) * row(a, weight + r * band, a.spectrum + (transform * a.last + r) * cells * 2);
-      a.partial[task] = sum;
+        sum += (r ? 2.0 : 1.0) * row(a, weight + r * band, spectrum + r * cells * 2);
+      a.partial[task] = a.scale * sum;
+      if (end == a.last) clear(spectrum + a.last * cells * 2, (a.rows - a.last) * cells);
     });
     for (int64_t t = 0; t < a.transforms; ++t) {
       a.loss[t] = 0;

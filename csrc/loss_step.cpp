@@ -1,0 +1,159 @@
+// The whole step of the loss on real residuals as one op: what loss.py composes of the raw ops, for the plain case in
+// eager mode, where a composition in Python costs more than the work on few points.
+#include <algorithm>
+#include <numeric>
+
+#include "fft.h"
+#include "ops.h"
+#define FASTSPEC_LEVEL declarations
+#include "cpu/kernels.h"
+#include "cpu/residual.h"
+
+namespace fastspec {
+namespace {
+
+// The spectrum's axes with the halved one first, as weigh takes them, and back; the first axis is the transforms'.
+std::vector<int64_t> halved_first(int dim) {
+  std::vector<int64_t> axes{0, dim};
+  for (int a = 1; a < dim; ++a) axes.push_back(a);
+  return axes;
+}
+std::vector<int64_t> halved_last(int dim) {
+  std::vector<int64_t> axes{0};
+  for (int a = 2; a <= dim; ++a) axes.push_back(a);
+  axes.push_back(1);
+  return axes;
+}
+
+// Axes of a spectrum whose halved axis comes first, but that one.
+std::vector<int64_t> other_axes(int dim) {
+  std::vector<int64_t> axes;
+  for (int a = 2; a <= dim; ++a) axes.push_back(a);
+  return axes;
+}
+
+// Strengths of R transforms to their half spectra (R, rows, *cells[:-1]), rows at least `wanted`.
+Tensor spectrum_of(const SortedPoints& p, const Tensor& strengths, int64_t transforms, int64_t wanted) {
+  const int dim = p.grid.dim;
+  std::vector<int64_t> size{transforms};
+  size.insert(size.end(), p.grid.cells, p.grid.cells + dim);
+  Tensor grid = empty(strengths, size, strengths.scalar_type());
+  spread_to(p, strengths, transforms / p.position.size(0), grid);
+  Tensor half = real_fft(grid);
+  grid = Tensor();
+  if (dim == 1) return half;
+  const Tensor first = permute(torch::stable::narrow(half, dim, 0, wanted), halved_first(dim));
+  return torch::stable::contiguous(fft(first, other_axes(dim), -1));
+}
+
+// The transpose: half spectrum (R, rows, *cells[:-1]) to the real grid.
+Tensor grid_of(Tensor spectrum, int64_t last_cells) {
+  const int dim = int(spectrum.dim()) - 1;
+  if (dim > 1) {
+    spectrum = fft(spectrum, other_axes(dim), 1);
+    std::vector<int64_t> size = shape(spectrum, 0, dim + 1, nullptr, 0);
+    const int64_t rows = size[1];
+    size[1] = last_cells / 2 + 1;
+    Tensor padded = torch::stable::new_zeros(spectrum, size);
+    Tensor inside = torch::stable::narrow(padded, 1, 0, rows);
+    torch::stable::copy_(inside, spectrum);
+    spectrum = permute(padded, halved_last(dim));
+  }
+  return torch::stable::contiguous(inverse_real_fft(spectrum, last_cells));
+}
+
+struct Shape {
+  int64_t groups, points, channels;
+};
+
+Shape shape_of(const Tensor& pred, int64_t points) {
+  const int64_t channels = pred.dim() == 1 ? 1 : pred.size(pred.dim() - 1);
+  STD_TORCH_CHECK(points > 0 && channels > 0 && pred.numel() % (points * channels) == 0,
+                  "pred: must be (points) or (..., points, channels)");
+  return {pred.numel() / (points * channels), points, channels};
+}
+
+template <class T>
+const T* quadrature_of(const std::optional<Tensor>& quadrature) {
+  return quadrature ? in<T>(*quadrature) : nullptr;
+}
+
+Tensor strengths_of(const Tensor& pred, const Tensor& target, const std::optional<Tensor>& quadrature, const Shape& s) {
+  Tensor strengths = empty(pred, {s.groups, s.channels, s.points}, pred.scalar_type());
+  by_precision(pred, [&](auto zero) {
+    using T = decltype(zero);
+    kernels<T>().residual(
+        {s.groups, s.points, s.channels, quadrature_of<T>(quadrature), in<T>(pred), in<T>(target), out<T>(strengths)});
+  });
+  return strengths;
+}
+
+// The gradient in pred from that in the strengths.
+Tensor gradient_of(const SortedPoints& p, const Tensor& grid, const Tensor& pred,
+                   const std::optional<Tensor>& quadrature, const Shape& s) {
+  const int64_t transforms = s.groups / p.position.size(0) * s.channels;
+  Tensor gradient = empty(pred, shape(pred, 0, int(pred.dim()), nullptr, 0), pred.scalar_type());
+  if (s.channels == 1 && !quadrature) {
+    interpolate_to(p, grid, transforms, gradient, nullptr);
+    return gradient;
+  }
+  Tensor values = empty(pred, {s.groups, s.channels, s.points}, pred.scalar_type());
+  interpolate_to(p, grid, transforms, values, nullptr);
+  by_precision(pred, [&](auto zero) {
+    using T = decltype(zero);
+    kernels<T>().transpose(
+        {s.groups, s.points, s.channels, quadrature_of<T>(quadrature), in<T>(values), out<T>(gradient)});
+  });
+  return gradient;
+}
+
+// Sums (groups * channels) as they are, or added up.
+Tensor loss_of(const std::vector<double>& sums, const Tensor& pred, bool reduce) {
+  std::vector<int64_t> size;
+  if (!reduce && pred.dim() > 1) {
+    size = shape(pred, 0, int(pred.dim()) - 2, nullptr, 0);
+    size.push_back(pred.size(pred.dim() - 1));
+  }
+  Tensor loss = empty(pred, size, pred.scalar_type());
+  by_precision(pred, [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out<T>(loss);
+    if (reduce)
+      *to = T(std::accumulate(sums.begin(), sums.end(), 0.0));
+    else
+      std::copy(sums.begin(), sums.end(), to);
+  });
+  return loss;
+}
+
+}  // namespace
+
+std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
+                                     const Tensor& position, const Tensor& order, const Tensor& starts,
+                                     const Tensor& polynomials, const Tensor& weight, std::vector<int64_t> cells,
+                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope) {
+  check_tensor(position, "position", 3);
+  check_tensor(pred, "pred", pred.dim());
+  check_tensor(target, "target", pred.dim());
+  check_dtype(target, "target", pred.scalar_type());
+  STD_TORCH_CHECK(!is_complex(pred), "pred: must be real");
+  check_floating(pred, "pred");
+  const Shape s = shape_of(pred, position.size(1));
+  STD_TORCH_CHECK(target.numel() == pred.numel() && s.groups % position.size(0) == 0, "target: must be as pred");
+  if (quadrature) {
+    check_tensor(*quadrature, "quadrature", 1);
+    check_dtype(*quadrature, "quadrature", pred.scalar_type());
+    check_size(*quadrature, "quadrature", 0, s.points);
+  }
+  const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(pred));
+  const int64_t transforms = s.groups * s.channels;
+  Tensor spectrum = spectrum_of(p, strengths_of(pred, target, quadrature, s), transforms, weight.size(1));
+  std::vector<double> sums(size_t(transforms), 0.0);
+  weigh_in_place(spectrum, weight, scale, sums.data());
+  Tensor loss = loss_of(sums, pred, reduce);
+  if (!slope) return {loss, empty(pred, {0}, pred.scalar_type())};
+  const Tensor grid = grid_of(std::move(spectrum), cells.back());
+  return {loss, gradient_of(p, grid, pred, quadrature, s)};
+}
+
+}  // namespace fastspec

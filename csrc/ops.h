@@ -1,0 +1,35 @@
+// What the raw ops do, for ops that are composed of them: the same on memory that the caller allocates.
+#pragma once
+#include <torch/csrc/stable/tensor.h>
+
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "tensors.h"
+
+namespace fastspec {
+
+// The result of the op sort and the window's polynomials, checked to fit together.
+struct __attribute__((visibility("hidden"))) SortedPoints {
+  Grid grid;
+  const Tensor &position, &order, &starts, &polynomials;
+
+  int width() const { return int(polynomials.size(1)); }
+};
+
+SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
+                           const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, bool single);
+
+// Contiguous tensors, strengths and values (sets, channels, count), grid (sets, channels, *cells), of any rank.
+void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid);
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes);
+
+void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums);
+
+std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
+                                     const Tensor& position, const Tensor& order, const Tensor& starts,
+                                     const Tensor& polynomials, const Tensor& weight, std::vector<int64_t> cells,
+                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope);
+
+}  // namespace fastspec

@@ -1,0 +1,53 @@
+// Tensors as the kernels see them: allocation, pointers and precision.
+#pragma once
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "check.h"
+
+namespace fastspec {
+
+template <class T>
+const T* in(const Tensor& t) {
+  return static_cast<const T*>(t.const_data_ptr());
+}
+template <class T>
+T* out(Tensor& t) {
+  return static_cast<T*>(t.mutable_data_ptr());
+}
+
+// Straight through torch's C interface: an allocation by way of the dispatcher costs as much as a hundred points.
+inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, ScalarType dtype) {
+  std::vector<int64_t> stride(size.size());
+  for (int64_t a = int64_t(size.size()) - 1, next = 1; a >= 0; next *= std::max<int64_t>(size[a--], 1))
+    stride[a] = next;
+  int32_t device, index;
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device));
+  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(like.get(), &index));
+  const int32_t type = torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype));
+  AtenTensorHandle made = nullptr;
+  STABLE_TORCH_ERROR_CODE_CHECK(
+      aoti_torch_empty_strided(int64_t(size.size()), size.data(), stride.data(), type, device, index, &made));
+  return Tensor(made);
+}
+
+inline std::vector<int64_t> shape(const Tensor& first, int from, int to, const int64_t* rest, int count) {
+  std::vector<int64_t> size;
+  for (int i = from; i < to; ++i) size.push_back(first.size(i));
+  size.insert(size.end(), rest, rest + count);
+  return size;
+}
+
+// body(float{}) or body(double{}), by the tensor's precision
+template <class Body>
+void by_precision(const Tensor& t, Body&& body) {
+  if (is_single(t))
+    body(float{});
+  else
+    body(double{});
+}
+
+}  // namespace fastspec
