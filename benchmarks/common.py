@@ -18,6 +18,7 @@ from torch import Tensor
 
 LADDER = (0.3, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)  # times the accuracy asked for
 THREADS = (1, 2)
+PAUSE, TURN = 0.01, 0.01  # seconds
 SUPERSCRIPTS = ("", "", "²", "³")
 
 
@@ -127,18 +128,29 @@ def calibrated(contender: Contender, exact: Tensor, eps: float) -> Setting:
 
 
 def interleaved_medians(calls: dict[str, Call], seconds: float, at_least: int = 5) -> dict[str, float]:
-    """Median seconds of each call, the calls taking turns so that a busy moment of the machine hits them alike."""
+    """Median seconds of each call, the calls taking turns so that a busy moment of the machine hits them alike.
+
+    A turn is several calls, as in a training loop, after a pause: torch's idle threads spin for some milliseconds, and
+    would take a processor from the next library. The first call of a turn, which wakes the threads, is not counted.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         call()
-        call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(next(iter(times.values()))) < at_least:
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
+            time.sleep(PAUSE)
+            times[name] += turn(call)[1:]
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def turn(call: Call) -> list[float]:
+    times: list[float] = []
+    while len(times) < 3 or sum(times) < TURN:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def geometric_mean(values: Iterable[float]) -> float:

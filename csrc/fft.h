@@ -30,6 +30,4 @@ inline Tensor fft(const Tensor& x, const std::vector<int64_t>& axes, int sign) {
   return call("aten::_fft_c2c", x, axes, int64_t(0), sign < 0);
 }
 
-inline Tensor permute(const Tensor& x, const std::vector<int64_t>& axes) { return call("aten::permute", x, axes); }
-
 }  // namespace fastspec

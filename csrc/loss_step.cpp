@@ -4,63 +4,13 @@
 #include <numeric>
 
 #include "fft.h"
-#include "ops.h"
+#include "pruned_fft.h"
 #define FASTSPEC_LEVEL declarations
 #include "cpu/kernels.h"
 #include "cpu/residual.h"
 
 namespace fastspec {
 namespace {
-
-// The spectrum's axes with the halved one first, as weigh takes them, and back; the first axis is the transforms'.
-std::vector<int64_t> halved_first(int dim) {
-  std::vector<int64_t> axes{0, dim};
-  for (int a = 1; a < dim; ++a) axes.push_back(a);
-  return axes;
-}
-std::vector<int64_t> halved_last(int dim) {
-  std::vector<int64_t> axes{0};
-  for (int a = 2; a <= dim; ++a) axes.push_back(a);
-  axes.push_back(1);
-  return axes;
-}
-
-// Axes of a spectrum whose halved axis comes first, but that one.
-std::vector<int64_t> other_axes(int dim) {
-  std::vector<int64_t> axes;
-  for (int a = 2; a <= dim; ++a) axes.push_back(a);
-  return axes;
-}
-
-// Strengths of R transforms to their half spectra (R, rows, *cells[:-1]), rows at least `wanted`.
-Tensor spectrum_of(const SortedPoints& p, const Tensor& strengths, int64_t transforms, int64_t wanted) {
-  const int dim = p.grid.dim;
-  std::vector<int64_t> size{transforms};
-  size.insert(size.end(), p.grid.cells, p.grid.cells + dim);
-  Tensor grid = empty(strengths, size, strengths.scalar_type());
-  spread_to(p, strengths, transforms / p.position.size(0), grid);
-  Tensor half = real_fft(grid);
-  grid = Tensor();
-  if (dim == 1) return half;
-  const Tensor first = permute(torch::stable::narrow(half, dim, 0, wanted), halved_first(dim));
-  return torch::stable::contiguous(fft(first, other_axes(dim), -1));
-}
-
-// The transpose: half spectrum (R, rows, *cells[:-1]) to the real grid.
-Tensor grid_of(Tensor spectrum, int64_t last_cells) {
-  const int dim = int(spectrum.dim()) - 1;
-  if (dim > 1) {
-    spectrum = fft(spectrum, other_axes(dim), 1);
-    std::vector<int64_t> size = shape(spectrum, 0, dim + 1, nullptr, 0);
-    const int64_t rows = size[1];
-    size[1] = last_cells / 2 + 1;
-    Tensor padded = torch::stable::new_zeros(spectrum, size);
-    Tensor inside = torch::stable::narrow(padded, 1, 0, rows);
-    torch::stable::copy_(inside, spectrum);
-    spectrum = permute(padded, halved_last(dim));
-  }
-  return torch::stable::contiguous(inverse_real_fft(spectrum, last_cells));
-}
 
 struct Shape {
   int64_t groups, points, channels;
@@ -147,13 +97,20 @@ std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, s
   }
   const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(pred));
   const int64_t transforms = s.groups * s.channels;
-  Tensor spectrum = spectrum_of(p, strengths_of(pred, target, quadrature, s), transforms, weight.size(1));
+  std::vector<int64_t> size{transforms};
+  size.insert(size.end(), cells.begin(), cells.end());
+  Tensor grid = empty(pred, size, pred.scalar_type());
+  spread_to(p, strengths_of(pred, target, quadrature, s), transforms / position.size(0), grid);
   std::vector<double> sums(size_t(transforms), 0.0);
-  weigh_in_place(spectrum, weight, scale, sums.data());
+  if (p.grid.dim > 1) {
+    weigh_grid(p.grid, grid, transforms, weight, scale, sums.data(), slope);
+  } else {
+    Tensor spectrum = real_fft(grid);
+    weigh_in_place(spectrum, weight, scale, sums.data());
+    if (slope) grid = inverse_real_fft(spectrum, cells[0]);
+  }
   Tensor loss = loss_of(sums, pred, reduce);
-  if (!slope) return {loss, empty(pred, {0}, pred.scalar_type())};
-  const Tensor grid = grid_of(std::move(spectrum), cells.back());
-  return {loss, gradient_of(p, grid, pred, quadrature, s)};
+  return {loss, slope ? gradient_of(p, grid, pred, quadrature, s) : empty(pred, {0}, pred.scalar_type())};
 }
 
 }  // namespace fastspec

@@ -122,6 +122,9 @@ static std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<doub
   Tensor position = empty(x, {sets, count, g.dim}, single ? ScalarType::Int : ScalarType::Long);
   Tensor order = empty(x, {sets, count}, ScalarType::Int);
   Tensor starts = empty(x, {sets, g.tile_count() + 1}, ScalarType::Int);
+  for (int d = 0; d < g.dim; ++d) STD_TORCH_CHECK(2 * g.cells[d] >= width, "cells: at least half the window's width");
+  ask_for_huge_pages(position.mutable_data_ptr(), size_t(position.numel()) * position.element_size());
+  ask_for_huge_pages(order.mutable_data_ptr(), size_t(order.numel()) * order.element_size());
   std::unique_ptr<bool[]> finite(new bool[sets]);
   auto run = [&](auto zero) {
     using T = decltype(zero);
@@ -276,6 +279,7 @@ void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double
     a.transforms = transforms;
     a.rows = spectrum.size(1);
     a.last = weight.size(1);
+    a.once = 1;
     for (int d = 1; d < dim; ++d) {
       a.cells[d - 1] = spectrum.size(d + 1);
       a.band[d - 1] = weight.size(d + 1);

@@ -51,7 +51,7 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
 
 
 def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """The loss's pass over the fine half spectrum (R, K, *cells), halved axis first, in place.
+    """The loss's pass over the fine half spectrum (R, K, *cells), axes reversed, so the halved one first, in place.
 
     Returns, in float64 (R,), the sum of m * W * |spectrum|^2 with W = scale * weight, m = 1 at K = 0 and 2 elsewhere,
     and the gradient's spectrum, 2 * W * spectrum. ``weight`` (1 or R, K or less, *band), band odd, in FFT order;

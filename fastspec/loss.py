@@ -332,7 +332,7 @@ def _version(weight: Weight) -> int:
 
 
 def _fold(weight: Tensor, layout: Layout) -> Tensor:
-    """(*modes) to (W(k) + W(-k)) / 2 over k_last = 0 ... N//2, the last axis first, the others in FFT order."""
+    """(*modes) to (W(k) + W(-k)) / 2 over k_last = 0 ... N//2, axes reversed, the others in FFT order."""
     if not layout.centered:
         weight = torch.fft.fftshift(weight)
     missing = [1 - n % 2 for n in reversed(layout.modes)]  # +N/2 of an even axis
@@ -340,7 +340,11 @@ def _fold(weight: Tensor, layout: Layout) -> Tensor:
     folded = (padded + padded.flip(list(range(layout.dim)))) / 2
     folded = folded[..., layout.modes[-1] // 2 :]
     others = list(range(layout.dim - 1))
-    return (torch.fft.ifftshift(folded, dim=others) if others else folded).movedim(-1, 0).contiguous()
+    return (torch.fft.ifftshift(folded, dim=others) if others else folded).permute(_reversed(layout.dim)).contiguous()
+
+
+def _reversed(dim: int) -> list[int]:
+    return list(range(dim - 1, -1, -1))
 
 
 def _deconvolution(planned: Planned) -> Tensor:
@@ -351,7 +355,7 @@ def _deconvolution(planned: Planned) -> Tensor:
         one_sided = one_sided.flip(0) if layout.centered else one_sided
         axes.append(torch.cat([one_sided, one_sided[1:].flip(0)]))
     product = axes[-1][: layout.modes[-1] // 2 + 1]
-    for axis in axes[:-1]:
+    for axis in reversed(axes[:-1]):
         product = product.unsqueeze(-1) * axis
     return product
 
@@ -383,14 +387,15 @@ def _fused_raw(
     """
     points = Points(position, order, starts, polynomials, None, None)
     fine = distributed.sum_(half_spectrum(points, layout, strengths.contiguous()), group)
-    spectrum = fine.movedim(-1, 2).flatten(0, 1).contiguous()
+    axes = [2 + axis for axis in _reversed(layout.dim)]
+    spectrum = fine.permute(0, 1, *axes).flatten(0, 1).contiguous()
     if adaptive is not None:
         table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
     sums, spectrum = _ops.weigh(spectrum, table, scale)
     sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
     if not wanted:
         return sums, strengths.new_empty((*strengths.shape[:2], 0)), table.view_as(table)
-    grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).movedim(2, -1)).contiguous()
+    grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).permute(0, 1, *axes)).contiguous()
     return sums, _ops.interpolate(position, order, starts, polynomials, grid, layout.tile), table.view_as(table)
 
 

@@ -24,6 +24,7 @@ struct Interpolate {
   using Ws = Windows<T, D, W, Parts>;
   using L = typename Ws::L;
   using P = typename Fixed<T>::type;
+  static constexpr int64_t kAhead = 16;  // points
 
   // sum_i weights[i] * row i
   static FASTSPEC_INLINE L rows(const T* at, const T* weights) {
@@ -61,42 +62,39 @@ struct Interpolate {
     for (int q = 0; q < Parts; ++q) slopes[axis * Parts + q] = part[q];
   }
 
-  // Slopes are in the point, the taps' are in the window's argument; Taps turns the sign.
-  static FASTSPEC_INLINE void value_and_slopes(const Ws& windows, const P* p, const T* at, T* out, T* slopes) {
-    L w, dw;
-    windows.row.values_and_slopes(offset_of<T>(p[D - 1]), w, dw);
-    if constexpr (D == 1) {
-      const L cells = L::load(at);
-      reduce<T, Tl::kRowLanes, Parts>(cells * w, out);
-      store_slope(cells * dw, slopes, 0);
-    } else {
-      alignas(64) T w0[Ws::kColumnLanes], w1[Ws::kColumnLanes], d0[Ws::kColumnLanes], d1[Ws::kColumnLanes];
-      typename Ws::Column::L v, s;
-      windows.column.values_and_slopes(offset_of<T>(p[D - 2]), v, s);
-      v.store(w1);
-      s.store(d1);
-      L sum, sum1, sum0 = L::zero();
-      if constexpr (D == 2) {
-        sum = rows(at, w1);
-        sum1 = rows(at, d1);
-      } else {
-        windows.column.values_and_slopes(offset_of<T>(p[0]), v, s);
-        v.store(w0);
-        s.store(d0);
-        sum = sum1 = L::zero();
-        for (int i = 0; i < W; ++i) {
-          const T* plane = at + i * Tl::kPlane;
-          const L inner = rows(plane, w1);
-          sum = sum.plus(w0[i], inner);
-          sum0 = sum0.plus(d0[i], inner);
-          sum1 = sum1.plus(w0[i], rows(plane, d1));
-        }
-        store_slope(sum0 * w, slopes, 0);
-      }
-      reduce<T, Tl::kRowLanes, Parts>(sum * w, out);
-      store_slope(sum1 * w, slopes, D - 2);
-      store_slope(sum * dw, slopes, D - 1);
+  // Two sums over the same rows.
+  static FASTSPEC_INLINE void rows(const T* at, const T* weights, const T* slopes, L& sum, L& slope_sum) {
+    sum = slope_sum = L::zero();
+    FASTSPEC_UNROLL
+    for (int i = 0; i < W; ++i) {
+      const L row = L::load(at + i * Tl::kRow);
+      sum = sum.plus(weights[i], row);
+      slope_sum = slope_sum.plus(slopes[i], row);
     }
+  }
+
+  static FASTSPEC_INLINE void value_and_slopes(const Ws& windows, const P* p, const T* at, T* out, T* slopes) {
+    alignas(64) typename Ws::Others others, other_slopes;
+    L w, dw, sum, sum1;
+    windows.slopes_at(p, w, dw, others, other_slopes);
+    if constexpr (D == 1) {
+      sum = L::load(at);
+    } else if constexpr (D == 2) {
+      rows(at, others, other_slopes, sum, sum1);
+    } else {
+      L sum0 = L::zero(), inner, inner1;
+      sum = sum1 = L::zero();
+      for (int i = 0; i < W; ++i) {
+        rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, other_slopes + Ws::kColumnLanes, inner, inner1);
+        sum = sum.plus(others[i], inner);
+        sum1 = sum1.plus(others[i], inner1);
+        sum0 = sum0.plus(other_slopes[i], inner);
+      }
+      store_slope(sum0 * w, slopes, 0);
+    }
+    reduce<T, Tl::kRowLanes, Parts>(sum * w, out);
+    if constexpr (D > 1) store_slope(sum1 * w, slopes, D - 2);
+    store_slope(sum * dw, slopes, D - 1);
   }
 
   static void points(const InterpolateArgs<T>& a, const Ws& windows, int64_t transform, int64_t first, int64_t last,
@@ -123,6 +121,10 @@ struct Interpolate {
     for (; j < last; ++j) {
       const P* p = position + j * D;
       const int64_t place = order[j];
+      if (j + kAhead < last) {
+        __builtin_prefetch(values + order[j + kAhead] * int64_t(Parts), 1);
+        if (slopes) __builtin_prefetch(slopes + order[j + kAhead] * int64_t(Parts * D), 1);
+      }
       const T* at = corner(p, cell, buffer);
       if (slopes)
         value_and_slopes(windows, p, at, values + place * Parts, slopes + place * D * Parts);

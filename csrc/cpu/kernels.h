@@ -12,6 +12,7 @@ template <class T> struct DeconvolveArgs;
 template <class T> struct WeighArgs;
 template <class T> struct ResidualArgs;
 template <class T> struct TransposeArgs;
+template <class T> struct TurnArgs;
 
 template <class T>
 struct Kernels {
@@ -23,6 +24,7 @@ struct Kernels {
   void (*weigh)(const WeighArgs<T>&);
   void (*residual)(const ResidualArgs<T>&);
   void (*transpose)(const TransposeArgs<T>&);
+  void (*turn)(const TurnArgs<T>&);
 };
 
 struct Level {

@@ -29,68 +29,99 @@ template <class T, int D, class X>
 struct Sort {
   using F = Fixed<T>;
   using P = typename F::type;
+  static constexpr int64_t kChunk = 256;  // points
 
-  struct Place {
-    int32_t bucket;  // tile or cell; -1 where a coordinate is not finite
-    P position[D];
+  // Where points lie along one axis.
+  struct Places {
+    double first[kChunk];  // cell of the window
+    double tile[kChunk];
+    double fraction[kChunk];  // of a cell, from the point's left edge of the window to that cell
   };
 
-  static FASTSPEC_INLINE Place place(const SortArgs<T>& a, const double* inverse_tile, bool by_cell, const X* x) {
-    Place out;
-    int64_t bucket = 0;
-    for (int d = 0; d < D; ++d) {
-      double t = double(x[d]) * a.inverse_period[d];
-      t -= __builtin_floor(t);
-      if (!(t >= 0 && t <= 1)) {
-        out.bucket = -1;
-        return out;
-      }
-      const double left = t * double(a.grid.cells[d]) - 0.5 * a.width, up = __builtin_ceil(left);
-      int64_t first = int64_t(up);
-      while (first < 0) first += a.grid.cells[d];
-      const int64_t along = int64_t((double(first) + 0.5) * inverse_tile[d]);
-      constexpr double unit = double(P(1) << F::fraction_bits);
-      const double fraction = (up - left) * unit;
-      const P largest = (P(1) << F::fraction_bits) - 1, low = fraction < unit - 1 ? P(fraction) : largest;
-      out.position[d] = (P(first - along * a.grid.tile[d]) << F::fraction_bits) | low;
-      bucket = by_cell ? first : bucket * a.grid.tiles[d] + along;
+  // False where a coordinate is not finite, or not once divided by the period. Plain loops, which vectorise.
+  static bool place(const SortArgs<T>& a, int axis, const X* x, int64_t n, Places& out) {
+    const double cells = double(a.grid.cells[axis]), half = 0.5 * a.width, inverse = a.inverse_period[axis];
+    const double inverse_tile = 1.0 / double(a.grid.tile[axis]);
+    double turn[kChunk];
+    uint64_t bits = 0;
+    for (int64_t i = 0; i < n; ++i) turn[i] = double(x[i * D + axis]) * inverse;
+    for (int64_t i = 0; i < n; ++i) {
+      turn[i] -= __builtin_floor(turn[i]);
+      bits |= __builtin_bit_cast(uint64_t, turn[i]);
     }
-    out.bucket = int32_t(bucket);
-    return out;
+    for (int64_t i = 0; i < n; ++i) {
+      const double left = turn[i] * cells - half, up = __builtin_ceil(left);
+      out.first[i] = up < 0 ? up + cells : up;
+      out.tile[i] = __builtin_floor((out.first[i] + 0.5) * inverse_tile);
+      out.fraction[i] = up - left;
+    }
+    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; turns are between 0 and 1
   }
 
-  // Blocks of points are counted apart and then placed behind one another, so the order within a tile is the user's
+  static bool buckets(const SortArgs<T>& a, bool by_cell, const X* x, int64_t n, int32_t* bucket) {
+    Places at;
+    bool finite = true;
+    for (int64_t i = 0; i < n; ++i) bucket[i] = 0;
+    for (int d = 0; d < D; ++d) {
+      finite = place(a, d, x, n, at) && finite;
+      const double* along = by_cell ? at.first : at.tile;
+      const int32_t tiles = int32_t(a.grid.tiles[d]);
+      for (int64_t i = 0; i < n; ++i) bucket[i] = bucket[i] * tiles + int32_t(along[i]);
+    }
+    return finite;
+  }
+
+  static void positions(const SortArgs<T>& a, const X* x, int64_t n, P (*position)[kChunk]) {
+    constexpr double unit = double(P(1) << F::fraction_bits);
+    Places at;
+    for (int d = 0; d < D; ++d) {
+      place(a, d, x, n, at);
+      const double tile = double(a.grid.tile[d]);
+      for (int64_t i = 0; i < n; ++i) {
+        const double fraction = at.fraction[i] * unit, low = fraction < unit - 1 ? fraction : unit - 1;
+        const auto cell = typename F::integer(at.first[i] - at.tile[i] * tile);
+        position[d][i] = P(cell) << F::fraction_bits | P(typename F::integer(low));
+      }
+    }
+  }
+
+  // Blocks of points are counted apart and then placed behind one another, so the order within a bucket is the user's
   // order however many blocks there are.
-  static void set(const SortArgs<T>& a, int64_t set, int64_t blocks, int64_t buckets, int32_t* heads, Place* places) {
+  static void set(const SortArgs<T>& a, int64_t set, int64_t blocks, int64_t bucket_count, int32_t* heads,
+                  int32_t* bucket) {
     const int64_t tiles = a.grid.tile_count();
     const bool by_cell = sorted_by_cell(a.grid, a.count);
-    double inverse_tile[D];
-    for (int d = 0; d < D; ++d) inverse_tile[d] = 1.0 / double(a.grid.tile[d]);
     const X* x = static_cast<const X*>(a.x) + set * a.count * D;
     const double cost = 20.0 * a.count;
-    auto bound = [&](int64_t block) { return block * a.count / blocks; };
+    // body(first point, count) over the chunks of a block
+    auto chunks = [&](int64_t block, auto&& body) {
+      const int64_t end = (block + 1) * a.count / blocks;
+      for (int64_t j = block * a.count / blocks; j < end; j += kChunk) body(j, end - j < kChunk ? end - j : kChunk);
+    };
 
     parallel(blocks, cost, [&](int64_t block) {
-      int32_t* head = heads + block * (buckets + 1);
-      for (int64_t b = 0; b <= buckets; ++b) head[b] = 0;
-      for (int64_t j = bound(block); j < bound(block + 1); ++j) {
-        places[j] = place(a, inverse_tile, by_cell, x + j * D);
-        ++head[places[j].bucket < 0 ? buckets : places[j].bucket];
-      }
+      int32_t* head = heads + block * (bucket_count + 1);
+      for (int64_t b = 0; b <= bucket_count; ++b) head[b] = 0;
+      chunks(block, [&](int64_t j, int64_t n) {
+        if (!buckets(a, by_cell, x + j * D, n, bucket + j))
+          head[bucket_count] = 1;
+        else
+          for (int64_t i = 0; i < n; ++i) ++head[bucket[j + i]];
+      });
     });
 
-    int64_t lost = 0;
-    for (int64_t block = 0; block < blocks; ++block) lost += heads[block * (buckets + 1) + buckets];
-    a.finite[set] = lost == 0;
+    bool lost = false;
+    for (int64_t block = 0; block < blocks; ++block) lost |= heads[block * (bucket_count + 1) + bucket_count] != 0;
+    a.finite[set] = !lost;
     if (lost) return;
 
     int32_t* starts = a.starts + set * (tiles + 1);
     int32_t next = 0;
     const int64_t per_tile = by_cell ? a.grid.tile[0] : 1;
-    for (int64_t b = 0; b < buckets; ++b) {
+    for (int64_t b = 0; b < bucket_count; ++b) {
       if (b % per_tile == 0) starts[b / per_tile] = next;
       for (int64_t block = 0; block < blocks; ++block) {
-        int32_t& head = heads[block * (buckets + 1) + b];
+        int32_t& head = heads[block * (bucket_count + 1) + b];
         const int32_t points = head;
         head = next;
         next += points;
@@ -101,23 +132,27 @@ struct Sort {
     P* position = a.position + set * a.count * D;
     int32_t* order = a.order + set * a.count;
     parallel(blocks, cost, [&](int64_t block) {
-      int32_t* head = heads + block * (buckets + 1);
-      for (int64_t j = bound(block); j < bound(block + 1); ++j) {
-        const int64_t to = head[places[j].bucket]++;
-        order[to] = int32_t(j);
-        for (int d = 0; d < D; ++d) position[to * D + d] = places[j].position[d];
-      }
+      int32_t* head = heads + block * (bucket_count + 1);
+      P here[D][kChunk];
+      chunks(block, [&](int64_t j, int64_t n) {
+        positions(a, x + j * D, n, here);
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t to = head[bucket[j + i]]++;
+          order[to] = int32_t(j + i);
+          for (int d = 0; d < D; ++d) position[to * D + d] = here[d][i];
+        }
+      });
     });
   }
 
   static void run(const SortArgs<T>& a) {
     const int64_t buckets = sorted_by_cell(a.grid, a.count) ? a.grid.cells[0] : a.grid.tile_count();
     const int64_t blocks = a.sets == 1 && a.count > 20000 ? thread_count() : 1;
-    const size_t heads = size_t(blocks) * (buckets + 1) * sizeof(int32_t), padded = (heads + 63) / 64 * 64;
+    const size_t heads = size_t(blocks) * (buckets + 1);
     parallel(a.sets, 20.0 * a.sets * a.count, [&](int64_t s) {
       // not scratch(): as large as the points, so it must not outlive the call
-      char* memory = static_cast<char*>(__builtin_malloc(padded + size_t(a.count) * sizeof(Place)));
-      set(a, s, blocks, buckets, reinterpret_cast<int32_t*>(memory), reinterpret_cast<Place*>(memory + padded));
+      int32_t* memory = static_cast<int32_t*>(__builtin_malloc((heads + a.count) * sizeof(int32_t)));
+      set(a, s, blocks, buckets, memory, memory + heads);
       __builtin_free(memory);
     });
   }

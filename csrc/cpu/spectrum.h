@@ -44,17 +44,43 @@ struct WeighArgs {
   int64_t transforms;
   int64_t rows;                // of the spectrum, along the axis that is halved: its wavenumbers 0 ... rows - 1
   int64_t last;                // rows that have weights, the first ones
+  int64_t once;                // rows that count once in the loss, the first ones: wavenumber 0 of the halved axis
   int64_t cells[kMaxDim - 1];  // fine wavenumbers of the other axes, in FFT order
   int64_t band[kMaxDim - 1];   // weights of the other axes: wavenumbers -(band / 2) ... band / 2, FFT order
   const T* weight;             // (weights, last, *band), weights = 1 or transforms
   int64_t weights;
   double scale;     // of all weights
   T* spectrum;      // (transforms, rows, *cells) complex; becomes the gradient's, 2 * scale * weight * spectrum
-  double* loss;     // (transforms): sum of m * scale * weight * |spectrum|^2, m = 1 in row 0 and 2 below
+  double* loss;     // (transforms): sum of m * scale * weight * |spectrum|^2, m = 1 in the rows `once`, else 2
   double* partial;  // (transforms, last) work space
 };
 
+// Complex numbers, distances between rows in complex numbers.
+template <class T>
+struct TurnArgs {
+  int64_t rows, columns;
+  const T* from;
+  int64_t from_stride;
+  T* to;  // (columns, rows)
+  int64_t to_stride;
+};
+
 namespace FASTSPEC_LEVEL {
+
+// Transposes, several rows at a time so that each line of cache is met once on either side.
+template <class T>
+void turn(const TurnArgs<T>& a) {
+  typedef T Number __attribute__((vector_size(2 * sizeof(T)), aligned(alignof(T)), may_alias));
+  const Number* from = reinterpret_cast<const Number*>(a.from);
+  Number* to = reinterpret_cast<Number*>(a.to);
+  constexpr int64_t kRows = 8;
+  int64_t r = 0;
+  for (; r + kRows <= a.rows; r += kRows)
+    for (int64_t c = 0; c < a.columns; ++c)
+      for (int64_t i = 0; i < kRows; ++i) to[c * a.to_stride + r + i] = from[(r + i) * a.from_stride + c];
+  for (; r < a.rows; ++r)
+    for (int64_t c = 0; c < a.columns; ++c) to[c * a.to_stride + r] = from[r * a.from_stride + c];
+}
 
 template <class T, bool ToModes>
 struct Deconvolve {
@@ -151,7 +177,7 @@ struct Weigh {
       T* spectrum = a.spectrum + transform * a.rows * cells * 2;
       double sum = 0;
       for (int64_t r = first; r < end; ++r)
-        sum += (r ? 2.0 : 1.0) * row(a, weight + r * band, spectrum + r * cells * 2);
+        sum += (r < a.once ? 1.0 : 2.0) * row(a, weight + r * band, spectrum + r * cells * 2);
       a.partial[task] = a.scale * sum;
       if (end == a.last) clear(spectrum + a.last * cells * 2, (a.rows - a.last) * cells);
     });

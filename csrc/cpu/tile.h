@@ -153,6 +153,17 @@ struct PairTaps {
     for (int p = 1; p < kTerms; ++p) v = L::load(table[p]).plus(v, t);
     return v;
   }
+  FASTSPEC_INLINE void values_and_slopes(T first, T second, L& v, L& slope) const {
+    const L t = halves<T, kLanes>(first, second);
+    v = L::load(table[0]);
+    slope = L::zero();
+    FASTSPEC_UNROLL
+    for (int p = 1; p < kTerms; ++p) {
+      slope = v.plus(slope, t);
+      v = L::load(table[p]).plus(v, t);
+    }
+    slope = slope * T(-2);
+  }
 };
 
 // All axes' taps of a point: those of the fastest axis in lanes, ready to be multiplied with a row of cells; those of
@@ -187,10 +198,40 @@ struct Windows {
       if constexpr (D > 1) column.values(offset_of<T>(p[D - 2])).store(others + (D - 2) * kColumnLanes);
     }
     if constexpr (D == 3) column.values(offset_of<T>(p[0])).store(others);
-    // or the compiler takes them from the register by shuffles, where a broadcast from memory is part of the product
-    asm volatile("" : "+m"(others));
+    keep_in_memory(others);
     return v;
   }
+
+  // As at, with the windows' slopes.
+  FASTSPEC_INLINE void slopes_at(const P* p, L& v, L& slope, Others& others, Others& other_slopes) const {
+    typename Column::L w, d;
+    if constexpr (kPaired) {
+      typename PairTaps<T, W>::L both, both_slopes;
+      pair.values_and_slopes(offset_of<T>(p[D - 1]), offset_of<T>(p[D - 2]), both, both_slopes);
+      v = low(both);
+      slope = low(both_slopes);
+      high(both).store(others + (D - 2) * kColumnLanes);
+      high(both_slopes).store(other_slopes + (D - 2) * kColumnLanes);
+    } else {
+      row.values_and_slopes(offset_of<T>(p[D - 1]), v, slope);
+      if constexpr (D > 1) {
+        column.values_and_slopes(offset_of<T>(p[D - 2]), w, d);
+        w.store(others + (D - 2) * kColumnLanes);
+        d.store(other_slopes + (D - 2) * kColumnLanes);
+      }
+    }
+    if constexpr (D == 3) {
+      column.values_and_slopes(offset_of<T>(p[0]), w, d);
+      w.store(others);
+      d.store(other_slopes);
+    }
+    keep_in_memory(others);
+    keep_in_memory(other_slopes);
+  }
+
+ private:
+  // Or the compiler takes them from the register by shuffles, where a broadcast from memory is part of the product.
+  static FASTSPEC_INLINE void keep_in_memory(Others& others) { asm volatile("" : "+m"(others)); }
 };
 
 // Where tile number `index` begins and how far it reaches.
