@@ -7,10 +7,11 @@ so that none is paid for accuracy nobody asked for, nor rewarded for missing it.
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -22,10 +23,20 @@ PAUSE, TURN = 0.01, 0.01  # seconds
 SUPERSCRIPTS = ("", "", "²", "³")
 
 
-def require_passive_threads() -> None:
-    """Start this script again if idle OpenMP threads would spin: they cost libraries with a pool of their own 4 ms."""
-    if os.environ.get("OMP_WAIT_POLICY") != "passive":
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"OMP_WAIT_POLICY": "passive"})
+def in_passive_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of work in a process whose idle OpenMP threads sleep at once.
+
+    By default they spin, for four milliseconds in the way of a library that brings a second pool of OpenMP threads.
+    """
+    before = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(work, *arguments).result()
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
+        if before is not None:
+            os.environ["OMP_WAIT_POLICY"] = before
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -208,13 +219,18 @@ class Benchmark:
     quick: Sequence[Any]  # cases for a first look
     mean_target: float | None = None
     rows_per_case: int = len(THREADS)
+    passive: bool = False  # measured where idle OpenMP threads sleep, for a rival with a pool of its own
 
     def chosen(self, quick: bool) -> Sequence[Any]:
         return self.quick if quick else self.cases
 
     def rows(self, quick: bool, seconds: float) -> Iterator[Row]:
         for case in self.chosen(quick):
-            yield from self.measure(case, seconds)
+            yield from in_passive_process(rows_of, self, case, seconds) if self.passive else self.measure(case, seconds)
+
+
+def rows_of(benchmark: Benchmark, case: Any, seconds: float) -> list["Row"]:
+    return list(benchmark.measure(case, seconds))
 
 
 Limit = Callable[[float, int], float]  # seconds, of our tolerance and a number of threads

@@ -29,7 +29,7 @@ CASES = [
     Case(Size(1_000_000, (512, 512))),
     Case(Size(100_000, (64, 64, 64))),
 ]
-BENCHMARK = Benchmark("loss_finufft", CASES, measure, quick=CASES[:1])
+BENCHMARK = Benchmark("loss_finufft", CASES, measure, quick=CASES[:1], passive=True)
 
 if __name__ == "__main__":
     main(BENCHMARK, __doc__)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from common import THREADS, Benchmark, Figure, Row, geometric_mean, require_passive_threads
+from common import THREADS, Benchmark, Figure, Row, geometric_mean
 
 RESULTS = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 2.0, 0.3
@@ -197,7 +197,6 @@ def gather(benchmark: Benchmark, quick: bool, seconds: float, out: Path, step: C
 
 def main(benchmark: Benchmark, claim: str) -> None:
     """A benchmark's own command line: its table, then its means last."""
-    require_passive_threads()
     parser = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the smallest case only, for a first look")
     parser.add_argument("--seconds", type=float, help="to spend on each case and number of threads")

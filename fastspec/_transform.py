@@ -304,7 +304,8 @@ def _no_gradients(*first):
 def _point_gradient(strengths: Tensor, slopes: Tensor) -> Tensor:
     """Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, C, M, d) -> (S, M, d)."""
     product = strengths.conj().unsqueeze(-1) * slopes
-    return (product.real if product.is_complex() else product).sum(1)
+    product = product.real if product.is_complex() else product
+    return product.squeeze(1) if product.shape[1] == 1 else product.sum(1)
 
 
 def _adjoint_modes(f: Tensor, kind: Kind) -> Tensor:

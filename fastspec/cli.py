@@ -102,7 +102,6 @@ def load_suite(folder: Path) -> ModuleType:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        import_module("common").require_passive_threads()
         return import_module("suite")
     except ModuleNotFoundError as error:
         raise click.ClickException(

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 
 import common
 import counts
@@ -103,10 +104,22 @@ def test_a_library_that_misses_the_accuracy_is_named(medians):
     assert [row.remark for row in compared([contender("fast", error=1e-3)])] == ["fast misses eps"] * 2
 
 
-def test_calls_take_turns():
+def test_calls_take_turns(monkeypatch):
+    monkeypatch.setattr(common, "PAUSE", 0)
+    monkeypatch.setattr(common, "TURN", 0)
     turns = []
     common.interleaved_medians({name: lambda name=name: turns.append(name) for name in "ab"}, seconds=0, at_least=3)
-    assert "".join(turns) == "aabb" + "ab" * 3
+    assert "".join(turns) == "ab" + "aaabbb" * 2  # once to warm up; the first of a turn is not counted
+
+
+def wait_policy() -> str | None:
+    return os.environ.get("OMP_WAIT_POLICY")
+
+
+def test_threads_are_passive_in_the_other_process_only(monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert common.in_passive_process(wait_policy) == "passive"
+    assert wait_policy() == "active"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,6 @@ def test_bench_without_the_source_is_explained(tmp_path, monkeypatch):
 
 
 def test_bench_without_its_extra_is_explained(monkeypatch):
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # else the command starts anew
     monkeypatch.setattr(sys, "path", list(sys.path))
     for script in cli.BENCHMARKS.glob("*.py"):
         monkeypatch.delitem(sys.modules, script.stem, raising=False)

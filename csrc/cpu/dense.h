@@ -2,7 +2,7 @@
 // offsets t, so the points need only meet powers of t, many points to a vector, and the taps are met once per cell:
 //
 //     spread        tap_i += sum_p a_ip (sum_j c_j t_j^p)
-//     interpolate   value_j = sum_p (sum_i a_ip cell_i) t_j^p
+//     interpolate   value_j = sum_p (sum_i a_ip cell_i) t_j^p, and its slope per cell
 #pragma once
 #include "tile.h"
 
@@ -21,6 +21,7 @@ struct Dense {
   struct Chunk {
     alignas(64) T t[kChunk + kLanes];
     alignas(64) T data[Parts][kChunk + kLanes];
+    alignas(64) T slope[Parts][kChunk + kLanes];
   };
 
   // Calls body(first, last, cell) for each run of points of one cell, all within the chunk's count.
@@ -86,8 +87,23 @@ struct Dense {
     }
   }
 
+  // Values, and slopes where wanted, of the points of one cell from the coefficients of their polynomial.
+  static FASTSPEC_INLINE void evaluate(const T* coefficient, const T* t, int64_t n, T* values, T* slopes) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const L offset = L::load(t + i);
+      L value = L::zero(), slope = L::zero();
+      FASTSPEC_UNROLL
+      for (int p = 0; p < kTerms; ++p) {
+        if (slopes) slope.v[0] = slope.v[0] * offset.v[0] + value.v[0];
+        value.v[0] = value.v[0] * offset.v[0] + coefficient[p];
+      }
+      value.store(values + i);  // what it writes past the run, the next run or nobody reads
+      if (slopes) (slope * T(-2)).store(slopes + i);
+    }
+  }
+
   static void interpolate(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
-                          int64_t cell0, T* values) {
+                          int64_t cell0, T* values, T* slopes) {
     Chunk chunk{};
     for (int64_t done = 0; done < count; done += kChunk) {
       const int64_t n = count - done < kChunk ? count - done : kChunk;
@@ -102,17 +118,16 @@ struct Dense {
           FASTSPEC_UNROLL
           for (int p = 0; p < kTerms; ++p)
             reduce<T, Taps1::kLanes, 1>(row * Taps1::L::load(taps.table[p]), coefficient + p);
-          for (int64_t i = first; i < last; i += kLanes) {
-            const L offset = L::load(chunk.t + i);
-            L value = L::zero();
-            FASTSPEC_UNROLL
-            for (int p = 0; p < kTerms; ++p) value.v[0] = value.v[0] * offset.v[0] + coefficient[p];
-            value.store(chunk.data[q] + i);  // what it writes past the run, the next run or nobody reads
-          }
+          if (slopes)
+            evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, chunk.slope[q] + first);
+          else
+            evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, nullptr);
         }
       });
       for (int q = 0; q < Parts; ++q)
         for (int64_t i = 0; i < n; ++i) values[order[done + i] * int64_t(Parts) + q] = chunk.data[q][i];
+      for (int q = 0; q < Parts && slopes; ++q)
+        for (int64_t i = 0; i < n; ++i) slopes[order[done + i] * int64_t(Parts) + q] = chunk.slope[q][i];
     }
   }
 };

@@ -26,12 +26,14 @@ struct Interpolate {
   using P = typename Fixed<T>::type;
   static constexpr int64_t kAhead = 16;  // points
 
-  // sum_i weights[i] * row i
+  // sum_i weights[i] * row i, in two chains
   static FASTSPEC_INLINE L rows(const T* at, const T* weights) {
-    L sum = L::load(at) * weights[0];
+    L even = L::load(at) * weights[0], odd = L::load(at + Tl::kRow) * weights[1];
     FASTSPEC_UNROLL
-    for (int i = 1; i < W; ++i) sum = sum.plus(weights[i], L::load(at + i * Tl::kRow));
-    return sum;
+    for (int i = 2; i < W; i += 2) even = even.plus(weights[i], L::load(at + i * Tl::kRow));
+    FASTSPEC_UNROLL
+    for (int i = 3; i < W; i += 2) odd = odd.plus(weights[i], L::load(at + i * Tl::kRow));
+    return even.plus(T(1), odd);
   }
 
   static FASTSPEC_INLINE const T* corner(const P* p, const int64_t* cell, const T* buffer) {
@@ -62,17 +64,6 @@ struct Interpolate {
     for (int q = 0; q < Parts; ++q) slopes[axis * Parts + q] = part[q];
   }
 
-  // Two sums over the same rows.
-  static FASTSPEC_INLINE void rows(const T* at, const T* weights, const T* slopes, L& sum, L& slope_sum) {
-    sum = slope_sum = L::zero();
-    FASTSPEC_UNROLL
-    for (int i = 0; i < W; ++i) {
-      const L row = L::load(at + i * Tl::kRow);
-      sum = sum.plus(weights[i], row);
-      slope_sum = slope_sum.plus(slopes[i], row);
-    }
-  }
-
   static FASTSPEC_INLINE void value_and_slopes(const Ws& windows, const P* p, const T* at, T* out, T* slopes) {
     alignas(64) typename Ws::Others others, other_slopes;
     L w, dw, sum, sum1;
@@ -80,14 +71,16 @@ struct Interpolate {
     if constexpr (D == 1) {
       sum = L::load(at);
     } else if constexpr (D == 2) {
-      rows(at, others, other_slopes, sum, sum1);
+      sum = rows(at, others);
+      sum1 = rows(at, other_slopes);
     } else {
-      L sum0 = L::zero(), inner, inner1;
+      L sum0 = L::zero();
       sum = sum1 = L::zero();
       for (int i = 0; i < W; ++i) {
-        rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, other_slopes + Ws::kColumnLanes, inner, inner1);
+        const T* plane = at + i * Tl::kPlane;
+        const L inner = rows(plane, others + Ws::kColumnLanes);
         sum = sum.plus(others[i], inner);
-        sum1 = sum1.plus(others[i], inner1);
+        sum1 = sum1.plus(others[i], rows(plane, other_slopes + Ws::kColumnLanes));
         sum0 = sum0.plus(other_slopes[i], inner);
       }
       store_slope(sum0 * w, slopes, 0);
@@ -106,9 +99,9 @@ struct Interpolate {
     T* slopes = a.slopes ? a.slopes + transform * a.points.count * D * Parts : nullptr;
     int64_t j = first;
     if constexpr (D == 1) {
-      if (sorted_by_cell(a.grid, a.points.count) && !slopes)
+      if (sorted_by_cell(a.grid, a.points.count))
         return Dense<T, W, Parts>::interpolate(windows.column, position + first, order + first, last - first, buffer,
-                                               cell[0], values);
+                                               cell[0], values, slopes);
     }
     if constexpr (D == 1 && Parts == 1) {
       for (; j + 1 < last && !slopes; j += 2) {

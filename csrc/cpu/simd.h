@@ -38,6 +38,12 @@ struct Lanes {
     for (int c = 0; c < kChunks; ++c) out.v[c] = V{};
     return out;
   }
+  static FASTSPEC_INLINE Lanes all(T value) {
+    Lanes out;
+    FASTSPEC_UNROLL
+    for (int c = 0; c < kChunks; ++c) out.v[c] = V{} + value;
+    return out;
+  }
   static FASTSPEC_INLINE Lanes load(const T* p) {
     Lanes out;
     FASTSPEC_UNROLL

@@ -100,69 +100,64 @@ struct Tile {
   }
 };
 
-// The taps of a window along one axis, each repeated `Repeat` times.
-template <class T, int W, int Repeat>
-struct Taps {
-  static constexpr int kLanes = padded_lanes<T>(W * Repeat);
+// sum_p table[p] t^(Terms - 1 - p), even and odd powers apart: two chains of multiply-adds, each half as long.
+template <int Terms, class T, int N>
+FASTSPEC_INLINE Lanes<T, N> even_odd(const T (&table)[Terms][N], const Lanes<T, N>& t) {
+  using L = Lanes<T, N>;
+  const L square = t * t;
+  L a = L::load(table[0]), b = L::load(table[1]);
+  FASTSPEC_UNROLL
+  for (int p = 2; p + 1 < Terms; p += 2) {
+    a = L::load(table[p]).plus(a, square);
+    b = L::load(table[p + 1]).plus(b, square);
+  }
+  if constexpr (Terms % 2 == 1) return L::load(table[Terms - 1]).plus(b, t).plus(a, square);
+  return b.plus(a, t);
+}
+
+// Coefficients of the taps' polynomials from the highest power down, tap `tap(lane)` in each lane, and of their slopes
+// per cell: the variable runs over two units as the point moves left by one cell.
+template <class T, int W, int Lanes_>
+struct TapTable {
+  static constexpr int kLanes = Lanes_;
   static constexpr int kTerms = window_degree(W) + 1;
   using L = Lanes<T, kLanes>;
   alignas(64) T table[kTerms][kLanes];
+  alignas(64) T slopes[kTerms - 1][kLanes];
 
-  explicit Taps(const T* polynomials) {
+  template <class Tap>
+  TapTable(const T* polynomials, Tap tap) {
     for (int p = 0; p < kTerms; ++p)
-      for (int l = 0; l < kLanes; ++l) table[p][l] = l < W * Repeat ? polynomials[p * W + l / Repeat] : T(0);
+      for (int l = 0; l < kLanes; ++l) {
+        table[p][l] = tap(l) < W ? polynomials[p * W + tap(l)] : T(0);
+        if (p + 1 < kTerms) slopes[p][l] = T(-2 * (kTerms - 1 - p)) * table[p][l];
+      }
   }
-  FASTSPEC_INLINE L values(T t) const {
-    L v = L::load(table[0]);
-    FASTSPEC_UNROLL
-    for (int p = 1; p < kTerms; ++p) v = v.times_plus(t, L::load(table[p]));
-    return v;
-  }
-  // Values, and slopes per cell: t runs over two units as the point moves left by one cell.
-  FASTSPEC_INLINE void values_and_slopes(T t, L& v, L& slope) const {
-    v = L::load(table[0]);
-    slope = L::zero();
-    FASTSPEC_UNROLL
-    for (int p = 1; p < kTerms; ++p) {
-      slope = slope.times_plus(t, v);
-      v = v.times_plus(t, L::load(table[p]));
-    }
-    slope = slope * T(-2);
-  }
+  FASTSPEC_INLINE L values_at(const L& t) const { return even_odd<kTerms>(table, t); }
+  FASTSPEC_INLINE L slopes_at(const L& t) const { return even_odd<kTerms - 1>(slopes, t); }
+};
+
+// The taps of a window along one axis, each repeated `Repeat` times.
+template <class T, int W, int Repeat>
+struct Taps : TapTable<T, W, padded_lanes<T>(W* Repeat)> {
+  using Base = TapTable<T, W, padded_lanes<T>(W* Repeat)>;
+  using typename Base::L;
+
+  explicit Taps(const T* polynomials) : Base(polynomials, [](int lane) { return lane / Repeat; }) {}
+  FASTSPEC_INLINE L values(T t) const { return this->values_at(L::all(t)); }
+  FASTSPEC_INLINE L slopes_of(T t) const { return this->slopes_at(L::all(t)); }
 };
 
 // The taps of two windows in one vector, the first in its lower half.
 template <class T, int W>
-struct PairTaps {
-  static constexpr int kLanes = 2 * padded_lanes<T>(W);
-  static constexpr int kTerms = window_degree(W) + 1;
-  using L = Lanes<T, kLanes>;
-  alignas(64) T table[kTerms][kLanes];
+struct PairTaps : TapTable<T, W, 2 * padded_lanes<T>(W)> {
+  using Base = TapTable<T, W, 2 * padded_lanes<T>(W)>;
+  using typename Base::L;
 
-  explicit PairTaps(const T* polynomials) {
-    for (int p = 0; p < kTerms; ++p)
-      for (int l = 0; l < kLanes; ++l) {
-        const int tap = l % (kLanes / 2);
-        table[p][l] = tap < W ? polynomials[p * W + tap] : T(0);
-      }
-  }
-  FASTSPEC_INLINE L values(T first, T second) const {
-    const L t = halves<T, kLanes>(first, second);
-    L v = L::load(table[0]);
-    FASTSPEC_UNROLL
-    for (int p = 1; p < kTerms; ++p) v = L::load(table[p]).plus(v, t);
-    return v;
-  }
-  FASTSPEC_INLINE void values_and_slopes(T first, T second, L& v, L& slope) const {
-    const L t = halves<T, kLanes>(first, second);
-    v = L::load(table[0]);
-    slope = L::zero();
-    FASTSPEC_UNROLL
-    for (int p = 1; p < kTerms; ++p) {
-      slope = v.plus(slope, t);
-      v = L::load(table[p]).plus(v, t);
-    }
-    slope = slope * T(-2);
+  explicit PairTaps(const T* polynomials) : Base(polynomials, [](int lane) { return lane % padded_lanes<T>(W); }) {}
+  FASTSPEC_INLINE L values(T first, T second) const { return this->values_at(halves<T, Base::kLanes>(first, second)); }
+  FASTSPEC_INLINE L slopes_of(T first, T second) const {
+    return this->slopes_at(halves<T, Base::kLanes>(first, second));
   }
 };
 
@@ -204,26 +199,21 @@ struct Windows {
 
   // As at, with the windows' slopes.
   FASTSPEC_INLINE void slopes_at(const P* p, L& v, L& slope, Others& others, Others& other_slopes) const {
-    typename Column::L w, d;
+    const T last = offset_of<T>(p[D - 1]);
     if constexpr (kPaired) {
-      typename PairTaps<T, W>::L both, both_slopes;
-      pair.values_and_slopes(offset_of<T>(p[D - 1]), offset_of<T>(p[D - 2]), both, both_slopes);
+      const T before = offset_of<T>(p[D - 2]);
+      const auto both = pair.values(last, before), both_slopes = pair.slopes_of(last, before);
       v = low(both);
       slope = low(both_slopes);
       high(both).store(others + (D - 2) * kColumnLanes);
       high(both_slopes).store(other_slopes + (D - 2) * kColumnLanes);
     } else {
-      row.values_and_slopes(offset_of<T>(p[D - 1]), v, slope);
-      if constexpr (D > 1) {
-        column.values_and_slopes(offset_of<T>(p[D - 2]), w, d);
-        w.store(others + (D - 2) * kColumnLanes);
-        d.store(other_slopes + (D - 2) * kColumnLanes);
-      }
+      v = row.values(last);
+      slope = row.slopes_of(last);
     }
-    if constexpr (D == 3) {
-      column.values_and_slopes(offset_of<T>(p[0]), w, d);
-      w.store(others);
-      d.store(other_slopes);
+    for (int d = 0; d < D - (kPaired ? 2 : 1); ++d) {
+      column.values(offset_of<T>(p[d])).store(others + d * kColumnLanes);
+      column.slopes_of(offset_of<T>(p[d])).store(other_slopes + d * kColumnLanes);
     }
     keep_in_memory(others);
     keep_in_memory(other_slopes);
