@@ -19,7 +19,7 @@ from torch import Tensor
 
 LADDER = (0.3, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)  # times the accuracy asked for
 THREADS = (1, 2)
-PAUSE, TURN = 0.01, 0.01  # seconds
+PAUSE, TURN = 0.03, 0.03  # seconds
 SUPERSCRIPTS = ("", "", "²", "³")
 
 

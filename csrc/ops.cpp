@@ -3,10 +3,6 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -50,16 +46,6 @@ void* scratch(size_t bytes) {
 
 namespace {
 
-// A fresh large grid is mostly page faults: with huge pages there are 512 times fewer.
-void ask_for_huge_pages(void* data, size_t bytes) {
-#ifdef __linux__
-  constexpr size_t huge = size_t(1) << 21;
-  const size_t first = (reinterpret_cast<size_t>(data) + huge - 1) / huge * huge;
-  const size_t last = (reinterpret_cast<size_t>(data) + bytes) / huge * huge;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
-}
-
 template <class T>
 Points<T> points_of(const SortedPoints& p) {
   using P = typename Fixed<T>::type;
@@ -90,7 +76,6 @@ SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Te
 }
 
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid) {
-  ask_for_huge_pages(grid.mutable_data_ptr(), size_t(grid.numel()) * grid.element_size());
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
     SpreadArgs<T> a{p.grid, points_of<T>(p), in<T>(p.polynomials), in<T>(strengths), out<T>(grid), channels};
@@ -123,8 +108,6 @@ static std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<doub
   Tensor order = empty(x, {sets, count}, ScalarType::Int);
   Tensor starts = empty(x, {sets, g.tile_count() + 1}, ScalarType::Int);
   for (int d = 0; d < g.dim; ++d) STD_TORCH_CHECK(2 * g.cells[d] >= width, "cells: at least half the window's width");
-  ask_for_huge_pages(position.mutable_data_ptr(), size_t(position.numel()) * position.element_size());
-  ask_for_huge_pages(order.mutable_data_ptr(), size_t(order.numel()) * order.element_size());
   std::unique_ptr<bool[]> finite(new bool[sets]);
   auto run = [&](auto zero) {
     using T = decltype(zero);
@@ -323,6 +306,7 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "-> (Tensor, Tensor)");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
+  m.def("long_fft(Tensor x, int sign) -> Tensor");
   m.def("weigh(Tensor(a!) spectrum, Tensor weight, float scale) -> Tensor");
   m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
   m.def(
@@ -338,6 +322,7 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("interpolate_slopes", TORCH_BOX(&fastspec::interpolate_slopes));
   m.impl("deconvolve", TORCH_BOX(&fastspec::deconvolve));
   m.impl("pad", TORCH_BOX(&fastspec::pad));
+  m.impl("long_fft", TORCH_BOX(&fastspec::long_fft));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
   m.impl("loss_step", TORCH_BOX(&fastspec::loss_step));

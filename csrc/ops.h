@@ -25,6 +25,8 @@ SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Te
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid);
 void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes);
 
+Tensor long_fft(const Tensor& x, int64_t sign);
+
 void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums);
 
 std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,

@@ -50,6 +50,11 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
     return _ops.pad(modes, factors, cells, negative, centered)
 
 
+def long_fft(x: Tensor, sign: int) -> Tensor:
+    """The unnormalised FFT of long lines, complex (R, n), with the exponent's sign."""
+    return _ops.long_fft(x, sign)
+
+
 def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """The loss's pass over the fine half spectrum (R, K, *cells), axes reversed, so the halved one first, in place.
 
@@ -124,6 +129,11 @@ def _(fine, factors, modes, negative, centered):
 @register_fake("fastspec::pad")
 def _(modes, factors, cells, negative, centered):
     return modes.new_empty((modes.shape[0], *cells))
+
+
+@register_fake("fastspec::long_fft")
+def _(x, sign):
+    return torch.empty_like(x)
 
 
 @register_fake("fastspec::weigh")

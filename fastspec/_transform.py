@@ -147,34 +147,13 @@ def phase_rates(kind: Kind, like: Tensor) -> list[Tensor]:
 # --- raw transforms ---------------------------------------------------------------------------------------------------
 
 
+LONG_LINE = 2**18  # from here on torch's FFT takes longer than ours, which is made of torch's for short lines
+
+
 def _fft(x: Tensor, dims, sign: int) -> Tensor:
-    if len(dims) == 1 and x.shape[dims[0]] >= LONG_LINE and x.device.type == "cpu" and torch.get_num_threads() == 1:
-        return _long_fft(x, sign)
+    if len(dims) == 1 and x.shape[dims[0]] >= LONG_LINE and dims[0] == x.ndim - 1 and x.device.type == "cpu":
+        return _ops.long_fft(x.flatten(0, -2).contiguous(), sign).view(x.shape)
     return torch.fft.fftn(x, dim=dims) if sign < 0 else torch.fft.ifftn(x, dim=dims, norm="forward")
-
-
-LONG_LINE = 2**16  # from here on MKL's FFT of one line takes several times that of as many numbers in short lines
-
-
-def _long_fft(x: Tensor, sign: int) -> Tensor:
-    """One long line as a matrix: FFTs of its columns, twiddle factors, FFTs of its rows (Bailey 1990, four steps)."""
-    rows = _near_square(x.shape[-1])
-    columns = x.shape[-1] // rows
-    matrix = _fft(x.unflatten(-1, (rows, columns)), (-2,), sign)
-    matrix = _fft(matrix * twiddles(rows, columns, sign, x.dtype), (-1,), sign)
-    return matrix.transpose(-1, -2).flatten(-2)
-
-
-def _near_square(n: int) -> int:
-    return next(rows for rows in range(math.isqrt(n), 0, -1) if n % rows == 0)
-
-
-@lru_cache(maxsize=4)
-def twiddles(rows: int, columns: int, sign: int, dtype) -> Tensor:
-    """exp(sign i 2 pi j k / (rows columns)), (rows, columns)."""
-    turns = torch.arange(rows)[:, None] * torch.arange(columns)
-    angle = (sign * 2 * math.pi / (rows * columns)) * turns.double()
-    return torch.polar(torch.ones_like(angle), angle).to(dtype)
 
 
 def half_spectrum(points: Points, layout: Layout, c: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ template <class T> struct WeighArgs;
 template <class T> struct ResidualArgs;
 template <class T> struct TransposeArgs;
 template <class T> struct TurnArgs;
+template <class T> struct TwiddleArgs;
 
 template <class T>
 struct Kernels {
@@ -25,6 +26,7 @@ struct Kernels {
   void (*residual)(const ResidualArgs<T>&);
   void (*transpose)(const TransposeArgs<T>&);
   void (*turn)(const TurnArgs<T>&);
+  void (*twiddle)(const TwiddleArgs<T>&);
 };
 
 struct Level {

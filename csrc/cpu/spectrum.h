@@ -65,7 +65,51 @@ struct TurnArgs {
   int64_t to_stride;
 };
 
+// Row r of complex numbers, from 0 up, times exp(i angle (first + r) column).
+template <class T>
+struct TwiddleArgs {
+  int64_t rows, columns, first;
+  double angle;
+  T* data;
+};
+
 namespace FASTSPEC_LEVEL {
+
+// The factors of a row by powers: those of its first kRun columns, and those of every kRun-th column.
+template <class T>
+struct Twiddle {
+  static constexpr int64_t kRun = 32;
+  struct Number {
+    double re, im;
+    Number times(const Number& b) const { return {re * b.re - im * b.im, re * b.im + im * b.re}; }
+  };
+
+  static Number turned(double angle) { return {__builtin_cos(angle), __builtin_sin(angle)}; }
+
+  static void row(T* z, int64_t columns, double angle) {
+    Number powers[kRun] = {{1, 0}, turned(angle)}, start{1, 0};
+    for (int64_t b = 2; b < kRun; ++b) powers[b] = powers[b / 2].times(powers[b - b / 2]);
+    T re[kRun], im[kRun];
+    for (int64_t b = 0; b < kRun; ++b) {
+      re[b] = T(powers[b].re);
+      im[b] = T(powers[b].im);
+    }
+    const Number run = turned(double(kRun) * angle);
+    for (int64_t k = 0; k < columns; k += kRun, start = start.times(run)) {
+      const T a = T(start.re), b = T(start.im);
+      const int64_t n = columns - k < kRun ? columns - k : kRun;
+      for (int64_t i = 0; i < n; ++i) {
+        const T c = a * re[i] - b * im[i], s = a * im[i] + b * re[i], x = z[2 * (k + i)], y = z[2 * (k + i) + 1];
+        z[2 * (k + i)] = x * c - y * s;
+        z[2 * (k + i) + 1] = x * s + y * c;
+      }
+    }
+  }
+
+  static void run(const TwiddleArgs<T>& a) {
+    for (int64_t r = 0; r < a.rows; ++r) row(a.data + r * a.columns * 2, a.columns, a.angle * double(a.first + r));
+  }
+};
 
 // Transposes, several rows at a time so that each line of cache is met once on either side.
 template <class T>
@@ -85,39 +129,71 @@ void turn(const TurnArgs<T>& a) {
 template <class T, bool ToModes>
 struct Deconvolve {
   template <int Axis>
-  static void copy(const DeconvolveArgs<T>& a, T factor, T* fine, T* modes, const T* factors) {
-    const int64_t n = a.band.modes[Axis], inner = inner_modes<Axis>(a);
-    for (int64_t i = 0; i < n; ++i) one<Axis>(a, i, factor, fine, modes + i * inner * 2, factors);
-  }
-
-  template <int Axis>
   static int64_t inner_modes(const DeconvolveArgs<T>& a) {
     int64_t product = 1;
-    for (int b = Axis + 1; b < a.band.dim; ++b) product *= a.band.modes[b];
+    for (int b = Axis + 1; b < kMaxDim; ++b) product *= b < a.band.dim ? a.band.modes[b] : 1;
     return product;
   }
 
+  // Modes first ... end - 1 of an axis, in at most two runs of consecutive wavenumbers.
   template <int Axis>
-  static FASTSPEC_INLINE void one(const DeconvolveArgs<T>& a, int64_t i, T factor, T* fine, T* modes,
-                                  const T* factors) {
-    const T here = factor * factors[i];
-    T* at = fine + a.band.fine(Axis, i) * a.fine_stride[Axis + 1] * 2;
-    if (Axis + 1 < a.band.dim) {
-      if constexpr (Axis + 1 < kMaxDim) copy<Axis + 1>(a, here, at, modes, factors + a.band.modes[Axis]);
-    } else if (ToModes) {
-      modes[0] = here * at[0];
-      modes[1] = here * at[1];
-    } else {
-      at[0] = here * modes[0];
-      at[1] = here * modes[1];
+  static void copy(const DeconvolveArgs<T>& a, int64_t first, int64_t end, T factor, T* fine, T* modes,
+                   const T* factors) {
+    while (first < end) {
+      const int64_t cell = a.band.fine(Axis, first), edge = edge_after<Axis>(a, first), last = edge < end ? edge : end;
+      run<Axis>(a, last - first, factor, fine + cell * a.fine_stride[Axis + 1] * 2,
+                modes + first * inner_modes<Axis>(a) * 2, factors + first, factors + a.band.modes[Axis]);
+      first = last;
+    }
+  }
+
+  // Where the run of consecutive wavenumbers that holds mode i ends.
+  template <int Axis>
+  static int64_t edge_after(const DeconvolveArgs<T>& a, int64_t i) {
+    const int64_t n = a.band.modes[Axis], negative = a.band.negative[Axis];
+    const int64_t edge = a.band.centered ? negative : n - negative;
+    return i < edge ? edge : n;
+  }
+
+  template <int Axis>
+  static void run(const DeconvolveArgs<T>& a, int64_t n, T factor, T* fine, T* modes, const T* factors,
+                  const T* inner_factors) {
+    const int64_t stride = a.fine_stride[Axis + 1] * 2;
+    if constexpr (Axis + 1 < kMaxDim) {
+      if (Axis + 1 < a.band.dim) {
+        const int64_t inner = inner_modes<Axis>(a) * 2, all = a.band.modes[Axis + 1];
+        for (int64_t i = 0; i < n; ++i)
+          copy<Axis + 1>(a, 0, all, factor * factors[i], fine + i * stride, modes + i * inner, inner_factors);
+        return;
+      }
+    }
+    if (stride == 2)
+      numbers(n, factor, fine, 2, modes, factors);
+    else
+      numbers(n, factor, fine, stride, modes, factors);
+  }
+
+  static FASTSPEC_INLINE void numbers(int64_t n, T factor, T* fine, int64_t stride, T* modes, const T* factors) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T here = factor * factors[i];
+      T *at = fine + i * stride, *mode = modes + i * 2;
+      if (ToModes) {
+        mode[0] = here * at[0];
+        mode[1] = here * at[1];
+      } else {
+        at[0] = here * mode[0];
+        at[1] = here * mode[1];
+      }
     }
   }
 
   static void run(const DeconvolveArgs<T>& a) {
-    const int64_t n = a.band.modes[0], inner = inner_modes<0>(a);
-    parallel(a.transforms * n, 8.0 * a.transforms * n * inner, [&](int64_t task) {
-      const int64_t transform = task / n, i = task % n;
-      one<0>(a, i, T(1), a.fine + transform * a.fine_stride[0] * 2, a.modes + task * inner * 2, a.factors);
+    const int64_t n = a.band.modes[0], inner = inner_modes<0>(a), least = 4096;
+    const int64_t size = inner < least ? least / inner : 1, blocks = (n + size - 1) / size;
+    parallel(a.transforms * blocks, 8.0 * a.transforms * n * inner, [&](int64_t task) {
+      const int64_t transform = task / blocks, first = task % blocks * size, end = first + size < n ? first + size : n;
+      copy<0>(a, first, end, T(1), a.fine + transform * a.fine_stride[0] * 2, a.modes + transform * n * inner * 2,
+              a.factors);
     });
   }
 };
