@@ -16,10 +16,18 @@ namespace {
 
 constexpr int64_t kBlock = 64;  // lines at a time
 
-int64_t divisor_near_root(int64_t n) {
-  int64_t rows = int64_t(std::sqrt(double(n)));
-  while (n % rows) --rows;
-  return rows;
+// The larger power of two in either side of a matrix of n numbers.
+int64_t power_of_two(int64_t rows, int64_t n) { return std::max(rows & -rows, (n / rows) & -(n / rows)); }
+
+// Rows of a nearly square matrix of n numbers, neither side a multiple of a large power of two if that can be: numbers
+// at such distances share few places of a cache.
+int64_t rows_for(int64_t n) {
+  const int64_t root = int64_t(std::sqrt(double(n)));
+  auto power = [&](int64_t rows) { return power_of_two(rows, n); };
+  int64_t best = 0;
+  for (int64_t rows = root; rows >= 1 && (!best || rows > root / 2); --rows)
+    if (n % rows == 0 && (!best || power(rows) < power(best))) best = rows;
+  return best;
 }
 
 template <class T>
@@ -60,7 +68,8 @@ struct Matrix {
 Tensor long_fft(const Tensor& x, int64_t sign) {
   check_tensor(x, "x", 2);
   STD_TORCH_CHECK(is_complex(x), "x: must be complex");
-  const int64_t n = x.size(1), rows = divisor_near_root(n), columns = n / rows;
+  const int64_t n = x.size(1), rows = rows_for(n), columns = n / rows;
+  if (power_of_two(rows, n) > 128) return fft(x, {1}, int(sign));
   Tensor result = empty(x, {x.size(0), n}, x.scalar_type());
   by_precision(x, [&](auto zero) {
     using T = decltype(zero);

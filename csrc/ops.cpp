@@ -306,6 +306,8 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "-> (Tensor, Tensor)");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
+  m.def("grid_to_modes(Tensor grid, Tensor factors, int[] modes, int[] negative, bool centered, int sign) -> Tensor");
+  m.def("modes_to_grid(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered, int sign) -> Tensor");
   m.def("long_fft(Tensor x, int sign) -> Tensor");
   m.def("weigh(Tensor(a!) spectrum, Tensor weight, float scale) -> Tensor");
   m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
@@ -322,6 +324,8 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("interpolate_slopes", TORCH_BOX(&fastspec::interpolate_slopes));
   m.impl("deconvolve", TORCH_BOX(&fastspec::deconvolve));
   m.impl("pad", TORCH_BOX(&fastspec::pad));
+  m.impl("grid_to_modes", TORCH_BOX(&fastspec::grid_to_modes));
+  m.impl("modes_to_grid", TORCH_BOX(&fastspec::modes_to_grid));
   m.impl("long_fft", TORCH_BOX(&fastspec::long_fft));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));

@@ -50,6 +50,16 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
     return _ops.pad(modes, factors, cells, negative, centered)
 
 
+def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
+    """FFT and deconvolve at once in 2-D and 3-D: complex grid (R, *cells) -> modes (R, *modes), as deconvolve's."""
+    return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+
+
+def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int) -> Tensor:
+    """Pad and FFT at once, the transpose of grid_to_modes: modes (R, *modes) -> complex grid (R, *cells)."""
+    return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign)
+
+
 def long_fft(x: Tensor, sign: int) -> Tensor:
     """The unnormalised FFT of long lines, complex (R, n), with the exponent's sign."""
     return _ops.long_fft(x, sign)
@@ -128,6 +138,16 @@ def _(fine, factors, modes, negative, centered):
 
 @register_fake("fastspec::pad")
 def _(modes, factors, cells, negative, centered):
+    return modes.new_empty((modes.shape[0], *cells))
+
+
+@register_fake("fastspec::grid_to_modes")
+def _(grid, factors, modes, negative, centered, sign):
+    return grid.new_empty((grid.shape[0], *modes))
+
+
+@register_fake("fastspec::modes_to_grid")
+def _(modes, factors, cells, negative, centered, sign):
     return modes.new_empty((modes.shape[0], *cells))
 
 

@@ -178,23 +178,31 @@ def negative_modes(layout: Layout, real: bool) -> list[int]:
 
 
 def _type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
-    layout = kind.layout
+    layout, band = kind.layout, (kind.mode_shape, negative_modes(kind.layout, kind.real), kind.layout.centered)
     if kind.real:
-        fine, factors = half_spectrum(points, layout, c), points.half_factors
+        modes = _ops.deconvolve(half_spectrum(points, layout, c).flatten(0, 1), points.half_factors, *band)
     else:
-        grid = _ops.spread(*points[:4], c, layout.cells, layout.tile)
-        fine, factors = _fft(grid, tuple(range(2, layout.dim + 2)), kind.sign), points.factors
-    modes = _ops.deconvolve(
-        fine.flatten(0, 1), factors, kind.mode_shape, negative_modes(layout, kind.real), layout.centered
-    )
+        grid = _ops.spread(*points[:4], c, layout.cells, layout.tile).flatten(0, 1)
+        if in_blocks(layout, grid):
+            modes = _ops.grid_to_modes(grid, points.factors, *band, kind.sign)
+        else:
+            modes = _ops.deconvolve(_fft(grid, tuple(range(1, grid.ndim)), kind.sign), points.factors, *band)
     return modes.unflatten(0, c.shape[:2])
+
+
+def in_blocks(layout: Layout, data: Tensor) -> bool:
+    """Whether the FFT and what comes before or after it are one op."""
+    return layout.dim > 1 and data.device.type == "cpu"
 
 
 def _fine_grid(points: Points, f: Tensor, kind: Kind) -> Tensor:
     layout, negative = kind.layout, negative_modes(kind.layout, kind.real)
     if not kind.real:
-        fine = _ops.pad(f.flatten(0, 1), points.factors, layout.cells, negative, layout.centered)
-        return _fft(fine.unflatten(0, f.shape[:2]), tuple(range(2, layout.dim + 2)), kind.sign)
+        band = points.factors, layout.cells, negative, layout.centered
+        if in_blocks(layout, f):
+            return _ops.modes_to_grid(f.flatten(0, 1), *band, kind.sign).unflatten(0, f.shape[:2])
+        fine = _ops.pad(f.flatten(0, 1), *band)
+        return _fft(fine, tuple(range(1, fine.ndim)), kind.sign).unflatten(0, f.shape[:2])
     cells = (*layout.cells[:-1], layout.half_modes[-1])
     if layout.modes[-1] % 2 == 0:  # irfft counts it twice
         f = torch.cat([f[..., :-1], f[..., -1:] / 2], -1)
@@ -282,8 +290,11 @@ def _no_gradients(*first):
 
 def _point_gradient(strengths: Tensor, slopes: Tensor) -> Tensor:
     """Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, C, M, d) -> (S, M, d)."""
-    product = strengths.conj().unsqueeze(-1) * slopes
-    product = product.real if product.is_complex() else product
+    strengths = strengths.unsqueeze(-1)
+    if strengths.is_complex():
+        product = torch.addcmul(strengths.real * slopes.real, strengths.imag, slopes.imag)
+    else:
+        product = strengths * slopes
     return product.squeeze(1) if product.shape[1] == 1 else product.sum(1)
 
 

@@ -16,7 +16,7 @@ from conftest import (
 )
 
 import fastspec as fs
-from fastspec import _C
+from fastspec import _C, _ops
 
 FLOAT32_EPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 FLOAT64_EPS = tuple(10.0**-n for n in range(2, 14))
@@ -247,3 +247,23 @@ def test_mixed_precisions_are_computed_in_the_wider(op, real):
 def test_period_default_is_two_pi():
     sample = make_sample("nufft1", CASE["1d-odd"])
     assert torch.equal(sample(fs), sample(fs, period=TAU))
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+@pytest.mark.parametrize("n", [2 * 3**3 * 5**4, 2**3 * 5**5, 97 * 89, 211, 1, 2**16])
+def test_fft_of_long_lines(n, dtype):
+    """Square, oblong, prime and power-of-two lengths; of the last the library's own FFT is made."""
+    x = torch.randn(2, n, dtype=dtype)
+    for sign, want in ((-1, torch.fft.fft(x.to(torch.complex128))), (1, torch.fft.ifft(x.to(torch.complex128)) * n)):
+        assert relative_error(_ops.long_fft(x, sign), want) <= (1e-6 if dtype == torch.complex64 else 1e-14)
+
+
+def test_a_transform_with_a_long_line():
+    """The grid is long enough for the FFT in blocks, and few wavenumbers are compared."""
+    x, c = torch.rand(500, dtype=torch.float64), torch.randn(500, dtype=torch.complex128)
+    modes, k = 300_000, torch.tensor([-150_000, -77_777, 0, 1, 31_415, 149_999])
+    exact = (c * torch.exp(-1j * k[:, None] * x)).sum(-1)
+    f = torch.zeros(modes, dtype=torch.complex128)
+    f[k + modes // 2] = 1.0
+    assert relative_error(fs.nufft1(x, c, modes)[k + modes // 2], exact) <= 1e-10
+    assert relative_error(fs.nufft2(x, f), torch.exp(1j * k[:, None] * x).sum(0)) <= 1e-10

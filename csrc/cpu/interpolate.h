@@ -24,7 +24,6 @@ struct Interpolate {
   using Ws = Windows<T, D, W, Parts>;
   using L = typename Ws::L;
   using P = typename Fixed<T>::type;
-  static constexpr int64_t kAhead = 16;  // points
 
   // sum_i weights[i] * row i, in two chains
   static FASTSPEC_INLINE L rows(const T* at, const T* weights) {
@@ -43,19 +42,44 @@ struct Interpolate {
     return at;
   }
 
-  static FASTSPEC_INLINE void value(const Ws& windows, const P* p, const T* at, T* out) {
+  // Buffers and values of the channels that are interpolated together: a window is evaluated once for all of them.
+  struct Channels {
+    int64_t count;
+    const T* buffer;
+    int64_t size;  // of a channel's buffer
+    T* values;
+    int64_t distance;  // between channels' values
+
+    T* value(int64_t c, int64_t place) const { return values + c * distance + place * Parts; }
+  };
+
+  static FASTSPEC_INLINE void value(const Ws& windows, const P* p, const int64_t* cell, const Channels& ch,
+                                    int64_t count, int64_t place) {
     alignas(64) typename Ws::Others others;
     const L window = windows.at(p, others);
-    L sum;
-    if constexpr (D == 1) {
-      sum = L::load(at);
-    } else if constexpr (D == 2) {
-      sum = rows(at, others);
-    } else {
-      sum = L::zero();
-      for (int i = 0; i < W; ++i) sum = sum.plus(others[i], rows(at + i * Tl::kPlane, others + Ws::kColumnLanes));
+    const T* at = corner(p, cell, ch.buffer);
+    for (int64_t c = 0; c < count; ++c, at += ch.size) {
+      L sum;
+      if constexpr (D == 1) {
+        sum = L::load(at);
+      } else if constexpr (D == 2) {
+        sum = rows(at, others);
+      } else {
+        sum = L::zero();
+        for (int i = 0; i < W; ++i) sum = sum.plus(others[i], rows(at + i * Tl::kPlane, others + Ws::kColumnLanes));
+      }
+      reduce<T, Tl::kRowLanes, Parts>(sum * window, ch.value(c, place));
     }
-    reduce<T, Tl::kRowLanes, Parts>(sum * window, out);
+  }
+
+  static FASTSPEC_INLINE void two_values(const Ws& windows, const P* p, const int32_t* order, const int64_t* cell,
+                                         const Channels& ch) {
+    const auto both = windows.pair.values(offset_of<T>(p[0]), offset_of<T>(p[1]));
+    for (int64_t c = 0; c < ch.count; ++c) {
+      const T* buffer = ch.buffer + c * ch.size;
+      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p, cell, buffer)) * low(both), ch.value(c, order[0]));
+      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p + 1, cell, buffer)) * high(both), ch.value(c, order[1]));
+    }
   }
 
   static FASTSPEC_INLINE void store_slope(const L& sum, T* slopes, int axis) {
@@ -90,60 +114,61 @@ struct Interpolate {
     store_slope(sum * dw, slopes, D - 1);
   }
 
-  static void points(const InterpolateArgs<T>& a, const Ws& windows, int64_t transform, int64_t first, int64_t last,
-                     const int64_t* cell, const T* buffer) {
-    const int64_t base = transform / a.channels * a.points.count;
-    const P* position = a.points.position + base * D;
-    const int32_t* order = a.points.order + base;
-    T* values = a.values + transform * a.points.count * Parts;
-    T* slopes = a.slopes ? a.slopes + transform * a.points.count * D * Parts : nullptr;
+  // `slopes` of the first channel; null where not wanted.
+  static void points(const InterpolateArgs<T>& a, const Ws& windows, const Channels& ch, T* slopes, int64_t set,
+                     int64_t first, int64_t last, const int64_t* cell) {
+    const P* position = a.points.position + set * a.points.count * D;
+    const int32_t* order = a.points.order + set * a.points.count;
     int64_t j = first;
     if constexpr (D == 1) {
-      if (sorted_by_cell(a.grid, a.points.count))
-        return Dense<T, W, Parts>::interpolate(windows.column, position + first, order + first, last - first, buffer,
-                                               cell[0], values, slopes);
-    }
-    if constexpr (D == 1 && Parts == 1) {
-      for (; j + 1 < last && !slopes; j += 2) {
-        const auto both = windows.pair.values(offset_of<T>(position[j]), offset_of<T>(position[j + 1]));
-        const T *one = corner(position + j, cell, buffer), *two = corner(position + j + 1, cell, buffer);
-        reduce<T, Tl::kRowLanes, Parts>(L::load(one) * low(both), values + order[j]);
-        reduce<T, Tl::kRowLanes, Parts>(L::load(two) * high(both), values + order[j + 1]);
+      if (sorted_by_cell(a.grid, a.points.count)) {
+        for (int64_t c = 0; c < ch.count; ++c)
+          Dense<T, W, Parts>::interpolate(windows.column, position + first, order + first, last - first,
+                                          ch.buffer + c * ch.size, cell[0], ch.value(c, 0),
+                                          slopes ? slopes + c * ch.distance * D : nullptr);
+        return;
       }
     }
+    if constexpr (D == 1 && Parts == 1)
+      for (; j + 1 < last && !slopes; j += 2) two_values(windows, position + j, order + j, cell, ch);
     for (; j < last; ++j) {
       const P* p = position + j * D;
       const int64_t place = order[j];
-      if (j + kAhead < last) {
-        __builtin_prefetch(values + order[j + kAhead] * int64_t(Parts), 1);
-        if (slopes) __builtin_prefetch(slopes + order[j + kAhead] * int64_t(Parts * D), 1);
-      }
-      const T* at = corner(p, cell, buffer);
       if (slopes)
-        value_and_slopes(windows, p, at, values + place * Parts, slopes + place * D * Parts);
+        for (int64_t c = 0; c < ch.count; ++c)
+          value_and_slopes(windows, p, corner(p, cell, ch.buffer + c * ch.size), ch.value(c, place),
+                           slopes + (c * ch.distance + place * Parts) * D);
+      else if (ch.count == 1)
+        value(windows, p, cell, ch, 1, place);
       else
-        value(windows, p, at, values + place * Parts);
+        value(windows, p, cell, ch, ch.count, place);
     }
   }
 
-  static void tile(const InterpolateArgs<T>& a, const Ws& windows, int64_t transform, int64_t tile) {
+  static void tile(const InterpolateArgs<T>& a, const Ws& windows, int64_t set, int64_t channel, int64_t count,
+                   int64_t tile) {
     const Grid& g = a.grid;
+    const int64_t transform = set * a.channels + channel, distance = a.points.count * Parts;
     const T* grid = a.in + transform * g.total() * Parts;
-    for_each_box<T, D, W, Parts>(g, a.points, transform / a.channels, tile,
+    T* slopes = a.slopes ? a.slopes + transform * distance * D : nullptr;
+    for_each_box<T, D, W, Parts>(g, a.points, set, tile,
                                  [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
-      T* buffer = static_cast<T*>(scratch(Tl::bytes(b)));
-      Tl::load(b, g, grid, buffer);
-      points(a, windows, transform, first, last, cell, buffer);
+      const int64_t size = Tl::numbers(b);
+      T* buffer = static_cast<T*>(scratch(size_t(count * size) * sizeof(T)));
+      for (int64_t c = 0; c < count; ++c) Tl::load(b, g, grid + c * g.total() * Parts, buffer + c * size);
+      const Channels channels{count, buffer, size, a.values + transform * distance, distance};
+      points(a, windows, channels, slopes, set, first, last, cell);
     });
   }
 
   static void run(const InterpolateArgs<T>& a) {
     const Ws windows(a.polynomials);
-    const int64_t tiles = a.grid.tile_count(), transforms = a.points.sets * a.channels;
-    double per_point = W + 4;
-    for (int d = 1; d < D; ++d) per_point *= W;
-    parallel(transforms * tiles, transforms * a.points.count * per_point,
-             [&](int64_t task) { tile(a, windows, task / tiles, task % tiles); });
+    const int64_t tiles = a.grid.tile_count(), groups = (a.channels + Tl::kTogether - 1) / Tl::kTogether;
+    const double cost = a.points.sets * a.channels * a.points.count * work_per_point<D, W>();
+    parallel(a.points.sets * groups * tiles, cost, [&](int64_t task) {
+      const int64_t channel = task / tiles % groups * Tl::kTogether, left = a.channels - channel;
+      tile(a, windows, task / tiles / groups, channel, left < Tl::kTogether ? left : Tl::kTogether, task % tiles);
+    });
   }
 };
 

@@ -111,18 +111,61 @@ struct Twiddle {
   }
 };
 
-// Transposes, several rows at a time so that each line of cache is met once on either side.
+// A square of numbers, one vector to a row, is transposed by exchanging ever larger squares across its diagonal.
+template <class Row, int N>
+struct Square {
+  Row row[N];
+
+  template <int Size, int... I>
+  static FASTSPEC_INLINE void exchange(Row& a, Row& b, Indices<I...>) {
+    const Row first = __builtin_shufflevector(a, b, (I & Size ? N + I - Size : I)...);
+    b = __builtin_shufflevector(a, b, (I & Size ? N + I : I + Size)...);
+    a = first;
+  }
+  template <int Size = 1>
+  FASTSPEC_INLINE void transpose() {
+    FASTSPEC_UNROLL
+    for (int i = 0; i < N; ++i)
+      if (!(i & Size)) exchange<Size>(row[i], row[i + Size], typename Count<N>::type{});
+    if constexpr (2 * Size < N) transpose<2 * Size>();
+  }
+};
+
+#ifdef __AVX512F__
+constexpr int kSquare = 8;
+#elif defined(__AVX__)
+constexpr int kSquare = 4;
+#else
+constexpr int kSquare = 2;
+#endif
+
+// Transposes complex numbers; those of float by squares, each number as one double.
 template <class T>
 void turn(const TurnArgs<T>& a) {
   typedef T Number __attribute__((vector_size(2 * sizeof(T)), aligned(alignof(T)), may_alias));
   const Number* from = reinterpret_cast<const Number*>(a.from);
   Number* to = reinterpret_cast<Number*>(a.to);
-  constexpr int64_t kRows = 8;
-  int64_t r = 0;
-  for (; r + kRows <= a.rows; r += kRows)
-    for (int64_t c = 0; c < a.columns; ++c)
+  constexpr int64_t kRows = sizeof(T) == 4 ? kSquare : 8;
+  const int64_t rows = a.rows / kRows * kRows, columns = a.columns / kRows * kRows;
+  for (int64_t r = 0; r < rows; r += kRows) {
+    int64_t c = 0;
+    if constexpr (sizeof(T) == 4) {
+      using L = Lanes<double, kSquare>;
+      using U = typename Vector<double, 8 * kSquare>::unaligned;
+      Square<typename L::V, kSquare> square;
+      for (; c < columns; c += kRows) {
+        FASTSPEC_UNROLL
+        for (int i = 0; i < kSquare; ++i)
+          square.row[i] = *reinterpret_cast<const U*>(from + (r + i) * a.from_stride + c);
+        square.transpose();
+        FASTSPEC_UNROLL
+        for (int i = 0; i < kSquare; ++i) *reinterpret_cast<U*>(to + (c + i) * a.to_stride + r) = square.row[i];
+      }
+    }
+    for (; c < a.columns; ++c)
       for (int64_t i = 0; i < kRows; ++i) to[c * a.to_stride + r + i] = from[(r + i) * a.from_stride + c];
-  for (; r < a.rows; ++r)
+  }
+  for (int64_t r = rows; r < a.rows; ++r)
     for (int64_t c = 0; c < a.columns; ++c) to[c * a.to_stride + r] = from[r * a.from_stride + c];
 }
 

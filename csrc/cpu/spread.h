@@ -23,19 +23,36 @@ struct Spread {
   using Ws = Windows<T, D, W, Parts>;
   using L = typename Ws::L;
   using P = typename Fixed<T>::type;
-  static constexpr int64_t kAhead = 16;  // points
+  static constexpr int64_t kAhead = 32;  // points
 
-  static FASTSPEC_INLINE void point(const Ws& windows, const P* p, const int64_t* cell, const T* strength, T* buffer) {
+  // Strengths and buffers of the channels that are spread together: a window is evaluated once for all of them.
+  struct Channels {
+    int64_t count;
+    const T* strengths;
+    int64_t distance;  // between channels' strengths
+    T* buffer;
+    int64_t size;  // of a channel's buffer
+
+    const T* strength(int64_t c, int64_t place) const { return strengths + c * distance + place * Parts; }
+  };
+
+  static FASTSPEC_INLINE void point(const Ws& windows, const P* p, const int64_t* cell, const Channels& ch,
+                                    int64_t count, int64_t place) {
     alignas(64) typename Ws::Others others;
-    const L v = windows.at(p, others) * broadcast<T, Tl::kRowLanes, Parts>(strength);
-    T* at = buffer + (cell_of<T>(p[D - 1]) - cell[D - 1]) * Parts;
-    if constexpr (D == 1) {
-      add(at, v);
-    } else if constexpr (D == 2) {
-      rows(at + (cell_of<T>(p[0]) - cell[0]) * Tl::kRow, others, v);
-    } else {
-      at += (cell_of<T>(p[0]) - cell[0]) * Tl::kPlane + (cell_of<T>(p[1]) - cell[1]) * Tl::kRow;
-      for (int i = 0; i < W; ++i) rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, v * others[i]);
+    const L window = windows.at(p, others);
+    T* at = ch.buffer + (cell_of<T>(p[D - 1]) - cell[D - 1]) * Parts;
+    if constexpr (D >= 2) at += (cell_of<T>(p[D - 2]) - cell[D - 2]) * Tl::kRow;
+    if constexpr (D == 3) at += (cell_of<T>(p[0]) - cell[0]) * Tl::kPlane;
+    for (int64_t c = 0; c < count; ++c, at += ch.size) {
+      const L v = window * broadcast<T, Tl::kRowLanes, Parts>(ch.strength(c, place));
+      if constexpr (D == 1) {
+        add(at, v);
+      } else if constexpr (D == 2) {
+        rows(at, others, v);
+      } else {
+        FASTSPEC_UNROLL
+        for (int i = 0; i < W; ++i) rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, v * others[i]);
+      }
     }
   }
 
@@ -46,43 +63,64 @@ struct Spread {
     for (int i = 0; i < W; ++i) L::load(at + i * Tl::kRow).plus(weights[i], v).store(at + i * Tl::kRow);
   }
 
-  static void points(const SpreadArgs<T>& a, const Ws& windows, const T* strengths, int64_t set, int64_t first,
-                     int64_t last, const int64_t* cell, T* buffer) {
+  static FASTSPEC_INLINE void two_points(const Ws& windows, const P* p, const int32_t* order, int64_t cell,
+                                         const Channels& ch) {
+    const auto both = windows.pair.values(offset_of<T>(p[0]), offset_of<T>(p[1]));
+    for (int64_t c = 0; c < ch.count; ++c) {
+      T* buffer = ch.buffer + c * ch.size - cell;
+      add(buffer + cell_of<T>(p[0]), low(both) * *ch.strength(c, order[0]));
+      add(buffer + cell_of<T>(p[1]), high(both) * *ch.strength(c, order[1]));
+    }
+  }
+
+  static void points(const SpreadArgs<T>& a, const Ws& windows, const Channels& ch, int64_t set, int64_t first,
+                     int64_t last, const int64_t* cell) {
     const P* position = a.points.position + set * a.points.count * D;
     const int32_t* order = a.points.order + set * a.points.count;
     int64_t j = first;
     if constexpr (D == 1) {
-      if (sorted_by_cell(a.grid, a.points.count))
-        return Dense<T, W, Parts>::spread(windows.column, position + first, order + first, last - first, strengths,
-                                          cell[0], buffer);
-    }
-    if constexpr (D == 1 && Parts == 1) {
-      for (; j + 1 < last; j += 2) {
-        const auto both = windows.pair.values(offset_of<T>(position[j]), offset_of<T>(position[j + 1]));
-        add(buffer + cell_of<T>(position[j]) - cell[0], low(both) * strengths[order[j]]);
-        add(buffer + cell_of<T>(position[j + 1]) - cell[0], high(both) * strengths[order[j + 1]]);
+      if (sorted_by_cell(a.grid, a.points.count)) {
+        for (int64_t c = 0; c < ch.count; ++c)
+          Dense<T, W, Parts>::spread(windows.column, position + first, order + first, last - first, ch.strength(c, 0),
+                                     cell[0], ch.buffer + c * ch.size);
+        return;
       }
     }
-    for (; j < last; ++j) {
+    if constexpr (D == 1 && Parts == 1)
+      for (; j + 1 < last; j += 2) two_points(windows, position + j, order + j, cell[0], ch);
+    if (ch.count == 1)
+      one_by_one<true>(a.points.count, windows, ch, position, order, j, last, cell);
+    else
+      one_by_one<false>(a.points.count, windows, ch, position, order, j, last, cell);
+  }
+
+  template <bool OneChannel>
+  static void one_by_one(int64_t all, const Ws& windows, const Channels& channels, const P* position,
+                         const int32_t* order, int64_t first, int64_t last, const int64_t* cell) {
+    const Channels ch = channels;
+    const int64_t count = OneChannel ? 1 : ch.count;
+    for (int64_t j = first; j < last; ++j) {
       // the strengths are in the user's order: fetch them before they are waited for
-      if (j + kAhead < last) __builtin_prefetch(strengths + order[j + kAhead] * int64_t(Parts));
-      point(windows, position + j * D, cell, strengths + order[j] * int64_t(Parts), buffer);
+      if (j + kAhead < all)
+        for (int64_t c = 0; c < count; ++c) __builtin_prefetch(ch.strength(c, order[j + kAhead]));
+      point(windows, position + j * D, cell, ch, count, order[j]);
     }
   }
 
-  static void strip(const SpreadArgs<T>& a, const Ws& windows, int64_t set, int64_t channel, int64_t strip) {
+  static void strip(const SpreadArgs<T>& a, const Ws& windows, int64_t set, int64_t channel, int64_t count,
+                    int64_t strip) {
     const Grid& g = a.grid;
     const int64_t per_strip = g.tile_count() / g.tiles[0];
-    const int64_t transform = set * a.channels + channel;
-    const T* strengths = a.strengths + transform * a.points.count * Parts;
+    const int64_t transform = set * a.channels + channel, distance = a.points.count * Parts;
     T* grid = a.out + transform * g.total() * Parts;
     for (int64_t t = strip * per_strip; t < (strip + 1) * per_strip; ++t) {
       for_each_box<T, D, W, Parts>(g, a.points, set, t,
                                    [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
-        T* buffer = static_cast<T*>(scratch(Tl::bytes(b)));
-        Tl::clear(b, g, buffer);
-        points(a, windows, strengths, set, first, last, cell, buffer);
-        Tl::add_to_grid(b, g, buffer, grid);
+        const int64_t size = Tl::numbers(b);
+        T* buffer = static_cast<T*>(scratch(size_t(count * size) * sizeof(T)));
+        for (int64_t c = 0; c < count; ++c) Tl::clear(b, g, buffer + c * size);
+        points(a, windows, {count, a.strengths + transform * distance, distance, buffer, size}, set, first, last, cell);
+        for (int64_t c = 0; c < count; ++c) Tl::add_to_grid(b, g, buffer + c * size, grid + c * g.total() * Parts);
       });
     }
   }
@@ -101,15 +139,16 @@ struct Spread {
   static void run(const SpreadArgs<T>& a) {
     const Ws windows(a.polynomials);
     const int64_t strips = a.grid.tiles[0], pairs = strips > 1 ? strips / 2 : 1;
-    const int64_t transforms = a.points.sets * a.channels;
-    double per_point = W + 4;
-    for (int d = 1; d < D; ++d) per_point *= W;
-    const double cost = transforms * (a.points.count * per_point + a.grid.total());
+    const int64_t groups = (a.channels + Tl::kTogether - 1) / Tl::kTogether;
+    const double cost = a.points.sets * a.channels * (a.points.count * work_per_point<D, W>() + a.grid.total());
     for (int64_t phase = 0; phase < (strips > 1 ? 2 : 1); ++phase) {
-      parallel(transforms * pairs, cost, [&](int64_t task) {
-        const int64_t transform = task / pairs, own = 2 * (task % pairs) + phase;
-        if (phase == 0) clear_strips(a, transform, own, own + 2);
-        strip(a, windows, transform / a.channels, transform % a.channels, own);
+      parallel(a.points.sets * groups * pairs, cost, [&](int64_t task) {
+        const int64_t set = task / pairs / groups, own = 2 * (task % pairs) + phase;
+        const int64_t channel = task / pairs % groups * Tl::kTogether, left = a.channels - channel;
+        const int64_t count = left < Tl::kTogether ? left : Tl::kTogether;
+        for (int64_t c = channel; c < channel + count && phase == 0; ++c)
+          clear_strips(a, set * a.channels + c, own, own + 2);
+        strip(a, windows, set, channel, count, own);
       });
     }
   }

@@ -30,9 +30,13 @@ struct Tile {
   static FASTSPEC_INLINE int64_t row_length(const Box<D>& b) { return (b.cells[D - 1] - 1) * Parts + kRowLanes; }
   static FASTSPEC_INLINE int64_t row_count(const Box<D>& b, int axis) { return b.cells[axis] + W - 1; }
 
-  static size_t bytes(const Box<D>& b) {
-    const int64_t slowest = D == 1 ? 1 : row_count(b, 0);
-    return size_t(slowest) * (D == 3 ? kPlane : kRow) * sizeof(T);
+  // Channels whose buffers are worked on together, so that they still fit the caches.
+  static constexpr int64_t kTogether = D == 3 ? 2 : 4;
+
+  // Of a buffer, a multiple of a cache line's.
+  static int64_t numbers(const Box<D>& b) {
+    const int64_t slowest = D == 1 ? 1 : row_count(b, 0), line = 64 / int64_t(sizeof(T));
+    return (slowest * (D == 3 ? kPlane : kRow) + line - 1) / line * line;
   }
 
   // Numbers to clear and to copy for a box, to weigh against the work of its points.
@@ -233,6 +237,14 @@ FASTSPEC_INLINE void tile_bounds(const Grid& g, int64_t index, int64_t* corner, 
     const int64_t left = g.cells[a] - corner[a];
     cells[a] = left < g.tile[a] ? left : g.tile[a];
   }
+}
+
+// Elementary operations, roughly.
+template <int D, int W>
+constexpr double work_per_point() {
+  double work = W + 4;
+  for (int d = 1; d < D; ++d) work *= W;
+  return work;
 }
 
 // Splits a tile's points: all of them around the tile's own buffer, or, where they are so few that clearing and
