@@ -83,12 +83,20 @@ void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels,
   });
 }
 
-void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes) {
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes,
+                    const Tensor* strengths, Tensor* gradient) {
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
-    InterpolateArgs<T> a{p.grid,      points_of<T>(p), in<T>(p.polynomials),
-                         in<T>(grid), out<T>(values),  slopes ? out<T>(*slopes) : nullptr,
-                         channels};
+    InterpolateArgs<T> a{};
+    a.grid = p.grid;
+    a.points = points_of<T>(p);
+    a.polynomials = in<T>(p.polynomials);
+    a.in = in<T>(grid);
+    a.values = out<T>(values);
+    a.slopes = slopes ? out<T>(*slopes) : nullptr;
+    a.channels = channels;
+    a.strengths = strengths ? in<T>(*strengths) : nullptr;
+    a.gradient = gradient ? out<T>(*gradient) : nullptr;
     kernels<T>().interpolate(a, p.width(), is_complex(grid));
   });
 }
@@ -148,7 +156,7 @@ static Tensor spread(const Tensor& position, const Tensor& order, const Tensor& 
 
 static Tensor interpolate_with(const Tensor& position, const Tensor& order, const Tensor& starts,
                                const Tensor& polynomials, const Tensor& grid, const std::vector<int64_t>& tile,
-                               Tensor* slopes) {
+                               Tensor* slopes, const Tensor* strengths = nullptr, Tensor* gradient = nullptr) {
   STD_TORCH_CHECK(grid.dim() >= 3, "grid: rank ", grid.dim(), ", must be 3 to 5");
   check_tensor(grid, "grid", grid.dim());
   check_floating(grid, "grid");
@@ -158,7 +166,15 @@ static Tensor interpolate_with(const Tensor& position, const Tensor& order, cons
   const int64_t count = position.size(1);
   Tensor values = empty(grid, {grid.size(0), grid.size(1), count}, grid.scalar_type());
   if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, p.grid.dim}, grid.scalar_type());
-  interpolate_to(p, grid, grid.size(1), values, slopes);
+  if (gradient) {
+    check_tensor(*strengths, "strengths", 3);
+    check_dtype(*strengths, "strengths", grid.scalar_type());
+    for (int axis = 0; axis < 3; ++axis) check_size(*strengths, "strengths", axis, values.size(axis));
+    *gradient =
+        empty(grid, {grid.size(0), count, p.grid.dim}, is_single(grid) ? ScalarType::Float : ScalarType::Double);
+    torch::stable::zero_(*gradient);
+  }
+  interpolate_to(p, grid, grid.size(1), values, slopes, strengths, gradient);
   return values;
 }
 
@@ -173,6 +189,15 @@ static std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, con
   Tensor slopes;
   Tensor values = interpolate_with(position, order, starts, polynomials, grid, tile, &slopes);
   return {values, slopes};
+}
+
+static std::tuple<Tensor, Tensor> interpolate_gradient(const Tensor& position, const Tensor& order,
+                                                       const Tensor& starts, const Tensor& polynomials,
+                                                       const Tensor& grid, const Tensor& strengths,
+                                                       std::vector<int64_t> tile) {
+  Tensor gradient;
+  Tensor values = interpolate_with(position, order, starts, polynomials, grid, tile, nullptr, &strengths, &gradient);
+  return {values, gradient};
 }
 
 static Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64_t> negative, bool centered) {
@@ -304,6 +329,9 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
   m.def(
       "interpolate_slopes(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, int[] tile) "
       "-> (Tensor, Tensor)");
+  m.def(
+      "interpolate_gradient(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, "
+      "Tensor strengths, int[] tile) -> (Tensor, Tensor)");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
   m.def("grid_to_modes(Tensor grid, Tensor factors, int[] modes, int[] negative, bool centered, int sign) -> Tensor");
@@ -322,6 +350,7 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("spread", TORCH_BOX(&fastspec::spread));
   m.impl("interpolate", TORCH_BOX(&fastspec::interpolate));
   m.impl("interpolate_slopes", TORCH_BOX(&fastspec::interpolate_slopes));
+  m.impl("interpolate_gradient", TORCH_BOX(&fastspec::interpolate_gradient));
   m.impl("deconvolve", TORCH_BOX(&fastspec::deconvolve));
   m.impl("pad", TORCH_BOX(&fastspec::pad));
   m.impl("grid_to_modes", TORCH_BOX(&fastspec::grid_to_modes));

@@ -23,7 +23,8 @@ SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Te
 
 // Contiguous tensors, strengths and values (sets, channels, count), grid (sets, channels, *cells), of any rank.
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid);
-void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes);
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values,
+                    Tensor* slopes = nullptr, const Tensor* strengths = nullptr, Tensor* gradient = nullptr);
 
 // What is said of them in fastspec/_ops.py.
 Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, std::vector<int64_t> modes,

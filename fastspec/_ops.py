@@ -40,6 +40,11 @@ def interpolate_slopes(position, order, starts, polynomials, grid: Tensor, tile)
     return _ops.interpolate_slopes(position, order, starts, polynomials, grid, tile)
 
 
+def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, strengths: Tensor, tile):
+    """As interpolate_slopes, with (S, M, d), the sum over channels of Re(conj(strengths) slopes), for the slopes."""
+    return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile)
+
+
 def deconvolve(fine: Tensor, factors: Tensor, modes, negative, centered: bool) -> Tensor:
     """Fine spectrum (R, *cells) -> modes (R, *modes), each times its factors."""
     return _ops.deconvolve(fine, factors, modes, negative, centered)
@@ -129,6 +134,12 @@ def _(position, order, starts, polynomials, grid, tile):
 def _(position, order, starts, polynomials, grid, tile):
     values = grid.new_empty((*grid.shape[:2], position.shape[1]))
     return values, grid.new_empty((*values.shape, position.shape[2]))
+
+
+@register_fake("fastspec::interpolate_gradient")
+def _(position, order, starts, polynomials, grid, strengths, tile):
+    real = torch.float32 if position.dtype == torch.int32 else torch.float64
+    return grid.new_empty((*grid.shape[:2], position.shape[1])), grid.new_empty(position.shape, dtype=real)
 
 
 @register_fake("fastspec::deconvolve")

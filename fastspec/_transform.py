@@ -215,10 +215,21 @@ def _type2(points: Points, f: Tensor, kind: Kind) -> Tensor:
 
 
 def _slopes(points: Points, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
-    layout = kind.layout
-    values, slopes = _ops.interpolate_slopes(*points[:4], _fine_grid(points, f, kind).contiguous(), layout.tile)
+    grid = _fine_grid(points, f, kind).contiguous()
+    values, slopes = _ops.interpolate_slopes(*points[:4], grid, kind.layout.tile)
+    return values, slopes * _cells_per_unit(kind.layout, values)
+
+
+def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    """As _slopes, with the point gradient of these strengths for the slopes."""
+    grid = _fine_grid(points, f.contiguous(), kind).contiguous()
+    values, gradient = _ops.interpolate_gradient(*points[:4], grid, strengths.contiguous(), kind.layout.tile)
+    return values, gradient * _cells_per_unit(kind.layout, gradient)
+
+
+def _cells_per_unit(layout: Layout, like: Tensor) -> Tensor:
     per_unit = [n / p for n, p in zip(layout.cells, layout.period, strict=True)]
-    return values, slopes * torch.tensor(per_unit, dtype=values.real.dtype, device=values.device)
+    return torch.tensor(per_unit, dtype=like.real.dtype, device=like.device)
 
 
 # --- autograd ---------------------------------------------------------------------------------------------------------
@@ -318,8 +329,8 @@ class Type1(_Transform):
         kind, grad = ctx.kind.flipped(), _adjoint_modes(grad, ctx.kind)
         if not ctx.needs_input_grad[0]:
             return _no_gradients(None, type2(x, grad, *points, kind))
-        c_grad, s = slopes(x, grad, *points, kind)
-        return _no_gradients(_point_gradient(c, s), c_grad)
+        c_grad, x_grad = point_gradient(x, grad, c, *points, kind)
+        return _no_gradients(x_grad, c_grad)
 
     @staticmethod
     def vmap(info, in_dims, *args):
@@ -336,7 +347,7 @@ class Type2(_Transform):
         x, f, *points = ctx.saved_tensors
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
-            x_grad = _point_gradient(grad, slopes(x, f, *points, ctx.kind)[1])
+            x_grad = point_gradient(x, f, grad, *points, ctx.kind)[1]
         if ctx.needs_input_grad[1]:
             f_grad = _adjoint_of_type2(type1(x, grad, *points, ctx.kind.flipped()), ctx.kind)
         return _no_gradients(x_grad, f_grad)
@@ -363,7 +374,7 @@ class Slopes(_Transform):
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
             stack = torch.stack([f, *[r * f for r in rates]], 1).flatten(1, 2)
-            x_grad = _point_gradient(grad.flatten(1, 2), slopes(x, stack, *points, kind)[1])
+            x_grad = point_gradient(x, stack, grad.flatten(1, 2), *points, kind)[1]
         if ctx.needs_input_grad[1]:
             back = type1(x, grad.flatten(1, 2), *points, kind.flipped()).unflatten(1, (dim + 1, -1))
             back = back[:, 0] + sum(r.conj() * back[:, a + 1] for a, r in enumerate(rates))
@@ -488,3 +499,11 @@ def type2(x, f, *rest):
 def slopes(x, f, *rest):
     """As type2, and its slopes in the points (S, C, M, d)."""
     return _apply(Slopes, ForwardSlopes, _slopes, x, f, *rest)
+
+
+def point_gradient(x, f, strengths, *rest):
+    """Type 2 of f, and Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, M, d)."""
+    if torch.compiler.is_compiling() or torch.is_grad_enabled() or transforms_active():
+        values, s = slopes(x, f, *rest)
+        return values, _point_gradient(strengths, s)
+    return _gradient(Points(*rest[:6]), f, strengths, rest[6])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import fastspec as fs
+from fastspec import _C
 
 OPS = ("nufft1", "nufft2", "rnufft1", "rnufft2")
 REAL_DATA = {"nufft1": (False, True), "nufft2": (False, True), "rnufft1": (True,), "rnufft2": (False,)}
@@ -208,3 +209,11 @@ def threads():
 @pytest.fixture
 def gen() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(params=_C.instruction_sets())
+def instruction_set(request):
+    before = _C.instruction_set()
+    _C.select_instruction_set(request.param)
+    yield request.param
+    _C.select_instruction_set(before)

@@ -111,6 +111,20 @@ def test_only_the_gradients_asked_for_are_made(op):
     assert torch.equal(alone, both)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("op", OPS)
+@by_id("case", [CASE["1d-odd"], CASE["2d-rows"], CASE["3d-sets"], Case("1d-dense", (20,), m=900)])
+def test_point_gradient_on_every_instruction_set(op, case, dtype, instruction_set):
+    """In one op, and by way of slopes where it is to be differentiated again."""
+    sample = make_sample(op, case, dtype, real=op == "rnufft1")
+    exact = first_derivatives(sample.function(fs.reference), sample.folded, sample.data.to(double(sample.data.dtype)))
+    eps = 1e-5 if dtype == torch.float32 else 1e-11
+    for again in (False, True):
+        x, data = sample.x.clone().requires_grad_(), sample.data.clone().requires_grad_()
+        got = torch.autograd.grad(project(sample(fs, x, data, eps=eps)), (x, data), create_graph=again)
+        assert all(relative_error(g.detach(), w) <= 10 * eps for g, w in zip(got, exact, strict=True))
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_gradient_reaches_through_a_plan_to_its_points(op):
     sample = make_sample(op, CASE["2d-periods"], real=op == "rnufft1")

@@ -335,6 +335,17 @@ def test_the_step_in_one_op_is_the_composition(shape, options, monkeypatch):
     torch.testing.assert_close(got, derivatives(), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("modes", [(41,), (16, 13), (12, 9, 10)], ids=str)
+def test_loss_on_every_instruction_set(modes, instruction_set):
+    x, pred, target = scattered(modes)
+    pred.requires_grad_()
+    got = fs.SpectralLoss(modes, x=x, weight=lopsided, eps=1e-12)(pred, target)
+    want = formula(x, pred, target, modes, lopsided)
+    assert got.item() == pytest.approx(want.item(), rel=1e-10)
+    got, want = (torch.autograd.grad(value, pred)[0] for value in (got, want))
+    assert relative_error(got, want) <= 1e-10
+
+
 def test_error_of_float32_is_within_five_eps():
     sample = make_sample("rnufft1", Case("loss", (40, 31), m=3000), torch.float32, real=True)
     loss = fs.SpectralLoss((40, 31), x=sample.x, weight=lopsided)

@@ -16,7 +16,7 @@ from conftest import (
 )
 
 import fastspec as fs
-from fastspec import _C, _ops
+from fastspec import _ops
 
 FLOAT32_EPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 FLOAT64_EPS = tuple(10.0**-n for n in range(2, 14))
@@ -154,14 +154,6 @@ def test_result_is_the_same_for_any_number_of_threads(op, case, threads):
         assert all(torch.equal(g, w) for g, w in zip(got, results[0], strict=True))
 
 
-@pytest.fixture(params=_C.instruction_sets())
-def instruction_set(request):
-    before = _C.instruction_set()
-    _C.select_instruction_set(request.param)
-    yield request.param
-    _C.select_instruction_set(before)
-
-
 @pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-4), (torch.float32, 1e-6), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("op", OPS)
 def test_every_instruction_set_of_this_processor(op, dtype, eps, instruction_set, poisoned):
@@ -251,7 +243,7 @@ def test_period_default_is_two_pi():
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
 @pytest.mark.parametrize("n", [2 * 3**3 * 5**4, 2**3 * 5**5, 97 * 89, 211, 1, 2**16])
-def test_fft_of_long_lines(n, dtype):
+def test_fft_of_long_lines(n, dtype, instruction_set):
     """Square, oblong, prime and power-of-two lengths; of the last the library's own FFT is made."""
     x = torch.randn(2, n, dtype=dtype)
     for sign, want in ((-1, torch.fft.fft(x.to(torch.complex128))), (1, torch.fft.ifft(x.to(torch.complex128)) * n)):

@@ -87,7 +87,7 @@ struct Dense {
     }
   }
 
-  // Values, and slopes where wanted, of the points of one cell from the coefficients of their polynomial.
+  // Values, and slopes where not null, of the points of one cell from the coefficients of their polynomial.
   static FASTSPEC_INLINE void evaluate(const T* coefficient, const T* t, int64_t n, T* values, T* slopes) {
     for (int64_t i = 0; i < n; i += kLanes) {
       const L offset = L::load(t + i);
@@ -103,8 +103,9 @@ struct Dense {
   }
 
   static void interpolate(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
-                          int64_t cell0, T* values, T* slopes) {
+                          int64_t cell0, T* values, T* slopes, const T* strengths, T* gradient) {
     Chunk chunk{};
+    const bool sloping = slopes || gradient;
     for (int64_t done = 0; done < count; done += kChunk) {
       const int64_t n = count - done < kChunk ? count - done : kChunk;
       for (int64_t i = 0; i < n; ++i) chunk.t[i] = offset_of<T>(position[done + i]);
@@ -118,7 +119,7 @@ struct Dense {
           FASTSPEC_UNROLL
           for (int p = 0; p < kTerms; ++p)
             reduce<T, Taps1::kLanes, 1>(row * Taps1::L::load(taps.table[p]), coefficient + p);
-          if (slopes)
+          if (sloping)
             evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, chunk.slope[q] + first);
           else
             evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, nullptr);
@@ -128,6 +129,10 @@ struct Dense {
         for (int64_t i = 0; i < n; ++i) values[order[done + i] * int64_t(Parts) + q] = chunk.data[q][i];
       for (int q = 0; q < Parts && slopes; ++q)
         for (int64_t i = 0; i < n; ++i) slopes[order[done + i] * int64_t(Parts) + q] = chunk.slope[q][i];
+      for (int64_t i = 0; i < n && gradient; ++i) {
+        const int64_t place = order[done + i];
+        for (int q = 0; q < Parts; ++q) gradient[place] += strengths[place * Parts + q] * chunk.slope[q][i];
+      }
     }
   }
 };

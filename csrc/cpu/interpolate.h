@@ -14,6 +14,10 @@ struct InterpolateArgs {
   T* values;             // (sets, channels, count)
   T* slopes;             // (sets, channels, count, dim), per cell of the grid; null where not wanted
   int64_t channels;
+  // Or what the slopes are for, if not null: strengths as values, and the sum over channels of Re(conj(strength)
+  // slope), (sets, count, dim), which is added to.
+  const T* strengths;
+  T* gradient;
 };
 
 namespace FASTSPEC_LEVEL {
@@ -114,34 +118,58 @@ struct Interpolate {
     store_slope(sum * dw, slopes, D - 1);
   }
 
-  // `slopes` of the first channel; null where not wanted.
-  static void points(const InterpolateArgs<T>& a, const Ws& windows, const Channels& ch, T* slopes, int64_t set,
-                     int64_t first, int64_t last, const int64_t* cell) {
+  // Where the slopes of a tile's channels go.
+  struct Slopes {
+    T* all;  // of the first channel; null where not wanted
+    const T* strengths;
+    T* gradient;
+    bool wanted() const { return all || gradient; }
+  };
+
+  static FASTSPEC_INLINE void add_gradient(const T* strength, const T* slopes, T* gradient) {
+    for (int d = 0; d < D; ++d)
+      for (int q = 0; q < Parts; ++q) gradient[d] += strength[q] * slopes[d * Parts + q];
+  }
+
+  static FASTSPEC_INLINE void point_with_slopes(const Ws& windows, const P* p, const int64_t* cell, const Channels& ch,
+                                                const Slopes& slopes, int64_t place) {
+    for (int64_t c = 0; c < ch.count; ++c) {
+      const T* at = corner(p, cell, ch.buffer + c * ch.size);
+      if (slopes.all) {
+        value_and_slopes(windows, p, at, ch.value(c, place), slopes.all + (c * ch.distance + place * Parts) * D);
+      } else {
+        T here[D * Parts];
+        value_and_slopes(windows, p, at, ch.value(c, place), here);
+        add_gradient(slopes.strengths + c * ch.distance + place * Parts, here, slopes.gradient + place * D);
+      }
+    }
+  }
+
+  static void points(const InterpolateArgs<T>& a, const Ws& windows, const Channels& ch, const Slopes& slopes,
+                     int64_t set, int64_t first, int64_t last, const int64_t* cell) {
     const P* position = a.points.position + set * a.points.count * D;
     const int32_t* order = a.points.order + set * a.points.count;
     int64_t j = first;
     if constexpr (D == 1) {
       if (sorted_by_cell(a.grid, a.points.count)) {
         for (int64_t c = 0; c < ch.count; ++c)
-          Dense<T, W, Parts>::interpolate(windows.column, position + first, order + first, last - first,
-                                          ch.buffer + c * ch.size, cell[0], ch.value(c, 0),
-                                          slopes ? slopes + c * ch.distance * D : nullptr);
+          Dense<T, W, Parts>::interpolate(
+              windows.column, position + first, order + first, last - first, ch.buffer + c * ch.size, cell[0],
+              ch.value(c, 0), slopes.all ? slopes.all + c * ch.distance * D : nullptr,
+              slopes.gradient ? slopes.strengths + c * ch.distance : nullptr, slopes.gradient);
         return;
       }
     }
     if constexpr (D == 1 && Parts == 1)
-      for (; j + 1 < last && !slopes; j += 2) two_values(windows, position + j, order + j, cell, ch);
+      for (; j + 1 < last && !slopes.wanted(); j += 2) two_values(windows, position + j, order + j, cell, ch);
     for (; j < last; ++j) {
       const P* p = position + j * D;
-      const int64_t place = order[j];
-      if (slopes)
-        for (int64_t c = 0; c < ch.count; ++c)
-          value_and_slopes(windows, p, corner(p, cell, ch.buffer + c * ch.size), ch.value(c, place),
-                           slopes + (c * ch.distance + place * Parts) * D);
+      if (slopes.wanted())
+        point_with_slopes(windows, p, cell, ch, slopes, order[j]);
       else if (ch.count == 1)
-        value(windows, p, cell, ch, 1, place);
+        value(windows, p, cell, ch, 1, order[j]);
       else
-        value(windows, p, cell, ch, ch.count, place);
+        value(windows, p, cell, ch, ch.count, order[j]);
     }
   }
 
@@ -150,7 +178,9 @@ struct Interpolate {
     const Grid& g = a.grid;
     const int64_t transform = set * a.channels + channel, distance = a.points.count * Parts;
     const T* grid = a.in + transform * g.total() * Parts;
-    T* slopes = a.slopes ? a.slopes + transform * distance * D : nullptr;
+    const Slopes slopes{a.slopes ? a.slopes + transform * distance * D : nullptr,
+                        a.gradient ? a.strengths + transform * distance : nullptr,
+                        a.gradient ? a.gradient + set * a.points.count * D : nullptr};
     for_each_box<T, D, W, Parts>(g, a.points, set, tile,
                                  [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
       const int64_t size = Tl::numbers(b);
@@ -165,10 +195,17 @@ struct Interpolate {
     const Ws windows(a.polynomials);
     const int64_t tiles = a.grid.tile_count(), groups = (a.channels + Tl::kTogether - 1) / Tl::kTogether;
     const double cost = a.points.sets * a.channels * a.points.count * work_per_point<D, W>();
-    parallel(a.points.sets * groups * tiles, cost, [&](int64_t task) {
-      const int64_t channel = task / tiles % groups * Tl::kTogether, left = a.channels - channel;
-      tile(a, windows, task / tiles / groups, channel, left < Tl::kTogether ? left : Tl::kTogether, task % tiles);
-    });
+    auto group = [&](int64_t set, int64_t group, int64_t index) {
+      const int64_t channel = group * Tl::kTogether, left = a.channels - channel;
+      tile(a, windows, set, channel, left < Tl::kTogether ? left : Tl::kTogether, index);
+    };
+    if (a.gradient)  // to which all channels of a point are added, so by one thread
+      parallel(a.points.sets * tiles, cost, [&](int64_t task) {
+        for (int64_t g = 0; g < groups; ++g) group(task / tiles, g, task % tiles);
+      });
+    else
+      parallel(a.points.sets * groups * tiles, cost,
+               [&](int64_t task) { group(task / tiles / groups, task / tiles % groups, task % tiles); });
   }
 };
 
