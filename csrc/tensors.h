@@ -23,13 +23,14 @@ T* out(Tensor& t) {
   return static_cast<T*>(t.mutable_data_ptr());
 }
 
-// A fresh large tensor is mostly page faults: with huge pages there are 512 times fewer.
+// A fresh large tensor is mostly page faults: with huge pages there are 512 times fewer. A smaller one is mostly memory
+// that was used before.
 inline void ask_for_huge_pages(void* data, size_t bytes) {
 #ifdef __linux__
   constexpr size_t huge = size_t(1) << 21;
   const size_t first = (reinterpret_cast<size_t>(data) + huge - 1) / huge * huge;
   const size_t last = (reinterpret_cast<size_t>(data) + bytes) / huge * huge;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  if (first + 4 * huge <= last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 #endif
 }
 
