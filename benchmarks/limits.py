@@ -104,8 +104,18 @@ interpolate = spread
 
 
 def fft(g: Gridding) -> Stage:
-    numbers = g.channels * g.parts * g.grid
-    return Stage(2 * numbers * g.itemsize, 2.5 * numbers * math.log2(g.grid))
+    """The grid in and the wanted modes out, or the reverse: each axis is cropped as soon as it is transformed."""
+    data = g.channels * g.itemsize * (g.parts * g.grid + 2 * g.kept)
+    return Stage(data, g.channels * sum(axis_flops(g, axis) for axis in range(g.dim)))
+
+
+def axis_flops(g: Gridding, axis: int) -> float:
+    """Of the lines along an axis that are left when the later axes are cropped; half of it for real numbers."""
+    if axis == g.dim - 1:
+        return 2.5 * g.parts * g.grid * math.log2(g.cells[-1])
+    last = g.modes[-1] if g.complex else g.modes[-1] // 2 + 1
+    numbers = math.prod(g.cells[: axis + 1]) * math.prod(g.modes[axis + 1 : -1]) * last
+    return 5 * numbers * math.log2(g.cells[axis])
 
 
 def deconvolve(g: Gridding) -> Stage:
@@ -119,9 +129,8 @@ def residual(g: Gridding) -> Stage:
 
 
 def weigh(g: Gridding) -> Stage:
-    """The modes in, the whole spectrum out, for the inverse FFT reads all of it."""
-    numbers = g.channels * (2 * g.kept + g.parts * g.grid) + g.kept
-    return Stage(numbers * g.itemsize, 7 * g.channels * g.kept)
+    """The modes in and out, and their weights."""
+    return Stage((4 * g.channels + 1) * g.kept * g.itemsize, 7 * g.channels * g.kept)
 
 
 def nufft1(g: Gridding) -> list[Stage]:
