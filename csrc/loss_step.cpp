@@ -1,11 +1,14 @@
 // The whole step of the loss on real residuals as one op: what loss.py composes of the raw ops, for the plain case in
 // eager mode, where a composition in Python costs more than the work on few points.
 #include <algorithm>
+#include <cmath>
+#include <deque>
 #include <numeric>
 
 #include "fft.h"
 #include "pruned_fft.h"
 #define FASTSPEC_LEVEL declarations
+#include "cpu/direct.h"
 #include "cpu/kernels.h"
 #include "cpu/residual.h"
 
@@ -76,6 +79,71 @@ Tensor loss_of(const std::vector<double>& sums, const Tensor& pred, bool reduce)
   return loss;
 }
 
+void check_weight(const Tensor& weight, const Grid& g, int64_t transforms, ScalarType dtype) {
+  check_tensor(weight, "weight", g.dim + 1);
+  check_dtype(weight, "weight", dtype);
+  STD_TORCH_CHECK(weight.size(0) == 1 || weight.size(0) == transforms, "weight: one, or one per transform");
+  STD_TORCH_CHECK(weight.size(1) <= g.cells[g.dim - 1] / 2 + 1, "weight: at most the spectrum's rows");
+  for (int a = 2; a <= g.dim; ++a)
+    STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= g.cells[g.dim - a],
+                    "weight: its other axes must be odd and at most the grid's");
+}
+
+// Cosines and sines of a small grid, as cpu/direct.h takes them.
+template <class T>
+struct DirectTables {
+  int64_t cells, modes, padded;
+  std::vector<T> cosine, sine;
+
+  DirectTables(int64_t cells, int64_t modes) : cells(cells), modes(modes) {
+    const int64_t lanes = 64 / int64_t(sizeof(T));
+    padded = (modes + lanes - 1) / lanes * lanes;
+    cosine.resize(size_t((cells / 2 + 1) * padded));
+    sine.resize(cosine.size());
+    for (int64_t j = 0; j <= cells / 2; ++j)
+      for (int64_t k = 0; k < modes; ++k) {
+        const double angle = 2 * M_PI * double(j * k % cells) / double(cells);
+        cosine[size_t(j * padded + k)] = T(std::cos(angle));
+        sine[size_t(j * padded + k)] = T(std::sin(angle));
+      }
+  }
+
+  static bool worth(int64_t cells, int64_t modes) {
+    constexpr int64_t bytes_that_stay_in_cache = 1 << 18;
+    return cells % 2 == 0 && cells <= kMostDirectCells && 2 * modes <= cells &&
+           cells * modes * int64_t(sizeof(T)) <= bytes_that_stay_in_cache;
+  }
+
+  // Made once for the sizes that a thread uses.
+  static const DirectTables& of(int64_t cells, int64_t modes) {
+    constexpr size_t most = 8;
+    thread_local std::deque<DirectTables> made;
+    for (const DirectTables& t : made)
+      if (t.cells == cells && t.modes == modes) return t;
+    if (made.size() == most) made.pop_front();
+    return made.emplace_back(cells, modes);
+  }
+};
+
+// The FFTs of the step and what is between them, the grid made the gradient's in its place where it can be.
+void weigh_line(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& weight, double scale, double* sums,
+                bool wanted) {
+  const int64_t cells = g.cells[0];
+  bool done = false;
+  by_precision(grid, [&](auto zero) {
+    using T = decltype(zero);
+    if (!DirectTables<T>::worth(cells, weight.size(1))) return;
+    const DirectTables<T>& t = DirectTables<T>::of(cells, weight.size(1));
+    kernels<T>().direct({cells, t.modes, t.padded, t.cosine.data(), t.sine.data(), transforms, out<T>(grid),
+                         in<T>(weight), weight.size(0), scale, sums});
+    done = true;
+  });
+  if (done) return;
+  Tensor spectrum = real_fft(grid);
+  weigh_in_place(spectrum, weight, scale, sums);
+  if (wanted) grid = inverse_real_fft(spectrum, cells);
+}
+
 }  // namespace
 
 std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
@@ -97,18 +165,14 @@ std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, s
   }
   const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(pred));
   const int64_t transforms = s.groups * s.channels;
+  check_weight(weight, p.grid, transforms, pred.scalar_type());
   std::vector<int64_t> size{transforms};
   size.insert(size.end(), cells.begin(), cells.end());
   Tensor grid = empty(pred, size, pred.scalar_type());
   spread_to(p, strengths_of(pred, target, quadrature, s), transforms / position.size(0), grid);
   std::vector<double> sums(size_t(transforms), 0.0);
-  if (p.grid.dim > 1) {
-    weigh_grid(p.grid, grid, transforms, weight, scale, sums.data(), slope);
-  } else {
-    Tensor spectrum = real_fft(grid);
-    weigh_in_place(spectrum, weight, scale, sums.data());
-    if (slope) grid = inverse_real_fft(spectrum, cells[0]);
-  }
+  auto* pass = p.grid.dim > 1 ? weigh_grid : weigh_line;
+  pass(p.grid, grid, transforms, weight, scale, sums.data(), slope);
   Tensor loss = loss_of(sums, pred, reduce);
   return {loss, slope ? gradient_of(p, grid, pred, quadrature, s) : empty(pred, {0}, pred.scalar_type())};
 }

@@ -14,6 +14,7 @@ template <class T> struct ResidualArgs;
 template <class T> struct TransposeArgs;
 template <class T> struct TurnArgs;
 template <class T> struct TwiddleArgs;
+template <class T> struct DirectArgs;
 
 template <class T>
 struct Kernels {
@@ -27,6 +28,7 @@ struct Kernels {
   void (*transpose)(const TransposeArgs<T>&);
   void (*turn)(const TurnArgs<T>&);
   void (*twiddle)(const TwiddleArgs<T>&);
+  void (*direct)(const DirectArgs<T>&);
 };
 
 struct Level {
