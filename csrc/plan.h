@@ -46,9 +46,12 @@ inline double expected_error(int width, double sigma, int dim, bool single) {
   return std::sqrt(double(dim)) * (0.85 + 0.15 * dim) * aliasing + rounding;
 }
 
-// Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform.
+// Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform. Long
+// ones without a large power of two: see long_fft.cpp.
 inline int64_t next_smooth(int64_t n) {
+  constexpr int64_t is_long = int64_t(1) << 18, largest_power = 1 << 12;
   for (n += n % 2;; n += 2) {
+    if (n >= is_long && (n & -n) > largest_power) continue;
     int64_t rest = n;
     for (int64_t prime : {2, 3, 5})
       while (rest % prime == 0) rest /= prime;
