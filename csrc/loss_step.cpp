@@ -47,11 +47,11 @@ Tensor gradient_of(const SortedPoints& p, const Tensor& grid, const Tensor& pred
   const int64_t transforms = s.groups / p.position.size(0) * s.channels;
   Tensor gradient = empty(pred, shape(pred, 0, int(pred.dim()), nullptr, 0), pred.scalar_type());
   if (s.channels == 1 && !quadrature) {
-    interpolate_to(p, grid, transforms, gradient);
+    interpolate_to(p, grid, transforms, &gradient);
     return gradient;
   }
   Tensor values = empty(pred, {s.groups, s.channels, s.points}, pred.scalar_type());
-  interpolate_to(p, grid, transforms, values);
+  interpolate_to(p, grid, transforms, &values);
   by_precision(pred, [&](auto zero) {
     using T = decltype(zero);
     kernels<T>().transpose(

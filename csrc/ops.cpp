@@ -83,7 +83,7 @@ void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels,
   });
 }
 
-void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values, Tensor* slopes,
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor* values, Tensor* slopes,
                     const Tensor* strengths, Tensor* gradient) {
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
@@ -92,7 +92,7 @@ void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels,
     a.points = points_of<T>(p);
     a.polynomials = in<T>(p.polynomials);
     a.in = in<T>(grid);
-    a.values = out<T>(values);
+    a.values = values ? out<T>(*values) : nullptr;
     a.slopes = slopes ? out<T>(*slopes) : nullptr;
     a.channels = channels;
     a.strengths = strengths ? in<T>(*strengths) : nullptr;
@@ -154,49 +154,53 @@ static Tensor spread(const Tensor& position, const Tensor& order, const Tensor& 
   return grid;
 }
 
-static Tensor interpolate_with(const Tensor& position, const Tensor& order, const Tensor& starts,
-                               const Tensor& polynomials, const Tensor& grid, const std::vector<int64_t>& tile,
-                               Tensor* slopes, const Tensor* strengths = nullptr, Tensor* gradient = nullptr) {
+static SortedPoints points_on(const Tensor& grid, const Tensor& position, const Tensor& order, const Tensor& starts,
+                              const Tensor& polynomials, const std::vector<int64_t>& tile) {
   STD_TORCH_CHECK(grid.dim() >= 3, "grid: rank ", grid.dim(), ", must be 3 to 5");
   check_tensor(grid, "grid", grid.dim());
   check_floating(grid, "grid");
   const std::vector<int64_t> cells = shape(grid, 2, int(grid.dim()), nullptr, 0);
-  const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(grid));
   check_size(grid, "grid", 0, position.size(0));
-  const int64_t count = position.size(1);
-  Tensor values = empty(grid, {grid.size(0), grid.size(1), count}, grid.scalar_type());
-  if (slopes) *slopes = empty(grid, {grid.size(0), grid.size(1), count, p.grid.dim}, grid.scalar_type());
-  if (gradient) {
-    check_tensor(*strengths, "strengths", 3);
-    check_dtype(*strengths, "strengths", grid.scalar_type());
-    for (int axis = 0; axis < 3; ++axis) check_size(*strengths, "strengths", axis, values.size(axis));
-    *gradient =
-        empty(grid, {grid.size(0), count, p.grid.dim}, is_single(grid) ? ScalarType::Float : ScalarType::Double);
-    torch::stable::zero_(*gradient);
-  }
-  interpolate_to(p, grid, grid.size(1), values, slopes, strengths, gradient);
-  return values;
+  return sorted_points(position, order, starts, polynomials, cells, tile, is_single(grid));
+}
+
+static Tensor values_of(const Tensor& grid, const Tensor& position) {
+  return empty(grid, {grid.size(0), grid.size(1), position.size(1)}, grid.scalar_type());
 }
 
 static Tensor interpolate(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
                           const Tensor& grid, std::vector<int64_t> tile) {
-  return interpolate_with(position, order, starts, polynomials, grid, tile, nullptr);
+  const SortedPoints p = points_on(grid, position, order, starts, polynomials, tile);
+  Tensor values = values_of(grid, position);
+  interpolate_to(p, grid, grid.size(1), &values);
+  return values;
 }
 
 static std::tuple<Tensor, Tensor> interpolate_slopes(const Tensor& position, const Tensor& order, const Tensor& starts,
                                                      const Tensor& polynomials, const Tensor& grid,
                                                      std::vector<int64_t> tile) {
-  Tensor slopes;
-  Tensor values = interpolate_with(position, order, starts, polynomials, grid, tile, &slopes);
+  const SortedPoints p = points_on(grid, position, order, starts, polynomials, tile);
+  Tensor values = values_of(grid, position);
+  Tensor slopes = empty(grid, {grid.size(0), grid.size(1), position.size(1), p.grid.dim}, grid.scalar_type());
+  interpolate_to(p, grid, grid.size(1), &values, &slopes);
   return {values, slopes};
 }
 
 static std::tuple<Tensor, Tensor> interpolate_gradient(const Tensor& position, const Tensor& order,
                                                        const Tensor& starts, const Tensor& polynomials,
                                                        const Tensor& grid, const Tensor& strengths,
-                                                       std::vector<int64_t> tile) {
-  Tensor gradient;
-  Tensor values = interpolate_with(position, order, starts, polynomials, grid, tile, nullptr, &strengths, &gradient);
+                                                       std::vector<int64_t> tile, bool wanted) {
+  const SortedPoints p = points_on(grid, position, order, starts, polynomials, tile);
+  const int64_t sets = grid.size(0), channels = grid.size(1), count = position.size(1);
+  check_tensor(strengths, "strengths", 3);
+  check_dtype(strengths, "strengths", grid.scalar_type());
+  check_size(strengths, "strengths", 0, sets);
+  check_size(strengths, "strengths", 1, channels);
+  check_size(strengths, "strengths", 2, count);
+  Tensor values = wanted ? values_of(grid, position) : empty(grid, {0}, grid.scalar_type());
+  Tensor gradient = empty(grid, {sets, count, p.grid.dim}, is_single(grid) ? ScalarType::Float : ScalarType::Double);
+  if (channels == 0) torch::stable::zero_(gradient);
+  interpolate_to(p, grid, channels, wanted ? &values : nullptr, nullptr, &strengths, &gradient);
   return {values, gradient};
 }
 
@@ -331,12 +335,11 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "-> (Tensor, Tensor)");
   m.def(
       "interpolate_gradient(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, "
-      "Tensor strengths, int[] tile) -> (Tensor, Tensor)");
+      "Tensor strengths, int[] tile, bool values) -> (Tensor, Tensor)");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
   m.def("grid_to_modes(Tensor grid, Tensor factors, int[] modes, int[] negative, bool centered, int sign) -> Tensor");
   m.def("modes_to_grid(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered, int sign) -> Tensor");
-  m.def("long_fft(Tensor x, int sign) -> Tensor");
   m.def("weigh(Tensor(a!) spectrum, Tensor weight, float scale) -> Tensor");
   m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
   m.def(
@@ -355,7 +358,6 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("pad", TORCH_BOX(&fastspec::pad));
   m.impl("grid_to_modes", TORCH_BOX(&fastspec::grid_to_modes));
   m.impl("modes_to_grid", TORCH_BOX(&fastspec::modes_to_grid));
-  m.impl("long_fft", TORCH_BOX(&fastspec::long_fft));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
   m.impl("loss_step", TORCH_BOX(&fastspec::loss_step));

@@ -23,7 +23,7 @@ SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Te
 
 // Contiguous tensors, strengths and values (sets, channels, count), grid (sets, channels, *cells), of any rank.
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid);
-void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor& values,
+void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels, Tensor* values,
                     Tensor* slopes = nullptr, const Tensor* strengths = nullptr, Tensor* gradient = nullptr);
 
 // What is said of them in fastspec/_ops.py.
@@ -31,7 +31,6 @@ Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, std::vector<int6
                      std::vector<int64_t> negative, bool centered, int64_t sign);
 Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cells,
                      std::vector<int64_t> negative, bool centered, int64_t sign);
-Tensor long_fft(const Tensor& x, int64_t sign);
 
 void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums);
 

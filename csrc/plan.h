@@ -18,6 +18,7 @@ struct PlanRequest {
   double eps;
   bool single;   // float32 or complex64 data
   bool complex;  // complex strengths, or real ones
+  bool slopes;   // whether slopes in the points must meet eps too
 };
 
 struct PlanChoice {
@@ -32,8 +33,9 @@ struct PlanChoice {
 // Expected error of a transform in d dimensions, fitted to measured ones. Aliasing: its exponent is that of the prolate
 // function's energy outside its band. Rounding: the deconvolution divides the modes at the edge of the band, and with
 // them the rounding noise of the grid, by the small transform of a wide window, once in each dimension.
-inline double expected_error(int width, double sigma, int dim, bool single) {
-  const double aliasing = (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
+// Slopes, from the window's derivative, alias ten times as much as values.
+inline double expected_error(int width, double sigma, int dim, bool single, bool slopes) {
+  const double aliasing = (slopes ? 10 : 1) * (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
   const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
   double amplification = 0;
   constexpr int samples = 16;
@@ -47,7 +49,7 @@ inline double expected_error(int width, double sigma, int dim, bool single) {
 }
 
 // Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform. Long
-// ones without a large power of two: see long_fft.cpp.
+// ones without a large power of two: see long_line.cpp.
 inline int64_t next_smooth(int64_t n) {
   constexpr int64_t is_long = int64_t(1) << 18, largest_power = 1 << 12;
   for (n += n % 2;; n += 2) {
@@ -115,7 +117,7 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
   }
   p.sigma = std::min(p.sigma, 2.5);  // on the smallest grids, a window for more would only be wider
   p.tile = tile_extents(p.cells, width);
-  p.error = expected_error(width, p.sigma, int(r.modes.size()), r.single);
+  p.error = expected_error(width, p.sigma, int(r.modes.size()), r.single, r.slopes);
   p.nanoseconds = estimated_cost(r, p);
   return p;
 }
@@ -124,7 +126,7 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
 inline PlanChoice choose_plan(const PlanRequest& r) {
   PlanChoice best;
   best.error = best.nanoseconds = HUGE_VAL;
-  for (double sigma : {1.25, 1.3, 1.35, 1.4, 1.45, 1.5, 1.55, 1.6, 1.65, 1.7, 1.8, 1.9, 2.0}) {
+  for (double sigma : {1.2, 1.25, 1.3, 1.35, 1.4, 1.45, 1.5, 1.55, 1.6, 1.65, 1.7, 1.8, 1.9, 2.0, 2.2}) {
     for (int width : widths(r.single)) {
       const PlanChoice p = candidate(r, sigma, width);
       const bool meets = p.error <= r.eps, best_meets = best.error <= r.eps;

@@ -273,8 +273,8 @@ Transform<T> make_transform(const Tensor& like, int64_t transforms, const std::v
 void check_transform(const Tensor& data, const Tensor& factors, const std::vector<int64_t>& cells,
                      const std::vector<int64_t>& modes, const std::vector<int64_t>& negative) {
   const size_t dim = cells.size();
-  STD_TORCH_CHECK((dim == 2 || dim == 3) && modes.size() == dim && negative.size() == dim,
-                  "cells, modes and negative: one number per axis, 2 or 3");
+  STD_TORCH_CHECK(dim >= 1 && dim <= 3 && modes.size() == dim && negative.size() == dim,
+                  "cells, modes and negative: one number per axis, 1 to 3");
   check_tensor(data, "data", int64_t(dim) + 1);
   STD_TORCH_CHECK(is_complex(data), "data: must be complex");
   for (size_t a = 0; a < dim; ++a)
@@ -308,6 +308,10 @@ Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, std::vector<int6
   const std::vector<int64_t> cells = shape(grid, 1, int(grid.dim()), nullptr, 0);
   check_transform(grid, factors, cells, modes, negative);
   Tensor result = empty(grid, shape(grid, 0, 1, modes.data(), int(modes.size())), grid.scalar_type());
+  if (cells.size() == 1) {
+    line_to_modes(grid, {cells[0], modes[0], negative[0], centered}, factors, sign < 0 ? -1 : 1, result);
+    return result;
+  }
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
     make_transform<T>(grid, grid.size(0), cells, modes, negative, centered, factors, sign)
@@ -321,6 +325,10 @@ Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, std::vector<int
   const std::vector<int64_t> counts = shape(modes, 1, int(modes.dim()), nullptr, 0);
   check_transform(modes, factors, cells, counts, negative);
   Tensor grid = empty(modes, shape(modes, 0, 1, cells.data(), int(cells.size())), modes.scalar_type());
+  if (cells.size() == 1) {
+    modes_to_line(modes, {cells[0], counts[0], negative[0], centered}, factors, sign < 0 ? -1 : 1, grid);
+    return grid;
+  }
   by_precision(modes, [&](auto zero) {
     using T = decltype(zero);
     make_transform<T>(modes, modes.size(0), cells, counts, negative, centered, factors, sign)

@@ -35,4 +35,9 @@ struct Kept {
 void weigh_grid(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& weight, double scale, double* sums,
                 bool wanted);
 
+// The FFT of complex lines (transforms, cells) and the modes (transforms, kept.count), each times its factor: see
+// long_line.cpp.
+void line_to_modes(const Tensor& grid, const Kept& kept, const Tensor& factors, int sign, Tensor& modes);
+void modes_to_line(const Tensor& modes, const Kept& kept, const Tensor& factors, int sign, Tensor& grid);
+
 }  // namespace fastspec

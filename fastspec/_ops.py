@@ -40,9 +40,12 @@ def interpolate_slopes(position, order, starts, polynomials, grid: Tensor, tile)
     return _ops.interpolate_slopes(position, order, starts, polynomials, grid, tile)
 
 
-def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, strengths: Tensor, tile):
-    """As interpolate_slopes, with (S, M, d), the sum over channels of Re(conj(strengths) slopes), for the slopes."""
-    return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile)
+def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, strengths: Tensor, tile, values: bool):
+    """As interpolate_slopes, with (S, M, d), the sum over channels of Re(conj(strengths) slopes), for the slopes.
+
+    Where the values are not wanted, an empty tensor stands for them.
+    """
+    return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile, values)
 
 
 def deconvolve(fine: Tensor, factors: Tensor, modes, negative, centered: bool) -> Tensor:
@@ -56,18 +59,13 @@ def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tens
 
 
 def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
-    """FFT and deconvolve at once in 2-D and 3-D: complex grid (R, *cells) -> modes (R, *modes), as deconvolve's."""
+    """FFT and deconvolve at once, in 2-D, 3-D and for long lines: complex grid (R, *cells) -> modes (R, *modes)."""
     return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
 
 
 def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int) -> Tensor:
     """Pad and FFT at once, the transpose of grid_to_modes: modes (R, *modes) -> complex grid (R, *cells)."""
     return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign)
-
-
-def long_fft(x: Tensor, sign: int) -> Tensor:
-    """The unnormalised FFT of long lines, complex (R, n), with the exponent's sign."""
-    return _ops.long_fft(x, sign)
 
 
 def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -137,9 +135,11 @@ def _(position, order, starts, polynomials, grid, tile):
 
 
 @register_fake("fastspec::interpolate_gradient")
-def _(position, order, starts, polynomials, grid, strengths, tile):
+def _(position, order, starts, polynomials, grid, strengths, tile, values):
     real = torch.float32 if position.dtype == torch.int32 else torch.float64
-    return grid.new_empty((*grid.shape[:2], position.shape[1])), grid.new_empty(position.shape, dtype=real)
+    return grid.new_empty((*grid.shape[:2], position.shape[1]) if values else (0,)), grid.new_empty(
+        position.shape, dtype=real
+    )
 
 
 @register_fake("fastspec::deconvolve")
@@ -160,11 +160,6 @@ def _(grid, factors, modes, negative, centered, sign):
 @register_fake("fastspec::modes_to_grid")
 def _(modes, factors, cells, negative, centered, sign):
     return modes.new_empty((modes.shape[0], *cells))
-
-
-@register_fake("fastspec::long_fft")
-def _(x, sign):
-    return torch.empty_like(x)
 
 
 @register_fake("fastspec::weigh")

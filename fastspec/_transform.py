@@ -80,20 +80,23 @@ class Tables(NamedTuple):
 
 
 @torch._dynamo.assume_constant_result
-def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, device: str):
-    """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered."""
-    layout = _layout(modes, period, centered, points, eps, single, real)
+def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, slopes: bool, device: str):
+    """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered.
+
+    ``slopes``: whether the slopes in the points must meet eps too.
+    """
+    layout = _layout(modes, period, centered, points, eps, single, real, slopes)
     return layout, _tables(layout, single, device)
 
 
-def expectation(layout: Layout, points: int, eps: float, single: bool) -> _C.PlanChoice:
+def expectation(layout: Layout, points: int, eps: float, single: bool, slopes: bool) -> _C.PlanChoice:
     """The planner's choice behind a layout for real strengths, with the error and time it expects."""
-    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False)
+    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, slopes=slopes)
 
 
 @lru_cache(maxsize=256)
-def _layout(modes, period, centered, points, eps, single, real) -> Layout:
-    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real)
+def _layout(modes, period, centered, points, eps, single, real, slopes) -> Layout:
+    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
     cells, tile = tuple(choice.cells), tuple(choice.tile)
     return Layout(modes, half_modes, period, centered, cells, tile, choice.width, choice.sigma)
@@ -151,8 +154,6 @@ LONG_LINE = 2**18  # from here on torch's FFT takes longer than ours, which is m
 
 
 def _fft(x: Tensor, dims, sign: int) -> Tensor:
-    if len(dims) == 1 and x.shape[dims[0]] >= LONG_LINE and dims[0] == x.ndim - 1 and x.device.type == "cpu":
-        return _ops.long_fft(x.flatten(0, -2).contiguous(), sign).view(x.shape)
     return torch.fft.fftn(x, dim=dims) if sign < 0 else torch.fft.ifftn(x, dim=dims, norm="forward")
 
 
@@ -192,7 +193,7 @@ def _type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
 
 def in_blocks(layout: Layout, data: Tensor) -> bool:
     """Whether the FFT and what comes before or after it are one op."""
-    return layout.dim > 1 and data.device.type == "cpu"
+    return (layout.dim > 1 or layout.cells[0] >= LONG_LINE) and data.device.type == "cpu"
 
 
 def _fine_grid(points: Points, f: Tensor, kind: Kind) -> Tensor:
@@ -220,10 +221,10 @@ def _slopes(points: Points, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     return values, slopes * _cells_per_unit(kind.layout, values)
 
 
-def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
-    """As _slopes, with the point gradient of these strengths for the slopes."""
+def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind, wanted: bool) -> tuple[Tensor, Tensor]:
+    """As _slopes, with the point gradient of these strengths for the slopes; the values only where wanted."""
     grid = _fine_grid(points, f.contiguous(), kind).contiguous()
-    values, gradient = _ops.interpolate_gradient(*points[:4], grid, strengths.contiguous(), kind.layout.tile)
+    values, gradient = _ops.interpolate_gradient(*points[:4], grid, strengths.contiguous(), kind.layout.tile, wanted)
     return values, gradient * _cells_per_unit(kind.layout, gradient)
 
 
@@ -329,8 +330,8 @@ class Type1(_Transform):
         kind, grad = ctx.kind.flipped(), _adjoint_modes(grad, ctx.kind)
         if not ctx.needs_input_grad[0]:
             return _no_gradients(None, type2(x, grad, *points, kind))
-        c_grad, x_grad = point_gradient(x, grad, c, *points, kind)
-        return _no_gradients(x_grad, c_grad)
+        c_grad, x_grad = point_gradient(x, grad, c, *points, kind, values=ctx.needs_input_grad[1])
+        return _no_gradients(x_grad, c_grad if ctx.needs_input_grad[1] else None)
 
     @staticmethod
     def vmap(info, in_dims, *args):
@@ -347,7 +348,7 @@ class Type2(_Transform):
         x, f, *points = ctx.saved_tensors
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
-            x_grad = point_gradient(x, f, grad, *points, ctx.kind)[1]
+            x_grad = point_gradient(x, f, grad, *points, ctx.kind, values=False)[1]
         if ctx.needs_input_grad[1]:
             f_grad = _adjoint_of_type2(type1(x, grad, *points, ctx.kind.flipped()), ctx.kind)
         return _no_gradients(x_grad, f_grad)
@@ -374,7 +375,7 @@ class Slopes(_Transform):
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
             stack = torch.stack([f, *[r * f for r in rates]], 1).flatten(1, 2)
-            x_grad = point_gradient(x, stack, grad.flatten(1, 2), *points, kind)[1]
+            x_grad = point_gradient(x, stack, grad.flatten(1, 2), *points, kind, values=False)[1]
         if ctx.needs_input_grad[1]:
             back = type1(x, grad.flatten(1, 2), *points, kind.flipped()).unflatten(1, (dim + 1, -1))
             back = back[:, 0] + sum(r.conj() * back[:, a + 1] for a, r in enumerate(rates))
@@ -501,9 +502,9 @@ def slopes(x, f, *rest):
     return _apply(Slopes, ForwardSlopes, _slopes, x, f, *rest)
 
 
-def point_gradient(x, f, strengths, *rest):
-    """Type 2 of f, and Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, M, d)."""
+def point_gradient(x, f, strengths, *rest, values: bool):
+    """Type 2 of f where wanted, and Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, M, d)."""
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or transforms_active():
-        values, s = slopes(x, f, *rest)
-        return values, _point_gradient(strengths, s)
-    return _gradient(Points(*rest[:6]), f, strengths, rest[6])
+        value, s = slopes(x, f, *rest)
+        return value, _point_gradient(strengths, s)
+    return _gradient(Points(*rest[:6]), f, strengths, rest[6], values)

@@ -221,7 +221,7 @@ class Plan(nn.Module):
 
     def explain(self) -> str:
         """What the planner chose for these points, modes and accuracy, and what it expects of it."""
-        return explain(self.planned, _eps(self.x, self.eps, self.polynomials.dtype))
+        return explain(self.planned, _check.eps(self.eps, self.polynomials.dtype))
 
     def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
         """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
@@ -264,7 +264,7 @@ class Plan(nn.Module):
 def explain(planned: "Planned", eps: float) -> str:
     """The text of Plan.explain."""
     layout, count, dtype = planned.layout, planned.x.shape[1], planned.points.polynomials.dtype
-    expected = expectation(layout, count, eps, dtype == torch.float32)
+    expected = expectation(layout, count, eps, dtype == torch.float32, planned.x.requires_grad)
     return "\n".join(
         [
             f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
@@ -314,20 +314,14 @@ def _as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
     return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)
 
 
-def _eps(x: Tensor, eps: float | None, dtype: torch.dtype) -> float:
-    """What the planner is asked for: slopes, from the window's derivative, alias ten times as much as values."""
-    eps = _check.eps(eps, dtype)
-    return eps / 10 if x.requires_grad else eps
-
-
 def _plan(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool) -> Planned:
     dim = _dim(x)
     modes, period = _check.modes(modes, dim), _check.period(period, dim)
-    centered, eps = _check.order(order), _eps(x, eps, dtype)
+    centered, eps = _check.order(order), _check.eps(eps, dtype)
     single = dtype == torch.float32
     # while compiling the number of points may be symbolic; it only steers the choice of grid
     count = math.prod(modes) if torch.compiler.is_compiling() else x.shape[0 if x.ndim == 1 else -2]
-    layout, tables = choose(modes, period, centered, count, eps, single, real, str(x.device))
+    layout, tables = choose(modes, period, centered, count, eps, single, real, x.requires_grad, str(x.device))
     # coordinates keep the precision they came in: they are folded and scaled in float64
     sets = _as_sets(x, torch.promote_types(x.dtype, torch.float32))
     points = Points(*sort(sets, layout, single), *tables)

@@ -133,8 +133,6 @@ def calls_of_public_functions(dtype):
     weigh = torch.ops.fastspec.weigh.default
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
-    long = torch.randn(2, 600, dtype=torch.promote_types(dtype, torch.complex64))
-    recorder.keep(torch.ops.fastspec.long_fft.default, (long, -1))  # in public functions from 2^18 cells on
     return recorder.calls.values()
 
 

@@ -1,5 +1,7 @@
 """The transforms against direct sums in float64, and the laws they must obey whatever the sums are."""
 
+import itertools
+
 import pytest
 import torch
 from conftest import (
@@ -242,12 +244,18 @@ def test_period_default_is_two_pi():
 
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
-@pytest.mark.parametrize("n", [2 * 3**3 * 5**4, 2**3 * 5**5, 97 * 89, 211, 1, 2**16])
-def test_fft_of_long_lines(n, dtype, instruction_set):
-    """Square, oblong, prime and power-of-two lengths; of the last the library's own FFT is made."""
-    x = torch.randn(2, n, dtype=dtype)
-    for sign, want in ((-1, torch.fft.fft(x.to(torch.complex128))), (1, torch.fft.ifft(x.to(torch.complex128)) * n)):
-        assert relative_error(_ops.long_fft(x, sign), want) <= (1e-6 if dtype == torch.complex64 else 1e-14)
+@pytest.mark.parametrize("n", [2 * 3**3 * 5**4, 97 * 89, 211, 6, 2**12])
+def test_fft_and_deconvolution_of_long_lines(n, dtype, instruction_set):
+    """Square, oblong, prime and power-of-two lengths, all, most and few of their wavenumbers, in both orders."""
+    wide, eps = torch.complex128, 1e-6 if dtype == torch.complex64 else 1e-14
+    grid = torch.randn(2, n, dtype=dtype)
+    for count, centered in itertools.product((1, 3, n // 2, n // 2 + 1, n - 1, n), (True, False)):
+        factors, band = torch.rand(count, dtype=dtype.to_real()) + 0.5, ([count // 2], centered)
+        want = _ops.deconvolve(torch.fft.fft(grid.to(wide)), factors.double(), [count], *band)
+        assert relative_error(_ops.grid_to_modes(grid, factors, [count], *band, -1), want) <= eps
+        modes = torch.randn(2, count, dtype=dtype)
+        want = torch.fft.ifft(_ops.pad(modes.to(wide), factors.double(), [n], *band), norm="forward")
+        assert relative_error(_ops.modes_to_grid(modes, factors, [n], *band, 1), want) <= eps
 
 
 def test_a_transform_with_a_long_line():

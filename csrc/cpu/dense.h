@@ -2,7 +2,7 @@
 // offsets t, so the points need only meet powers of t, many points to a vector, and the taps are met once per cell:
 //
 //     spread        tap_i += sum_p a_ip (sum_j c_j t_j^p)
-//     interpolate   value_j = sum_p (sum_i a_ip cell_i) t_j^p, and its slope per cell
+//     interpolate   value_j = sum_p (sum_i a_ip cell_i) t_j^p, its slope per cell, and the point gradient
 #pragma once
 #include "tile.h"
 
@@ -65,12 +65,8 @@ struct Dense {
 
   static void spread(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* strengths,
                      int64_t cell0, T* buffer) {
-    Chunk chunk{};
-    for (int64_t done = 0; done < count; done += kChunk) {
-      const int64_t n = count - done < kChunk ? count - done : kChunk;
-      for (int64_t i = 0; i < n; ++i) chunk.t[i] = offset_of<T>(position[done + i]);
-      for (int q = 0; q < Parts; ++q)
-        for (int64_t i = 0; i < n; ++i) chunk.data[q][i] = strengths[order[done + i] * int64_t(Parts) + q];
+    for_each_chunk(position, count, [&](Chunk& chunk, int64_t done, int64_t n) {
+      gather(strengths, order + done, n, chunk);
       for_each_run(position + done, n, [&](int64_t first, int64_t last, int64_t cell) {
         for (int q = 0; q < Parts; ++q) {
           T sums[kTerms];
@@ -84,7 +80,7 @@ struct Dense {
           for (int i = 0; i < W; ++i) at[i * Parts] += values[i];
         }
       });
-    }
+    });
   }
 
   // Values, and slopes where not null, of the points of one cell from the coefficients of their polynomial.
@@ -102,24 +98,35 @@ struct Dense {
     }
   }
 
-  static void interpolate(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
-                          int64_t cell0, T* values, T* slopes, const T* strengths, T* gradient) {
+  // Coefficients of the polynomial that the window, by these rows of its table, makes of the cells from `at` on.
+  template <int Terms>
+  static FASTSPEC_INLINE void coefficients(const T (&table)[Terms][Taps1::kLanes], const T* at, T* coefficient) {
+    alignas(64) T cells[Taps1::kLanes] = {};
+    for (int i = 0; i < W; ++i) cells[i] = at[i * Parts];
+    const auto row = Taps1::L::load(cells);
+    FASTSPEC_UNROLL
+    for (int p = 0; p < Terms; ++p) reduce<T, Taps1::kLanes, 1>(row * Taps1::L::load(table[p]), coefficient + p);
+  }
+
+  // body(chunk, first of its points, count) with the points' offsets
+  template <class Body>
+  static FASTSPEC_INLINE void for_each_chunk(const P* position, int64_t count, Body&& body) {
     Chunk chunk{};
-    const bool sloping = slopes || gradient;
     for (int64_t done = 0; done < count; done += kChunk) {
       const int64_t n = count - done < kChunk ? count - done : kChunk;
       for (int64_t i = 0; i < n; ++i) chunk.t[i] = offset_of<T>(position[done + i]);
+      body(chunk, done, n);
+    }
+  }
+
+  static void interpolate(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
+                          int64_t cell0, T* values, T* slopes) {
+    for_each_chunk(position, count, [&](Chunk& chunk, int64_t done, int64_t n) {
       for_each_run(position + done, n, [&](int64_t first, int64_t last, int64_t cell) {
         for (int q = 0; q < Parts; ++q) {
-          const T* at = buffer + (cell - cell0) * Parts + q;
-          alignas(64) T cells[Taps1::kLanes] = {};
-          for (int i = 0; i < W; ++i) cells[i] = at[i * Parts];
-          const auto row = Taps1::L::load(cells);
           T coefficient[kTerms];
-          FASTSPEC_UNROLL
-          for (int p = 0; p < kTerms; ++p)
-            reduce<T, Taps1::kLanes, 1>(row * Taps1::L::load(taps.table[p]), coefficient + p);
-          if (sloping)
+          coefficients(taps.table, buffer + (cell - cell0) * Parts + q, coefficient);
+          if (slopes)
             evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, chunk.slope[q] + first);
           else
             evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, nullptr);
@@ -129,11 +136,40 @@ struct Dense {
         for (int64_t i = 0; i < n; ++i) values[order[done + i] * int64_t(Parts) + q] = chunk.data[q][i];
       for (int q = 0; q < Parts && slopes; ++q)
         for (int64_t i = 0; i < n; ++i) slopes[order[done + i] * int64_t(Parts) + q] = chunk.slope[q][i];
-      for (int64_t i = 0; i < n && gradient; ++i) {
-        const int64_t place = order[done + i];
-        for (int q = 0; q < Parts; ++q) gradient[place] += strengths[place * Parts + q] * chunk.slope[q][i];
+    });
+  }
+
+  // Re(conj(strength) slope) of each point, instead of or added to what is there.
+  static void gradient(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
+                       int64_t cell0, const T* strengths, bool instead, T* gradient) {
+    for_each_chunk(position, count, [&](Chunk& chunk, int64_t done, int64_t n) {
+      gather(strengths, order + done, n, chunk);
+      for_each_run(position + done, n, [&](int64_t first, int64_t last, int64_t cell) {
+        T coefficient[Parts][kTerms - 1];
+        for (int q = 0; q < Parts; ++q) coefficients(taps.slopes, buffer + (cell - cell0) * Parts + q, coefficient[q]);
+        for (int64_t i = first; i < last; i += kLanes) {
+          const L offset = L::load(chunk.t + i);
+          L sum = L::zero();
+          FASTSPEC_UNROLL
+          for (int q = 0; q < Parts; ++q) {
+            L slope = L::all(coefficient[q][0]);
+            FASTSPEC_UNROLL
+            for (int p = 1; p < kTerms - 1; ++p) slope.v[0] = slope.v[0] * offset.v[0] + coefficient[q][p];
+            sum = sum.plus(slope, L::load(chunk.data[q] + i));
+          }
+          sum.store(chunk.slope[0] + i);  // what it writes past the run, the next run or nobody reads
+        }
+      });
+      for (int64_t i = 0; i < n; ++i) {
+        T& at = gradient[order[done + i]];
+        at = instead ? chunk.slope[0][i] : at + chunk.slope[0][i];
       }
-    }
+    });
+  }
+
+  static FASTSPEC_INLINE void gather(const T* strengths, const int32_t* order, int64_t n, Chunk& chunk) {
+    for (int64_t i = 0; i < n; ++i)
+      for (int q = 0; q < Parts; ++q) chunk.data[q][i] = strengths[order[i] * int64_t(Parts) + q];
   }
 };
 

@@ -11,11 +11,11 @@ struct InterpolateArgs {
   Points<T> points;
   const T* polynomials;  // (window_degree + 1, width)
   const T* in;           // (sets, channels, *cells), complex numbers as pairs
-  T* values;             // (sets, channels, count)
+  T* values;             // (sets, channels, count); null where not wanted
   T* slopes;             // (sets, channels, count, dim), per cell of the grid; null where not wanted
   int64_t channels;
   // Or what the slopes are for, if not null: strengths as values, and the sum over channels of Re(conj(strength)
-  // slope), (sets, count, dim), which is added to.
+  // slope), (sets, count, dim).
   const T* strengths;
   T* gradient;
 };
@@ -28,6 +28,7 @@ struct Interpolate {
   using Ws = Windows<T, D, W, Parts>;
   using L = typename Ws::L;
   using P = typename Fixed<T>::type;
+  static constexpr int64_t kAhead = 32;  // points
 
   // sum_i weights[i] * row i, in two chains
   static FASTSPEC_INLINE L rows(const T* at, const T* weights) {
@@ -81,68 +82,114 @@ struct Interpolate {
     const auto both = windows.pair.values(offset_of<T>(p[0]), offset_of<T>(p[1]));
     for (int64_t c = 0; c < ch.count; ++c) {
       const T* buffer = ch.buffer + c * ch.size;
-      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p, cell, buffer)) * low(both), ch.value(c, order[0]));
-      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p + 1, cell, buffer)) * high(both), ch.value(c, order[1]));
+      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p, cell, buffer)) * Ws::in_row(low(both)), ch.value(c, order[0]));
+      reduce<T, Tl::kRowLanes, Parts>(L::load(corner(p + 1, cell, buffer)) * Ws::in_row(high(both)),
+                                      ch.value(c, order[1]));
     }
   }
 
-  static FASTSPEC_INLINE void store_slope(const L& sum, T* slopes, int axis) {
-    T part[Parts];
-    reduce<T, Tl::kRowLanes, Parts>(sum, part);
-    for (int q = 0; q < Parts; ++q) slopes[axis * Parts + q] = part[q];
+  // sum_i weights[i] * row i and sum_i slopes[i] * row i
+  static FASTSPEC_INLINE void rows(const T* at, const T* weights, const T* slopes, L& value, L& slope) {
+    L row = L::load(at);
+    value = row * weights[0];
+    slope = row * slopes[0];
+    FASTSPEC_UNROLL
+    for (int i = 1; i < W; ++i) {
+      row = L::load(at + i * Tl::kRow);
+      value = value.plus(weights[i], row);
+      slope = slope.plus(slopes[i], row);
+    }
   }
 
-  static FASTSPEC_INLINE void value_and_slopes(const Ws& windows, const P* p, const T* at, T* out, T* slopes) {
+  // A point's windows and their slopes.
+  struct Sloping {
+    L window, slope;
     alignas(64) typename Ws::Others others, other_slopes;
-    L w, dw, sum, sum1;
-    windows.slopes_at(p, w, dw, others, other_slopes);
-    if constexpr (D == 1) {
-      sum = L::load(at);
-    } else if constexpr (D == 2) {
-      sum = rows(at, others);
-      sum1 = rows(at, other_slopes);
-    } else {
-      L sum0 = L::zero();
-      sum = sum1 = L::zero();
-      for (int i = 0; i < W; ++i) {
-        const T* plane = at + i * Tl::kPlane;
-        const L inner = rows(plane, others + Ws::kColumnLanes);
-        sum = sum.plus(others[i], inner);
-        sum1 = sum1.plus(others[i], rows(plane, other_slopes + Ws::kColumnLanes));
-        sum0 = sum0.plus(other_slopes[i], inner);
-      }
-      store_slope(sum0 * w, slopes, 0);
+
+    FASTSPEC_INLINE Sloping(const Ws& windows, const P* p) {
+      windows.slopes_at(p, window, slope, others, other_slopes);
     }
-    reduce<T, Tl::kRowLanes, Parts>(sum * w, out);
-    if constexpr (D > 1) store_slope(sum1 * w, slopes, D - 2);
-    store_slope(sum * dw, slopes, D - 1);
-  }
+
+    // What is yet to be summed over lanes: the value, and the slope along each axis.
+    FASTSPEC_INLINE void sums(const T* at, L& value, L* along) const {
+      L sum;
+      if constexpr (D == 1) {
+        sum = L::load(at);
+      } else if constexpr (D == 2) {
+        rows(at, others, other_slopes, sum, along[0]);
+      } else {
+        sum = along[0] = along[1] = L::zero();
+        for (int i = 0; i < W; ++i) {
+          L inner, inner_slope;
+          rows(at + i * Tl::kPlane, others + Ws::kColumnLanes, other_slopes + Ws::kColumnLanes, inner, inner_slope);
+          sum = sum.plus(others[i], inner);
+          along[0] = along[0].plus(other_slopes[i], inner);
+          along[1] = along[1].plus(others[i], inner_slope);
+        }
+      }
+      value = sum * window;
+      FASTSPEC_UNROLL
+      for (int d = 0; d < D - 1; ++d) along[d] = along[d] * window;
+      along[D - 1] = sum * slope;
+    }
+  };
 
   // Where the slopes of a tile's channels go.
   struct Slopes {
     T* all;  // of the first channel; null where not wanted
     const T* strengths;
     T* gradient;
+    bool first;  // whether these are the first channels of the gradient
     bool wanted() const { return all || gradient; }
   };
 
-  static FASTSPEC_INLINE void add_gradient(const T* strength, const T* slopes, T* gradient) {
-    for (int d = 0; d < D; ++d)
-      for (int q = 0; q < Parts; ++q) gradient[d] += strength[q] * slopes[d * Parts + q];
-  }
-
   static FASTSPEC_INLINE void point_with_slopes(const Ws& windows, const P* p, const int64_t* cell, const Channels& ch,
                                                 const Slopes& slopes, int64_t place) {
+    const Sloping sloping(windows, p);
+    T gradient[D] = {};
     for (int64_t c = 0; c < ch.count; ++c) {
-      const T* at = corner(p, cell, ch.buffer + c * ch.size);
+      L value, along[D];
+      sloping.sums(corner(p, cell, ch.buffer + c * ch.size), value, along);
+      if (ch.values) reduce<T, Tl::kRowLanes, Parts>(value, ch.value(c, place));
       if (slopes.all) {
-        value_and_slopes(windows, p, at, ch.value(c, place), slopes.all + (c * ch.distance + place * Parts) * D);
+        T* at = slopes.all + (c * ch.distance + place * Parts) * D;
+        FASTSPEC_UNROLL
+        for (int d = 0; d < D; ++d) reduce<T, Tl::kRowLanes, Parts>(along[d], at + d * Parts);
       } else {
-        T here[D * Parts];
-        value_and_slopes(windows, p, at, ch.value(c, place), here);
-        add_gradient(slopes.strengths + c * ch.distance + place * Parts, here, slopes.gradient + place * D);
+        const auto strength = broadcast<T, Tl::kRowLanes, Parts>(slopes.strengths + c * ch.distance + place * Parts);
+        FASTSPEC_UNROLL
+        for (int d = 0; d < D; ++d) {
+          T part;
+          reduce<T, Tl::kRowLanes, 1>(strength * along[d], &part);
+          gradient[d] += part;
+        }
       }
     }
+    if (!slopes.gradient) return;
+    T* at = slopes.gradient + place * D;
+    for (int d = 0; d < D; ++d) at[d] = slopes.first ? gradient[d] : at[d] + gradient[d];
+  }
+
+  static void dense(const Ws& windows, const P* position, const int32_t* order, int64_t count, int64_t cell,
+                    const Channels& ch, const Slopes& slopes) {
+    using Many = Dense<T, W, Parts>;
+    for (int64_t c = 0; c < ch.count; ++c) {
+      const T* buffer = ch.buffer + c * ch.size;
+      if (ch.values)
+        Many::interpolate(windows.column, position, order, count, buffer, cell, ch.value(c, 0),
+                          slopes.all ? slopes.all + c * ch.distance : nullptr);
+      if (slopes.gradient)
+        Many::gradient(windows.column, position, order, count, buffer, cell, slopes.strengths + c * ch.distance,
+                       slopes.first && c == 0, slopes.gradient);
+    }
+  }
+
+  // Values and strengths are in the user's order: fetch them before they are waited for.
+  static FASTSPEC_INLINE void fetch(const Channels& ch, const Slopes& slopes, const int32_t* order, int64_t j,
+                                    int64_t all) {
+    if (j >= all) return;
+    if (ch.values) __builtin_prefetch(ch.value(0, order[j]), 1);
+    if (slopes.gradient) __builtin_prefetch(slopes.strengths + order[j] * int64_t(Parts));
   }
 
   static void points(const InterpolateArgs<T>& a, const Ws& windows, const Channels& ch, const Slopes& slopes,
@@ -152,18 +199,19 @@ struct Interpolate {
     int64_t j = first;
     if constexpr (D == 1) {
       if (sorted_by_cell(a.grid, a.points.count)) {
-        for (int64_t c = 0; c < ch.count; ++c)
-          Dense<T, W, Parts>::interpolate(
-              windows.column, position + first, order + first, last - first, ch.buffer + c * ch.size, cell[0],
-              ch.value(c, 0), slopes.all ? slopes.all + c * ch.distance * D : nullptr,
-              slopes.gradient ? slopes.strengths + c * ch.distance : nullptr, slopes.gradient);
+        dense(windows, position + first, order + first, last - first, cell[0], ch, slopes);
         return;
       }
     }
-    if constexpr (D == 1 && Parts == 1)
-      for (; j + 1 < last && !slopes.wanted(); j += 2) two_values(windows, position + j, order + j, cell, ch);
+    if constexpr (Ws::kTwoPoints)
+      for (; j + 1 < last && !slopes.wanted(); j += 2) {
+        fetch(ch, slopes, order, j + kAhead, a.points.count);
+        fetch(ch, slopes, order, j + kAhead + 1, a.points.count);
+        two_values(windows, position + j, order + j, cell, ch);
+      }
     for (; j < last; ++j) {
       const P* p = position + j * D;
+      fetch(ch, slopes, order, j + kAhead, a.points.count);
       if (slopes.wanted())
         point_with_slopes(windows, p, cell, ch, slopes, order[j]);
       else if (ch.count == 1)
@@ -180,13 +228,13 @@ struct Interpolate {
     const T* grid = a.in + transform * g.total() * Parts;
     const Slopes slopes{a.slopes ? a.slopes + transform * distance * D : nullptr,
                         a.gradient ? a.strengths + transform * distance : nullptr,
-                        a.gradient ? a.gradient + set * a.points.count * D : nullptr};
+                        a.gradient ? a.gradient + set * a.points.count * D : nullptr, channel == 0};
     for_each_box<T, D, W, Parts>(g, a.points, set, tile,
                                  [&](const Box<D>& b, int64_t first, int64_t last, const int64_t* cell) {
       const int64_t size = Tl::numbers(b);
       T* buffer = static_cast<T*>(scratch(size_t(count * size) * sizeof(T)));
       for (int64_t c = 0; c < count; ++c) Tl::load(b, g, grid + c * g.total() * Parts, buffer + c * size);
-      const Channels channels{count, buffer, size, a.values + transform * distance, distance};
+      const Channels channels{count, buffer, size, a.values ? a.values + transform * distance : nullptr, distance};
       points(a, windows, channels, slopes, set, first, last, cell);
     });
   }

@@ -1,4 +1,5 @@
 #define FASTSPEC_LEVEL generic
+#define FASTSPEC_REGISTER 16
 #include "level.inc"
 
 namespace fastspec {

@@ -9,6 +9,12 @@ namespace FASTSPEC_LEVEL {
 // Loops over a constant few vectors must not stay loops: their registers would live in memory.
 #define FASTSPEC_UNROLL _Pragma("GCC unroll 32")
 
+// Bytes of a register. A level says so itself: predefined macros do not follow the target that a pragma sets.
+#ifndef FASTSPEC_REGISTER
+#define FASTSPEC_REGISTER 16
+#endif
+constexpr int kRegister = FASTSPEC_REGISTER;
+
 template <class T, int Bytes>
 struct Vector {
   typedef T type __attribute__((vector_size(Bytes)));
@@ -148,6 +154,32 @@ FASTSPEC_INLINE Lanes<T, N> either(T a, T b, Second second) {
 template <class T, int N, int Parts>
 FASTSPEC_INLINE Lanes<T, N> broadcast(const T* value) {
   return either<T, N>(value[0], value[Parts - 1], [](int lane) { return lane % 2 == 1; });
+}
+
+// Whether a permutation of 64 bytes is one instruction; if not, it is one for every lane.
+constexpr bool kPermutes = kRegister == 64;
+
+template <int First, class V, int... I>
+FASTSPEC_INLINE auto twice_each(V v, Indices<I...>) {
+  return __builtin_shufflevector(v, v, (First + I / 2)...);
+}
+
+// Each of the first lanes `Parts` times, as many as there are places for.
+template <int Parts, int To, int C = 0, class T, int N>
+FASTSPEC_INLINE Lanes<T, To> repeat(const Lanes<T, N>& lanes) {
+  static_assert(Parts <= 2);
+  using In = Lanes<T, N>;
+  using Out = Lanes<T, To>;
+  if constexpr (Parts == 1) {
+    return lanes;
+  } else if constexpr (C == Out::kChunks) {
+    return Out{};
+  } else {
+    constexpr int first = C * Out::kChunk / 2;
+    Out out = repeat<Parts, To, C + 1>(lanes);
+    out.v[C] = twice_each<first % In::kChunk>(lanes.v[first / In::kChunk], typename Count<Out::kChunk>::type{});
+    return out;
+  }
 }
 
 // a in the lower half of the lanes, b in the upper.

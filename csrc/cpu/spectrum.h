@@ -63,6 +63,8 @@ struct TurnArgs {
   int64_t from_stride;
   T* to;  // (columns, rows)
   int64_t to_stride;
+  const T* from_factors;  // of the numbers in `from`, at the same places; null for none
+  const T* to_factors;    // of the numbers in `to`
 };
 
 // Row r of complex numbers, from 0 up, times exp(i angle (first + r) column).
@@ -131,43 +133,92 @@ struct Square {
   }
 };
 
-#ifdef __AVX512F__
-constexpr int kSquare = 8;
-#elif defined(__AVX__)
-constexpr int kSquare = 4;
-#else
-constexpr int kSquare = 2;
-#endif
+constexpr int kSquare = kRegister / 8;
 
-// Transposes complex numbers; those of float by squares, each number as one double.
+// Transposes complex numbers by squares; those of float in registers, each number as one double. Squares follow one
+// another along the shorter side, for there lie the numbers that are near each other in the larger of the two arrays;
+// what comes after is fetched beforehand, since processors expect no such distances.
 template <class T>
-void turn(const TurnArgs<T>& a) {
+struct Turn {
   typedef T Number __attribute__((vector_size(2 * sizeof(T)), aligned(alignof(T)), may_alias));
-  const Number* from = reinterpret_cast<const Number*>(a.from);
-  Number* to = reinterpret_cast<Number*>(a.to);
-  constexpr int64_t kRows = sizeof(T) == 4 ? kSquare : 8;
-  const int64_t rows = a.rows / kRows * kRows, columns = a.columns / kRows * kRows;
-  for (int64_t r = 0; r < rows; r += kRows) {
-    int64_t c = 0;
-    if constexpr (sizeof(T) == 4) {
-      using L = Lanes<double, kSquare>;
-      using U = typename Vector<double, 8 * kSquare>::unaligned;
-      Square<typename L::V, kSquare> square;
-      for (; c < columns; c += kRows) {
-        FASTSPEC_UNROLL
-        for (int i = 0; i < kSquare; ++i)
-          square.row[i] = *reinterpret_cast<const U*>(from + (r + i) * a.from_stride + c);
-        square.transpose();
-        FASTSPEC_UNROLL
-        for (int i = 0; i < kSquare; ++i) *reinterpret_cast<U*>(to + (c + i) * a.to_stride + r) = square.row[i];
-      }
-    }
-    for (; c < a.columns; ++c)
-      for (int64_t i = 0; i < kRows; ++i) to[c * a.to_stride + r + i] = from[(r + i) * a.from_stride + c];
+  static constexpr int64_t kSide = sizeof(T) == 4 ? kSquare : 8;
+  enum Scaled { kNot, kFrom, kTo };
+
+  using L = Lanes<double, kSquare>;
+  using Row = typename L::V;
+  using U = typename Vector<double, 8 * kSquare>::unaligned;
+
+  template <int... I>
+  static FASTSPEC_INLINE Row scaled(const Row& row, const float* factors, Indices<I...>) {
+    using Pairs = typename Vector<float, 8 * kSquare>::type;
+    const auto f = *reinterpret_cast<const typename Vector<float, 4 * kSquare>::unaligned*>(factors);
+    return Row(Pairs(row) * __builtin_shufflevector(f, f, (I / 2)...));
   }
-  for (int64_t r = rows; r < a.rows; ++r)
-    for (int64_t c = 0; c < a.columns; ++c) to[c * a.to_stride + r] = from[r * a.from_stride + c];
-}
+
+  template <Scaled By>
+  static FASTSPEC_INLINE void square(const TurnArgs<T>& a, int64_t r, int64_t c) {
+    if constexpr (sizeof(T) == 4) {
+      constexpr typename Count<2 * kSquare>::type lanes{};
+      Square<Row, kSquare> square;
+      FASTSPEC_UNROLL
+      for (int i = 0; i < kSide; ++i) {
+        const int64_t place = (r + i) * a.from_stride + c;
+        square.row[i] = *reinterpret_cast<const U*>(a.from + place * 2);
+        if constexpr (By == kFrom) square.row[i] = scaled(square.row[i], a.from_factors + place, lanes);
+      }
+      square.transpose();
+      FASTSPEC_UNROLL
+      for (int i = 0; i < kSide; ++i) {
+        const int64_t place = (c + i) * a.to_stride + r;
+        if constexpr (By == kTo) square.row[i] = scaled(square.row[i], a.to_factors + place, lanes);
+        *reinterpret_cast<U*>(a.to + place * 2) = square.row[i];
+      }
+    } else {
+      part<By>(a, r, r + kSide, c, c + kSide);
+    }
+  }
+
+  template <Scaled By>
+  static FASTSPEC_INLINE void part(const TurnArgs<T>& a, int64_t r0, int64_t r1, int64_t c0, int64_t c1) {
+    const Number* from = reinterpret_cast<const Number*>(a.from);
+    Number* to = reinterpret_cast<Number*>(a.to);
+    for (int64_t c = c0; c < c1; ++c)
+      for (int64_t r = r0; r < r1; ++r) {
+        const int64_t here = r * a.from_stride + c, there = c * a.to_stride + r;
+        to[there] = By == kFrom ? from[here] * a.from_factors[here]
+                    : By == kTo ? from[here] * a.to_factors[there]
+                                : from[here];
+      }
+  }
+
+  template <Scaled By>
+  static void run_by(const TurnArgs<T>& a) {
+    const int64_t rows = a.rows / kSide * kSide, columns = a.columns / kSide * kSide;
+    if (rows > columns) {
+      for (int64_t r = 0; r < rows; r += kSide)
+        for (int64_t c = 0; c < columns; c += kSide) {
+          for (int i = 0; i < kSide && r + kSide < rows; ++i)
+            __builtin_prefetch(a.from + ((r + kSide + i) * a.from_stride + c) * 2);
+          square<By>(a, r, c);
+        }
+    } else {
+      for (int64_t c = 0; c < columns; c += kSide)
+        for (int64_t r = 0; r < rows; r += kSide) {
+          for (int i = 0; i < kSide && c + kSide < columns; ++i)
+            __builtin_prefetch(a.to + ((c + kSide + i) * a.to_stride + r) * 2, 1);
+          square<By>(a, r, c);
+        }
+    }
+    part<By>(a, 0, rows, columns, a.columns);
+    part<By>(a, rows, a.rows, 0, a.columns);
+  }
+
+  static void run(const TurnArgs<T>& a) {
+    if (a.from_factors) return run_by<kFrom>(a);
+    if (a.to_factors) return run_by<kTo>(a);
+    run_by<kNot>(a);
+  }
+};
 
 template <class T, bool ToModes>
 struct Deconvolve {

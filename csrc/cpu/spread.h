@@ -44,7 +44,7 @@ struct Spread {
     if constexpr (D >= 2) at += (cell_of<T>(p[D - 2]) - cell[D - 2]) * Tl::kRow;
     if constexpr (D == 3) at += (cell_of<T>(p[0]) - cell[0]) * Tl::kPlane;
     for (int64_t c = 0; c < count; ++c, at += ch.size) {
-      const L v = window * broadcast<T, Tl::kRowLanes, Parts>(ch.strength(c, place));
+      const L v = window * strengths(ch.strength(c, place));
       if constexpr (D == 1) {
         add(at, v);
       } else if constexpr (D == 2) {
@@ -55,6 +55,8 @@ struct Spread {
       }
     }
   }
+
+  static FASTSPEC_INLINE L strengths(const T* at) { return broadcast<T, Tl::kRowLanes, Parts>(at); }
 
   static FASTSPEC_INLINE void add(T* at, const L& v) { L::load(at).plus(T(1), v).store(at); }
 
@@ -67,10 +69,15 @@ struct Spread {
                                          const Channels& ch) {
     const auto both = windows.pair.values(offset_of<T>(p[0]), offset_of<T>(p[1]));
     for (int64_t c = 0; c < ch.count; ++c) {
-      T* buffer = ch.buffer + c * ch.size - cell;
-      add(buffer + cell_of<T>(p[0]), low(both) * *ch.strength(c, order[0]));
-      add(buffer + cell_of<T>(p[1]), high(both) * *ch.strength(c, order[1]));
+      T* buffer = ch.buffer + c * ch.size - cell * Parts;
+      add(buffer + cell_of<T>(p[0]) * Parts, Ws::in_row(low(both)) * strengths(ch.strength(c, order[0])));
+      add(buffer + cell_of<T>(p[1]) * Parts, Ws::in_row(high(both)) * strengths(ch.strength(c, order[1])));
     }
+  }
+
+  // Strengths are in the user's order: fetch them before they are waited for.
+  static FASTSPEC_INLINE void fetch(const Channels& ch, const int32_t* order, int64_t j, int64_t all) {
+    for (int64_t c = 0; c < ch.count && j < all; ++c) __builtin_prefetch(ch.strength(c, order[j]));
   }
 
   static void points(const SpreadArgs<T>& a, const Ws& windows, const Channels& ch, int64_t set, int64_t first,
@@ -86,8 +93,12 @@ struct Spread {
         return;
       }
     }
-    if constexpr (D == 1 && Parts == 1)
-      for (; j + 1 < last; j += 2) two_points(windows, position + j, order + j, cell[0], ch);
+    if constexpr (Ws::kTwoPoints)
+      for (; j + 1 < last; j += 2) {
+        fetch(ch, order, j + kAhead, a.points.count);
+        fetch(ch, order, j + kAhead + 1, a.points.count);
+        two_points(windows, position + j, order + j, cell[0], ch);
+      }
     if (ch.count == 1)
       one_by_one<true>(a.points.count, windows, ch, position, order, j, last, cell);
     else
@@ -100,9 +111,7 @@ struct Spread {
     const Channels ch = channels;
     const int64_t count = OneChannel ? 1 : ch.count;
     for (int64_t j = first; j < last; ++j) {
-      // the strengths are in the user's order: fetch them before they are waited for
-      if (j + kAhead < all)
-        for (int64_t c = 0; c < count; ++c) __builtin_prefetch(ch.strength(c, order[j + kAhead]));
+      fetch(ch, order, j + kAhead, all);
       point(windows, position + j * D, cell, ch, count, order[j]);
     }
   }

@@ -175,7 +175,8 @@ struct Windows {
   using Column = Taps<T, W, 1>;
   using L = typename Row::L;
   using P = typename Fixed<T>::type;
-  static constexpr bool kPaired = D > 1 && Parts == 1;
+  static constexpr bool kPaired = D > 1 && (Parts == 1 || kPermutes);
+  static constexpr bool kTwoPoints = D == 1 && (Parts == 1 || kPermutes);
 
   Row row;
   Column column;
@@ -186,11 +187,13 @@ struct Windows {
 
   explicit Windows(const T* polynomials) : row(polynomials), column(polynomials), pair(polynomials) {}
 
+  static FASTSPEC_INLINE L in_row(const typename Column::L& taps) { return repeat<Parts, Row::kLanes>(taps); }
+
   FASTSPEC_INLINE L at(const P* p, Others& others) const {
     L v;
     if constexpr (kPaired) {
       const auto both = pair.values(offset_of<T>(p[D - 1]), offset_of<T>(p[D - 2]));
-      v = low(both);
+      v = in_row(low(both));
       high(both).store(others + (D - 2) * kColumnLanes);
     } else {
       v = row.values(offset_of<T>(p[D - 1]));
@@ -207,8 +210,8 @@ struct Windows {
     if constexpr (kPaired) {
       const T before = offset_of<T>(p[D - 2]);
       const auto both = pair.values(last, before), both_slopes = pair.slopes_of(last, before);
-      v = low(both);
-      slope = low(both_slopes);
+      v = in_row(low(both));
+      slope = in_row(low(both_slopes));
       high(both).store(others + (D - 2) * kColumnLanes);
       high(both_slopes).store(other_slopes + (D - 2) * kColumnLanes);
     } else {
