@@ -41,10 +41,10 @@ class FullRegularizer(nn.Module):
 class HashedRegularizer(nn.Module):
     """HashWH: the L1 norm of a network's Walsh spectrum, hashed at random into 2^b bins (arXiv 2305.09779, section 4).
 
-    At each call σ ~ Bernoulli(1/2)^{b x n} anew, and with u(m) = g(mσ mod 2), m in {0, 1}^b, the result is mean |H_b u|,
-    H_b orthonormal. A bin of u's spectrum is the sum of the coefficients c_f that share the hash σf mod 2, so the mean
-    over σ bounds the sparsity of the whole spectrum at O(2^b) cost, whatever n: 2^b evaluations and the fast transform,
-    b 2^b operations and O(2^b) memory, where a dense H_b takes 4^b.
+    At each call σ ~ Bernoulli(1/2)^{b x n} anew, u(m) = g(mσ mod 2) for m in {0, 1}^b, and the result is mean |H_b u|,
+    H_b orthonormal. A bin of u's spectrum is the sum of the coefficients c_f that share the hash σf mod 2: the L1 norm
+    of the whole spectrum but for collisions, by 2^b evaluations and the fast transform, whatever n. That is b 2^b
+    operations and O(2^b) memory, where the dense H_b takes 4^b.
 
     Args:
         n: number of input bits.

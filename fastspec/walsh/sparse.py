@@ -1,4 +1,4 @@
-"""The sparse Walsh-Hadamard transform, from few values of a function, and the regulariser by ADMM that is made of it."""
+"""The sparse Walsh-Hadamard transform, from few values of a function, and the regulariser by ADMM made of it."""
 
 from typing import NamedTuple
 
@@ -28,10 +28,10 @@ class SparseTransform(nn.Module):
     """The largest Walsh coefficients of a function of n bits from few of its values: SPRIGHT (arXiv 1508.06336).
 
     ``groups`` random hashes σ of n bits to b, each with shifts d: the transform of g(mσ + d) over m holds in bin j the
-    sum of (-1)^⟨f,d⟩ c_f over the coefficients with σf = j. A bin with one coefficient shows which: between shifts d and
-    d + e_i its sign turns where f_i = 1, and ``pairs`` random d vote. It is subtracted from its bins in the other
-    groups, which lays open further coefficients, and so on. Finds up to about 2^b coefficients, in
-    groups * 2^b * 2 pairs n values of the function, where the whole transform takes 2^n.
+    sum of (-1)^⟨f,d⟩ c_f over the coefficients with σf = j. A bin with one coefficient shows which: between shifts d
+    and d + e_i its sign turns where f_i = 1, and ``pairs`` random d vote. It is subtracted from its bins in the other
+    groups, which lays open further coefficients, and so on. Finds up to about 2^b coefficients from
+    groups * 2^b * pairs (n + 1) values of the function, where the whole transform takes 2^n.
 
     Args:
         n: number of input bits.
@@ -86,7 +86,7 @@ class SparseTransform(nn.Module):
 
     def _singletons(self, bins: Tensor, threshold: float) -> Spectrum:
         """What the bins of one coefficient tell, of the first group that has any."""
-        for group, (all_bins, sigma, shifts) in enumerate(zip(bins, self.hashes, self.shifts, strict=True)):
+        for all_bins, sigma, shifts in zip(bins, self.hashes, self.shifts, strict=True):
             index = (all_bins.square().mean(0).sqrt() > threshold).nonzero()[:, 0]
             seen = all_bins[:, index].mT  # (bins, shifts)
             origin, turned = seen.unflatten(1, (self.pairs, -1)).split([1, self.n], 2)
