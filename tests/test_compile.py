@@ -135,6 +135,8 @@ def calls_of_public_functions(dtype):
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
     long = torch.randn(2, 600, dtype=torch.promote_types(dtype, torch.complex64))
     recorder.keep(torch.ops.fastspec.long_fft.default, (long, -1))  # in public functions from 2^18 cells on
+    with recorder:
+        fs.walsh.fwht(sample.data, normalized=True)
     return recorder.calls.values()
 
 

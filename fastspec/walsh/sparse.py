@@ -9,6 +9,11 @@ from .regularizers import hashed_inputs
 from .spectrum import _bits, kind_of, scalar_output
 from .transform import fwht
 
+# What a bin may hold beside its coefficient, as a part of it: bins that hold one alone come first. In a dense spectrum
+# none does; a wrong guess is found again, as what is left of it, and so corrected.
+_RESTS = (0.1, 0.3, 0.7)
+_MOST_ROUNDS = 100
+
 
 class Spectrum(NamedTuple):
     """Some Walsh coefficients: g(x) = Σ_i coefficients_i (-1)^⟨frequencies_i, x⟩."""
@@ -75,17 +80,18 @@ class SparseTransform(nn.Module):
         bins = fwht(values.detach().double().reshape(self.points.shape[:3])) / 2**self.b
         threshold = max(threshold, 1e-6 * bins.abs().max().item())
         found = Spectrum(bins.new_zeros(0, self.n), bins.new_zeros(0))
-        for _ in range(4 * self.n):
-            fresh = self._singletons(bins, threshold)
-            if not len(fresh.coefficients):
-                break
-            self._subtract(bins, fresh)
-            found = _merged(found, fresh)
+        for rest in _RESTS:
+            for _ in range(_MOST_ROUNDS):
+                fresh = self._singletons(bins, threshold, rest)
+                if not len(fresh.coefficients):
+                    break
+                self._subtract(bins, fresh)
+                found = _merged(found, fresh)
         keep = found.coefficients.abs() > threshold
         return Spectrum(found.frequencies[keep], found.coefficients[keep].to(values.dtype))
 
-    def _singletons(self, bins: Tensor, threshold: float) -> Spectrum:
-        """What the bins of one coefficient tell, of the first group that has any."""
+    def _singletons(self, bins: Tensor, threshold: float, most_rest: float) -> Spectrum:
+        """What the bins of one coefficient tell, of the first group that has any; the rest of such a bin is small."""
         for all_bins, sigma, shifts in zip(bins, self.hashes, self.shifts, strict=True):
             index = (all_bins.square().mean(0).sqrt() > threshold).nonzero()[:, 0]
             seen = all_bins[:, index].mT  # (bins, shifts)
@@ -95,7 +101,7 @@ class SparseTransform(nn.Module):
             coefficients = (seen * signs).mean(1)
             rest = (seen - coefficients[:, None] * signs).square().mean(1).sqrt()
             single = self._index(frequencies, sigma) == index
-            single &= (coefficients.abs() > threshold) & (rest < threshold + 0.1 * coefficients.abs())
+            single &= (coefficients.abs() > threshold) & (rest < threshold + most_rest * coefficients.abs())
             if single.any():
                 return Spectrum(frequencies[single], coefficients[single])
         return Spectrum(bins.new_zeros(0, self.n), bins.new_zeros(0))
@@ -146,7 +152,7 @@ class SparseRegularizer(nn.Module):
         alpha: float = 1e-2,
         rho: float = 1.0,
         groups: int = 3,
-        pairs: int = 1,
+        pairs: int = 3,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
