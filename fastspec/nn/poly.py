@@ -9,8 +9,8 @@ class PolyNet(nn.Module):
         x_1 = U_1 z,   x_k = (U_k z) * x_{k-1} + x_{k-1},   out = C x_N + β
 
     with the element-wise product *: a polynomial of degree N in z, whose coefficients are a low-rank tensor product of
-    the U and C. Its tangent kernel's eigenvalues fall more slowly with frequency than those of a network without
-    products, so high frequencies are learnt sooner (arXiv 2202.13473; a ReLU on every U_k z there: ``activation``).
+    the U and C. Choraria et al. (arXiv 2202.13473) find that the products make high frequencies learnt sooner; they put
+    a ReLU on every U_k z, as ``activation="relu"`` does.
 
     Args:
         in_features: dimension d of z.
