@@ -136,7 +136,7 @@ def calls_of_public_functions(dtype):
     long = torch.randn(2, 600, dtype=torch.promote_types(dtype, torch.complex64))
     recorder.keep(torch.ops.fastspec.long_fft.default, (long, -1))  # in public functions from 2^18 cells on
     with recorder:
-        fs.walsh.fwht(sample.data, normalized=True)
+        fs.walsh.fwht(torch.ones(3, 16, dtype=dtype), normalized=True)
     return recorder.calls.values()
 
 
