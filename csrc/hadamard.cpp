@@ -1,6 +1,7 @@
 // The op of the Walsh-Hadamard transform: checks, allocation and dispatch by number.
 #include "ops.h"
 #define FASTSPEC_LEVEL declarations
+#define FASTSPEC_REGISTER_BYTES 16
 #include "cpu/hadamard.h"
 #include "cpu/kernels.h"
 

@@ -28,13 +28,7 @@ struct HadamardArgs {
 
 namespace FASTSPEC_LEVEL {
 
-#if defined(__AVX512F__)
-constexpr int kRegisterBytes = 64, kTileRegisters = 16;
-#elif defined(__AVX__)
-constexpr int kRegisterBytes = 32, kTileRegisters = 8;
-#else
-constexpr int kRegisterBytes = 16, kTileRegisters = 8;
-#endif
+constexpr int kRegisterBytes = FASTSPEC_REGISTER_BYTES, kTileRegisters = kRegisterBytes == 64 ? 16 : 8;
 
 template <class T>
 struct Hadamard {

@@ -8,6 +8,7 @@
 #define FASTSPEC_SUPPORTED false
 #endif
 #define FASTSPEC_LEVEL v3
+#define FASTSPEC_REGISTER_BYTES 32
 #include "level.inc"
 
 namespace fastspec {

@@ -8,6 +8,7 @@
 #define FASTSPEC_SUPPORTED false
 #endif
 #define FASTSPEC_LEVEL v4
+#define FASTSPEC_REGISTER_BYTES 64
 #include "level.inc"
 
 namespace fastspec {
