@@ -13,11 +13,24 @@ import point_gradient
 import small
 import threads
 import transforms
+import walsh
 from common import Benchmark
 from report import QUICK_SECONDS, SECONDS, gather, machine, means, plot, summary, table, versions, write_csv
 from tqdm import tqdm
 
-MODULES = (loss, loss_float64, transforms, one_shot, small, channels, point_gradient, loss_finufft, memory, threads)
+MODULES = (
+    loss,
+    loss_float64,
+    transforms,
+    one_shot,
+    small,
+    channels,
+    point_gradient,
+    loss_finufft,
+    memory,
+    threads,
+    walsh,
+)
 BENCHMARKS: dict[str, Benchmark] = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 
 

@@ -340,6 +340,7 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
   m.def("grid_to_modes(Tensor grid, Tensor factors, int[] modes, int[] negative, bool centered, int sign) -> Tensor");
   m.def("modes_to_grid(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered, int sign) -> Tensor");
+  m.def("hadamard(Tensor x, float scale) -> Tensor");
   m.def("weigh(Tensor(a!) spectrum, Tensor weight, float scale) -> Tensor");
   m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
   m.def(
@@ -358,6 +359,7 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("pad", TORCH_BOX(&fastspec::pad));
   m.impl("grid_to_modes", TORCH_BOX(&fastspec::grid_to_modes));
   m.impl("modes_to_grid", TORCH_BOX(&fastspec::modes_to_grid));
+  m.impl("hadamard", TORCH_BOX(&fastspec::hadamard));
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
   m.impl("loss_step", TORCH_BOX(&fastspec::loss_step));

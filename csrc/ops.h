@@ -31,6 +31,7 @@ Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, std::vector<int6
                      std::vector<int64_t> negative, bool centered, int64_t sign);
 Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, std::vector<int64_t> cells,
                      std::vector<int64_t> negative, bool centered, int64_t sign);
+Tensor hadamard(const Tensor& x, double scale);
 
 void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums);
 

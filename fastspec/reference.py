@@ -62,6 +62,16 @@ def rnufft2(x: Tensor, f: Tensor, modes: Modes, *, period: Period = 2 * math.pi,
     return _per_set(lambda points, coefficients: _type2(points, coefficients, axes, 1, period).real, x, f * m)
 
 
+def fwht(x: Tensor, dim: int = -1, normalized: bool = False):
+    """F_f = sum_t (-1)^<f,t> x_t, <f,t> the number of bits that f and t have in common; over sqrt(n) if normalized."""
+    n = x.shape[dim]
+    index = torch.arange(n, device=x.device)
+    common, signs = index[:, None] & index, torch.ones(n, n, device=x.device, dtype=x.dtype)
+    for bit in range(n.bit_length()):
+        signs = signs * (1 - 2 * ((common >> bit) & 1)).to(x.dtype)
+    return (x.movedim(dim, -1) @ signs).movedim(-1, dim) * (n**-0.5 if normalized else 1)
+
+
 def _tuple(modes: Modes) -> tuple[int, ...]:
     return (modes,) if isinstance(modes, int) else tuple(modes)
 

@@ -133,6 +133,8 @@ def calls_of_public_functions(dtype):
     weigh = torch.ops.fastspec.weigh.default
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
+    with recorder:
+        fs.walsh.fwht(torch.ones(3, 16, dtype=dtype), normalized=True)
     return recorder.calls.values()
 
 

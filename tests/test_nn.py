@@ -1,9 +1,11 @@
+import copy
 import math
 
 import pytest
 import torch
 from torch import nn
 
+import fastspec as fs
 import fastspec.nn as fsnn
 from fastspec.nn.grouped import GroupedMLP
 
@@ -130,6 +132,300 @@ def test_from_data_takes_planes_and_channels():
     assert model(x).shape == (1500, 2)
 
 
+# --- adaptive activations ---
+
+
+@pytest.mark.parametrize("features", [None, 5])
+def test_adaptive_activation_starts_as_the_plain_one(features):
+    module = fsnn.AdaptiveActivation("tanh", n=20.0, features=features)
+    x = torch.randn(3, 5)
+    torch.testing.assert_close(module(x), x.tanh())
+    with torch.no_grad():
+        module.a.mul_(3)
+    torch.testing.assert_close(module(x), (3 * x).tanh())
+    assert module.a.shape == (() if features is None else (5,))
+
+
+def test_adaptive_slope_moves_with_the_square_of_n():
+    """A step in a moves the slope n a by n times the gradient, itself n times larger."""
+    x = torch.linspace(-1, 1, 50)
+    moved = {}
+    for n in (1.0, 10.0):
+        module = fsnn.AdaptiveActivation("tanh", n=n)
+        (module(x) - (2 * x).tanh()).square().mean().backward()
+        moved[n] = n * module.a.grad.item()
+    assert moved[10.0] == pytest.approx(100 * moved[1.0], rel=1e-4)
+
+
+def test_rowdy_is_its_sum_and_starts_as_the_plain_one():
+    module = fsnn.Rowdy("tanh", terms=3, n=2.0, features=4)
+    x = torch.randn(7, 4)
+    torch.testing.assert_close(module(x), x.tanh())
+    with torch.no_grad():
+        module.alpha.normal_()
+        module.omega.normal_()
+    a, w = module.alpha, module.omega
+    want = a[0] * (w[0] * x).tanh() + a[1] * 2 * (2 * w[1] * x).sin() + a[2] * 2 * (4 * w[2] * x).sin()
+    torch.testing.assert_close(module(x), want)
+
+
+# --- SIREN ---
+
+
+def test_sine_layers_keep_their_distribution_with_depth():
+    """Standard normal before each sine and arcsine-distributed after, of variance one half, as SIREN's theorem says."""
+    torch.manual_seed(0)
+    h = fsnn.SineLayer(1, 512, omega=30.0, first=True)(2 * torch.rand(1000, 1) - 1)
+    for _ in range(4):
+        layer = fsnn.SineLayer(512, 512, omega=30.0)
+        inner = 30 * nn.functional.linear(h, layer.weight)
+        assert inner.std().item() == pytest.approx(1, abs=0.1)
+        h = layer(h)
+        assert h.var().item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_sine_layer_is_its_equation():
+    layer = fsnn.SineLayer(3, 8, omega=7.0, first=True)
+    x = torch.randn(2, 5, 3)
+    torch.testing.assert_close(layer(x), (7 * (x @ layer.weight.mT + layer.bias)).sin())
+    assert layer.weight.abs().max() <= 1 / 3
+
+
+# --- scales from data ---
+
+
+def two_lines(d=1):
+    gen = torch.Generator().manual_seed(0)
+    x = 4 * torch.rand(1500, d, generator=gen)
+    k = torch.tensor([[1.0, 6.0]] if d == 1 else [[1.0, 0.0], [2.0, 5.0]]).reshape(d, -1)
+    return x, (2 * math.pi * x @ k).sin().sum(1) + 0.01 * torch.randn(1500, generator=gen)
+
+
+def test_scales_come_from_the_frequencies_of_the_data():
+    torch.manual_seed(0)
+    x, y = two_lines()
+    assert fsnn.SineLayer.from_data(x, y, 16).omega == pytest.approx(2 * math.pi * 6, rel=1e-3)
+    assert fsnn.FourierFeatures.from_data(x, y, 20000).B.std().item() == pytest.approx(math.sqrt(18.5), rel=0.02)
+    scales = fsnn.MscaleMLP.from_data(x, y, width=4).scales
+    assert scales[0].item() == pytest.approx(0.25, rel=0.01) and scales[-2] < 6 <= scales[-1]
+    torch.testing.assert_close(scales[1:], 2 * scales[:-1])
+
+
+def test_bandwidth_is_found_for_each_axis():
+    torch.manual_seed(0)
+    x, y = two_lines(2)  # the lines (1, 2) and (0, 5)
+    spread = fsnn.FourierFeatures.from_data(x, y, 20000, n_lines=2, max_frequency=8.0).B.std(0)
+    torch.testing.assert_close(spread, torch.tensor([math.sqrt(0.5), math.sqrt(14.5)]), rtol=0.03, atol=0)
+
+
+# --- polynomial networks ---
+
+
+@pytest.mark.parametrize("degree", [1, 2, 4])
+def test_polynet_is_a_polynomial_of_its_degree(degree):
+    torch.manual_seed(0)
+    model = fsnn.PolyNet(3, 2, width=16, degree=degree).double()
+    origin, direction = torch.randn(2, 3, dtype=torch.float64)
+    line = model(origin + torch.arange(degree + 2, dtype=torch.float64)[:, None] * direction)
+    differences = line
+    for _ in range(degree):
+        differences = differences.diff(dim=0)
+    assert differences.abs().max() > 1e-6
+    torch.testing.assert_close(differences.diff(dim=0), torch.zeros(1, 2, dtype=torch.float64), rtol=0, atol=1e-10)
+
+
+def test_polynet_is_its_recursion():
+    model = fsnn.PolyNet(2, width=8, degree=3, activation="relu")
+    z = torch.randn(5, 2)
+    u = [
+        torch.relu(z @ w.mT + b)
+        for w, b in zip(model.factors.weight.split(8), model.factors.bias.split(8), strict=True)
+    ]
+    x = u[0]
+    for factor in u[1:]:
+        x = factor * x + x
+    torch.testing.assert_close(model(z), x @ model.output.weight.mT + model.output.bias)
+
+
+# --- broad learning ---
+
+
+@pytest.mark.parametrize("batch", [7, 1000])
+def test_broad_learning_solves_the_ridge_problem(batch):
+    torch.manual_seed(0)
+    model = fsnn.BroadLearning(2, 3, feature_nodes=8, enhancement_nodes=12, ridge=1e-3).double()
+    x, y = torch.randn(60, 2, dtype=torch.float64), torch.randn(60, 3, dtype=torch.float64)
+    a = model.features(x)
+    dense = torch.linalg.solve(a.mT @ a + 1e-3 * torch.eye(20, dtype=torch.float64), a.mT @ y)
+    torch.testing.assert_close(model.fit(x, y, batch=batch).weight, dense, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(model(x), a @ dense)
+
+
+def test_broad_learning_improves_as_it_grows_from_low_frequencies_to_high():
+    torch.manual_seed(0)
+    x = torch.linspace(-1, 1, 400, dtype=torch.float64)
+    waves = torch.stack([(2 * x).sin(), (12 * x).sin()], 1)
+    model = fsnn.BroadLearning(1, feature_nodes=10, enhancement_nodes=0, scale=4.0).double()
+    errors = []
+    for nodes in (0, 30, 200):
+        old = model.enhancement_weight
+        model.grow(nodes).fit(x, waves.sum(1))
+        assert torch.equal(model.enhancement_weight[:, : old.shape[1]], old)
+        rest = waves.sum(1) - model(x)[:, 0]
+        errors.append((waves * rest[:, None]).mean(0).abs() / waves.square().mean(0))
+    assert errors[0][0] < 0.01 < 0.1 < errors[0][1]
+    assert errors[2][1] < 0.05 * errors[0][1]
+
+
+# --- deep frequency filter ---
+
+
+def set_mask(module, value):
+    """The mask at that number for every frequency."""
+    with torch.no_grad():
+        module.attention.weight.zero_()
+        module.attention.bias.fill_(value)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 9), (1, 5)])
+def test_a_mask_of_ones_is_the_identity(size):
+    x = torch.randn(2, 3, *size)
+    module = fsnn.DeepFrequencyFilter(3, embed=False)
+    set_mask(module, 50.0)
+    torch.testing.assert_close(module(x), x)
+    set_mask(module, 0.0)
+    torch.testing.assert_close(module(x), x / 2)
+
+
+def test_frequency_filter_is_its_equation():
+    torch.manual_seed(0)
+    module = fsnn.DeepFrequencyFilter(3).eval()
+    x = torch.randn(2, 3, 8, 9)
+    f = torch.fft.rfft2(x, norm="ortho")
+    conv, norm, _ = module.embedding
+    e = torch.relu(norm(torch.einsum("oc,bchw->bohw", conv.weight[:, :, 0, 0], torch.cat([f.real, f.imag], 1))))
+    pooled = torch.stack([e.mean(1), e.max(1).values], 1)
+    mask = torch.sigmoid(nn.functional.conv2d(pooled, module.attention.weight, module.attention.bias, padding=3))
+    want = torch.fft.irfft2(mask * (e[:, :3] + 1j * e[:, 3:]), s=(8, 9), norm="ortho")
+    torch.testing.assert_close(module(x), want)
+    assert fsnn.DeepFrequencyFilter(3)(x.bfloat16()).dtype == torch.bfloat16
+
+
+def test_the_mask_is_of_the_instance():
+    torch.manual_seed(0)
+    module = fsnn.DeepFrequencyFilter(3, embed=False).eval()
+    x = torch.randn(2, 3, 8, 8)
+    ratio = torch.fft.rfft2(module(x)).abs() / torch.fft.rfft2(x).abs()
+    torch.testing.assert_close(ratio[:, 0], ratio[:, 1], rtol=1e-3, atol=1e-4)  # one mask for all channels
+    assert (ratio[0] - ratio[1]).abs().max() > 1e-3 and ratio.max() < 1
+
+
+# --- multi-stage networks ---
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """Two stages on a smooth function, and the relative error after each."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    x = torch.linspace(2, 4, 200, dtype=torch.float64)[:, None]
+    y = (2 * x).sin() + 0.1 * (1.3 * (x - 3)).exp() * (5 * x).cos()
+    model, errors = fsnn.MultiStage(1, width=16, depth=2).double(), []
+    for _ in range(2):
+        parameters = model.add_stage(x, y)
+        options = {"max_iter": 300, "history_size": 50, "tolerance_grad": 0, "tolerance_change": 0}
+        optimizer = torch.optim.LBFGS(parameters, line_search_fn="strong_wolfe", **options)
+
+        def closure(optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = model.loss(x, y)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        errors.append(((model(x) - y).norm() / y.norm()).item())
+    torch.set_num_threads(before)
+    return model, x, y, errors
+
+
+def test_a_second_stage_takes_orders_of_magnitude_off(stages):
+    """The paper's claim: the error falls by orders of magnitude with each stage, where training on would stall."""
+    *_, errors = stages
+    assert errors[0] < 1e-2 and errors[1] < errors[0] / 20
+
+
+def test_a_stage_has_the_residuals_size_and_frequency(stages):
+    model, x, y, errors = stages
+    first, second = model.stages
+    assert first.size.item() == pytest.approx(y.square().mean().sqrt().item())
+    assert second.size.item() == pytest.approx(errors[0] * first.size.item(), rel=1e-6)
+    residual = (y - first.size * first(x - 3)) / second.size  # the points' middle is 3, half their extent 1
+    spectrum = fs.nufft1(x - 3, residual.mT, 401, period=8.0)[0].abs()  # wavenumbers by 1/8 cycle per unit
+    strongest = (spectrum.argmax().item() - 200) / 8
+    assert second.kappa.item() == pytest.approx(2 * math.pi * abs(strongest), rel=0.15)
+    assert second.periodic and not first.periodic
+    assert not any(p.requires_grad for p in first.parameters()) and all(p.requires_grad for p in second.parameters())
+
+
+def test_the_loss_of_a_stage_is_of_order_one(stages):
+    model, x, y, errors = stages
+    extended = copy.deepcopy(model)
+    extended.add_stage(x, y)
+    for parameter in extended.stages[-1].rest[-1].parameters():
+        nn.init.zeros_(parameter)
+    assert extended.loss(x, y).item() == pytest.approx(1)
+    torch.testing.assert_close(extended(x), model(x))
+
+
+def test_state_of_stages_and_of_grown_nodes_is_taken_over(stages):
+    model, x, *_ = stages
+    other = fsnn.MultiStage(1, width=16, depth=2).double()
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(other(x), model(x))
+    broad = fsnn.BroadLearning(1, enhancement_nodes=5).grow(7).double().fit(x, x.sin())
+    other = fsnn.BroadLearning(1, enhancement_nodes=5).double()
+    other.load_state_dict(broad.state_dict())
+    torch.testing.assert_close(other(x), broad(x))
+
+
+# --- all modules ---
+
+MODULES = [
+    (lambda: fsnn.AdaptiveActivation("sin", features=4), (6, 4)),
+    (lambda: fsnn.Rowdy("phi", features=4), (6, 4)),
+    (lambda: fsnn.FourierFeatures(2, 8), (6, 2)),
+    (lambda: fsnn.SineLayer(2, 8, first=True), (6, 2)),
+    (lambda: fsnn.MscaleMLP(2, width=4), (6, 2)),
+    (lambda: fsnn.PhaseMLP(torch.ones(2, 5), width=4), (6, 5)),  # any dimension
+    (lambda: fsnn.PolyNet(2, width=4), (6, 2)),
+    (lambda: fsnn.BroadLearning(2).fit(torch.rand(9, 2), torch.rand(9)), (6, 2)),
+    (lambda: fsnn.DeepFrequencyFilter(2), (2, 2, 3, 4)),
+    (lambda: fsnn.MultiStage(2), (6, 2)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), MODULES, ids=lambda value: "" if callable(value) else str(value))
+def test_modules_are_copied_saved_and_differentiated(make, shape, tmp_path):
+    torch.manual_seed(0)
+    model, other = make(), make()
+    x = torch.rand(shape, dtype=torch.float64)
+    if isinstance(model, fsnn.MultiStage):
+        model.add_stage(x.float(), torch.rand(6))
+    torch.save(model.state_dict(), tmp_path / "state.pt")
+    other.load_state_dict(torch.load(tmp_path / "state.pt"))
+    y = model(x.float())
+    torch.testing.assert_close(other(x.float()), y)
+    torch.testing.assert_close(copy.deepcopy(model)(x.float()), y)
+    assert repr(model)
+    model = model.double()
+    assert torch.autograd.gradcheck(model, x.requires_grad_())
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if parameters:
+        grads = torch.autograd.grad(model(x).square().sum(), parameters)
+        assert all(g.isfinite().all() for g in grads) and any(g.abs().sum() > 0 for g in grads)
+
+
 def test_state_dict_carries_everything():
     x, y = seasons()
     model = fsnn.PhaseMLP.from_data(x, y, 2)
@@ -157,6 +453,23 @@ def test_state_dict_carries_everything():
         (TypeError, "shifts", lambda: fsnn.PhaseMLP(torch.tensor([1j]))),
         (ValueError, "x_scale", lambda: fsnn.PhaseMLP([1.0], x_scale=0.0)),
         (ValueError, "y_mean", lambda: fsnn.PhaseMLP([1.0], 2, y_mean=torch.rand(3))),
+        (ValueError, "n", lambda: fsnn.AdaptiveActivation(n=0.5)),
+        (ValueError, "activation", lambda: fsnn.AdaptiveActivation("step")),
+        (ValueError, "terms", lambda: fsnn.Rowdy(terms=1)),
+        (TypeError, "features", lambda: fsnn.Rowdy(features=1.5)),
+        (ValueError, "omega", lambda: fsnn.SineLayer(1, 2, omega=0.0)),
+        (ValueError, "x", lambda: fsnn.SineLayer(2, 2)(torch.rand(5, 3))),
+        (ValueError, "x", lambda: fsnn.SineLayer.from_data(torch.rand(50, 4), torch.rand(50), 8)),
+        (ValueError, "degree", lambda: fsnn.PolyNet(1, degree=0)),
+        (ValueError, "ridge", lambda: fsnn.BroadLearning(1, ridge=-1.0)),
+        (ValueError, "scale", lambda: fsnn.BroadLearning(1, scale=0.0)),
+        (ValueError, "enhancement_nodes", lambda: fsnn.BroadLearning(1).grow(-1)),
+        (ValueError, "y", lambda: fsnn.BroadLearning(1).fit(torch.rand(5), torch.rand(4))),
+        (ValueError, "kernel_size", lambda: fsnn.DeepFrequencyFilter(3, kernel_size=4)),
+        (ValueError, "x", lambda: fsnn.DeepFrequencyFilter(3)(torch.rand(2, 4, 8, 8))),
+        (ValueError, "stages", lambda: fsnn.MultiStage(1).loss(torch.rand(5), torch.rand(5))),
+        (ValueError, "y", lambda: fsnn.MultiStage(1).add_stage(torch.rand(5), torch.rand(4))),
+        (ValueError, "y", lambda: fsnn.MultiStage(1).add_stage(torch.rand(5), torch.zeros(5))),
         (TypeError, "n_frequencies", lambda: fsnn.PhaseMLP.from_data(torch.rand(50), torch.rand(50), 1.5)),
         (ValueError, "y", lambda: fsnn.PhaseMLP.from_data(torch.rand(50), torch.rand(40))),
     ],

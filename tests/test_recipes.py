@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastspec.recipes import RECIPES, Outcome, f_principle, mauna_loa, run_recipe
+from fastspec.recipes import RECIPES, Outcome, f_principle, mauna_loa, run_recipe, walsh
 
 FIGURES = {
     "mauna-loa": ["error-per-frequency.png", "fits.png", "harmonics.png"],
     "f-principle": ["f-principle.png"],
+    "walsh": ["degrees.png", "held-out.png"],
 }
 
 
@@ -54,6 +55,9 @@ def test_untrained_networks_do_not_pass(tmp_path):
     assert run_recipe(untrained, tmp_path, quick=True)["holds"] is False
     hasty = replace(RECIPES["mauna-loa"], quick=replace(mauna_loa.QUICK, steps=5, soon=5))
     assert run_recipe(hasty, tmp_path, quick=True)["holds"] is False
+    task = replace(walsh.QUICK.tasks[0], steps=50)
+    brief = replace(RECIPES["walsh"], quick=replace(walsh.QUICK, spectrum_steps=5, tasks=(task,)))
+    assert run_recipe(brief, tmp_path, quick=True)["holds"] is False
 
 
 def test_the_seed_decides_the_result(tmp_path):

@@ -15,6 +15,7 @@ template <class T> struct TransposeArgs;
 template <class T> struct TurnArgs;
 template <class T> struct TwiddleArgs;
 template <class T> struct DirectArgs;
+template <class T> struct HadamardArgs;
 
 template <class T>
 struct Kernels {
@@ -29,6 +30,8 @@ struct Kernels {
   void (*turn)(const TurnArgs<T>&);
   void (*twiddle)(const TwiddleArgs<T>&);
   void (*direct)(const DirectArgs<T>&);
+  void (*hadamard)(const HadamardArgs<T>&);
+  void (*hadamard_of_integers)(const HadamardArgs<typename Fixed<T>::type>&);
 };
 
 struct Level {

@@ -1,8 +1,27 @@
 """Networks built against spectral bias, as ordinary ``torch.nn.Module``s."""
 
+from .adaptive import AdaptiveActivation, Rowdy
+from .broad import BroadLearning
 from .fourier_features import FourierFeatures
+from .frequency_filter import DeepFrequencyFilter
 from .grouped import phi, srelu
 from .mscale import MscaleMLP
+from .multistage import MultiStage
 from .phase import PhaseMLP
+from .poly import PolyNet
+from .sine import SineLayer
 
-__all__ = ["FourierFeatures", "MscaleMLP", "PhaseMLP", "phi", "srelu"]
+__all__ = [
+    "AdaptiveActivation",
+    "BroadLearning",
+    "DeepFrequencyFilter",
+    "FourierFeatures",
+    "MscaleMLP",
+    "MultiStage",
+    "PhaseMLP",
+    "PolyNet",
+    "Rowdy",
+    "SineLayer",
+    "phi",
+    "srelu",
+]

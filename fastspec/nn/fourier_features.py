@@ -3,6 +3,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .data import extent, significant_frequencies
 from .grouped import check_sizes, points
 
 
@@ -41,6 +42,35 @@ class FourierFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         phase = 2 * math.pi * points(x, self.in_features) @ self.B.to(x.dtype).mT
         return torch.cat([phase.cos(), phase.sin()], -1)
+
+    @classmethod
+    def from_data(
+        cls,
+        x: Tensor,
+        y: Tensor,
+        n_frequencies: int = 256,
+        *,
+        n_lines: int = 8,
+        max_frequency: float | None = None,
+    ) -> "FourierFeatures":
+        """Features with the bandwidth of the data: the paper sweeps sigma by hand.
+
+        Along each axis sigma is the root mean square of the data's significant frequencies there, and at least one
+        cycle over the extent of x.
+
+        Args:
+            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            y: values, real ``(M,)`` or ``(M, C)``.
+            n_frequencies: rows of B.
+            n_lines: how many of the data's strongest frequencies to look at.
+            max_frequency: as in :func:`fastspec.measure.dominant_frequencies`, which finds them.
+
+        Returns:
+            The module, on the device and in the dtype of x.
+        """
+        lines = significant_frequencies(x, y, n_lines, max_frequency)
+        sigma = lines.square().mean(0).sqrt().maximum(1 / extent(x))
+        return cls(len(sigma), n_frequencies, tuple(sigma.tolist())).to(x)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"

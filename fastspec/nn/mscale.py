@@ -1,8 +1,10 @@
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from .data import extent, significant_frequencies
 from .grouped import Activation, GroupedMLP, check_sizes, points
 
 
@@ -48,6 +50,40 @@ class MscaleMLP(nn.Module):
         x = points(x, self.in_features)
         stretched = self.scales[:, None, None] * x.reshape(1, -1, self.in_features)
         return self.subnetworks(stretched).sum(0).reshape(*x.shape[:-1], -1)
+
+    @classmethod
+    def from_data(
+        cls,
+        x: Tensor,
+        y: Tensor,
+        *,
+        n_frequencies: int = 8,
+        max_frequency: float | None = None,
+        width: int = 64,
+        depth: int = 3,
+        activation: Activation = "srelu",
+    ) -> "MscaleMLP":
+        """Subnetworks whose scales span the frequencies of the data: the paper takes 1 to 32 on all problems.
+
+        Scales are doubled from the one that makes the extent of x one until the highest of the data's significant
+        frequencies is at most one cycle per unit to the last subnetwork.
+
+        Args:
+            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            y: values, real ``(M,)`` or ``(M, C)``.
+            n_frequencies: how many of the data's strongest frequencies to look at.
+            max_frequency: as in :func:`fastspec.measure.dominant_frequencies`, which finds them.
+            width, depth, activation: of the subnetworks.
+
+        Returns:
+            The model, on the device and in the dtype of x.
+        """
+        lines = significant_frequencies(x, y, n_frequencies, max_frequency)
+        base, highest = 1 / extent(x).max().item(), lines.norm(dim=1).max().item()
+        doublings = max(0, math.ceil(math.log2(highest / base)))
+        scales = [base * 2**i for i in range(doublings + 1)]
+        dim, channels = (1 if t.ndim == 1 else t.shape[1] for t in (x, y))
+        return cls(dim, channels, scales=scales, width=width, depth=depth, activation=activation).to(x)
 
 
 def _scales(scales: str | Sequence[float], count: int) -> Tensor:

@@ -1,0 +1,67 @@
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .data import significant_frequencies
+from .grouped import check_sizes, points
+
+
+class SineLayer(nn.Module):
+    """A layer of SIREN: sin(ω0 (Wx + b)) (Sitzmann et al., arXiv 2006.09661).
+
+    The first layer's W ~ U(-1/d, 1/d) sets which frequencies the network starts with; the others' W ~ U(-√(6/d)/ω0,
+    √(6/d)/ω0) keeps the values entering the sines standard normal however deep the network. b ~ U(-1/√d, 1/√d).
+
+    Args:
+        in_features: d.
+        out_features: units.
+        omega: ω0, in radians per unit of the first layer's x.
+        first: whether this layer takes the coordinates themselves.
+
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., out_features)``.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+
+    Example::
+
+        model = nn.Sequential(SineLayer(1, 64, first=True), SineLayer(64, 64), nn.Linear(64, 1))
+    """
+
+    def __init__(self, in_features: int, out_features: int, omega: float = 30.0, first: bool = False):
+        super().__init__()
+        check_sizes(in_features=in_features, out_features=out_features)
+        if not 0 < omega < math.inf:
+            raise ValueError(f"omega: was {omega}, must be positive and finite")
+        self.in_features, self.out_features = in_features, out_features
+        self.omega, self.first = float(omega), first
+        bound = 1 / in_features if first else math.sqrt(6 / in_features) / omega
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(out_features).uniform_(-1, 1) / math.sqrt(in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.omega * nn.functional.linear(points(x, self.in_features), self.weight, self.bias))
+
+    @classmethod
+    def from_data(
+        cls, x: Tensor, y: Tensor, out_features: int, n_frequencies: int = 8, *, max_frequency: float | None = None
+    ) -> "SineLayer":
+        """A first layer whose frequencies reach as far as those of the data, and little further.
+
+        ω0 = 2π d max |f| over the significant ones of the data's strongest ``n_frequencies`` and all axes, so that
+        ω0 W is uniform up to that of the highest frequency along each axis.
+
+        Args:
+            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            y: values, real ``(M,)`` or ``(M, C)``.
+            out_features: units.
+            n_frequencies, max_frequency: as in :func:`fastspec.measure.dominant_frequencies`.
+        """
+        highest = significant_frequencies(x, y, n_frequencies, max_frequency).abs().max().item()
+        dim = 1 if x.ndim == 1 else x.shape[1]
+        return cls(dim, out_features, 2 * math.pi * dim * highest, first=True).to(x)
+
+    def extra_repr(self) -> str:
+        first = ", first=True" if self.first else ""
+        return f"in_features={self.in_features}, out_features={self.out_features}, omega={self.omega:g}{first}"
