@@ -1,4 +1,4 @@
-"""Problems over all pairs of points and frequencies, or of points, with rivals: what torch users would write by hand."""
+"""Problems over all pairs of points and frequencies, or of points, and their rivals: what one would write by hand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

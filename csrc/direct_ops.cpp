@@ -13,9 +13,7 @@ namespace fastspec {
 namespace {
 
 ScalarType real_type(const Tensor& t) { return is_single(t) ? ScalarType::Float : ScalarType::Double; }
-ScalarType complex_type(const Tensor& t) {
-  return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble;
-}
+ScalarType complex_type(const Tensor& t) { return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble; }
 
 void check_coordinates(const Tensor& t, const char* name, const Tensor& like) {
   check_tensor(t, name, 2);
@@ -61,8 +59,8 @@ Tensor direct_sum(const Tensor& points, const Tensor& strengths, const Tensor& f
                   bool complex_out) {
   check_sum(points, strengths, frequencies, sign);
   const int64_t rows = strengths.size(0);
-  Tensor result = empty(strengths, {rows, frequencies.size(0)},
-                        complex_out ? complex_type(strengths) : real_type(strengths));
+  Tensor result =
+      empty(strengths, {rows, frequencies.size(0)}, complex_out ? complex_type(strengths) : real_type(strengths));
   by_precision(strengths, [&](auto zero) {
     using T = decltype(zero);
     DirectSumArgs<T> a{};
@@ -75,8 +73,7 @@ Tensor direct_sum(const Tensor& points, const Tensor& strengths, const Tensor& f
     a.sign = int(sign);
     a.strengths = in<T>(strengths);
     a.sums = out<T>(result);
-    with_space(a, 2 * rows,
-               [&](const auto& args) { pair_kernels<T>().sum(args, is_complex(strengths), complex_out); });
+    with_space(a, 2 * rows, [&](const auto& args) { pair_kernels<T>().sum(args, is_complex(strengths), complex_out); });
   });
   return result;
 }
@@ -126,8 +123,7 @@ Tensor direct_gradient(const Tensor& points, const Tensor& strengths, const Tens
 STABLE_TORCH_LIBRARY_FRAGMENT(fastspec, m) {
   m.def("direct(Tensor points, Tensor strengths, Tensor frequencies, int sign) -> Tensor");
   m.def("direct_real(Tensor points, Tensor strengths, Tensor frequencies, int sign) -> Tensor");
-  m.def(
-      "direct_gradient(Tensor points, Tensor strengths, Tensor frequencies, Tensor gradient, int sign) -> Tensor");
+  m.def("direct_gradient(Tensor points, Tensor strengths, Tensor frequencies, Tensor gradient, int sign) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {

@@ -30,7 +30,9 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
         x, y, g = x.contiguous(), y.contiguous(), g.contiguous()
         if len(y) == 1:
             return _ops.gaussian_filter_gradient(x, y, deltas, g)
-        return sum(_ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True))
+        return sum(
+            _ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True)
+        )
     y = y.expand(g.shape)
     both = torch.cat([g, y], -1), torch.cat([y, g], -1)  # g_i y_j and y_i g_j
     times_x = (both[1].unsqueeze(-1) * x.unsqueeze(1)).flatten(2)
@@ -62,8 +64,6 @@ class GaussianSums(Function):
 
     @staticmethod
     def vmap(info, in_dims, *args):
-        each = [
-            [t] * info.batch_size if dim is None else t.unbind(dim) for t, dim in zip(args, in_dims, strict=True)
-        ]
+        each = [[t] * info.batch_size if dim is None else t.unbind(dim) for t, dim in zip(args, in_dims, strict=True)]
         outputs = [gaussian_sums(*one) for one in zip(*each, strict=True)]
         return tuple(torch.stack(parts) for parts in zip(*outputs, strict=True)), (0, 0)

@@ -73,7 +73,9 @@ def checked_frequencies(value: Frequencies) -> Frequencies:
     if isinstance(value, Tensor):
         _check.coordinates("frequencies", value, (1, 2))
     elif not callable(value):
-        raise TypeError(f"frequencies: was {type(value).__name__}, must be a tensor (K, d) or a callable that returns one")
+        raise TypeError(
+            f"frequencies: was {type(value).__name__}, must be a tensor (K, d) or a callable that returns one"
+        )
     return value
 
 

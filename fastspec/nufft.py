@@ -4,10 +4,10 @@ For points x_j (units of ``period``) and integer wavenumbers k:
 
     type 1   F_k = sum_j c_j exp(sign i 2 pi k.x_j / period)        scattered data to modes, default sign -1
     type 2   c_j = sum_k f_k exp(sign i 2 pi k.x_j / period)        modes to scattered points, default sign +1
-    type 3   F_k = sum_j c_j exp(sign i s_k.x_j)                    to any frequencies s_k, in any dimension: direct sums
+    type 3   F_k = sum_j c_j exp(sign i s_k.x_j)                    to any frequencies, in any dimension: direct sums
 
-Method of types 1 and 2: spreading with a prolate window on an upsampled grid, FFT, deconvolution (Dutt & Rokhlin 1993; Barnett, Magland
-& af Klinteberg 2019, arXiv 1808.06736, for the error analysis).
+Method of types 1 and 2: spreading with a prolate window on an upsampled grid, FFT, deconvolution (Dutt & Rokhlin 1993;
+Barnett, Magland & af Klinteberg 2019, arXiv 1808.06736, for the error analysis).
 """
 
 import math

@@ -89,7 +89,9 @@ def test_phases_of_thousands_of_radians(dtype, instruction_set):
 def test_sine_and_cosine_are_within_seven_ulps_of_one(dtype, instruction_set):
     """One point, one strength of 1: the exponential alone."""
     x = torch.ones(1, 1, dtype=dtype)
-    s = torch.cat([torch.linspace(-20, 20, 100_001, dtype=torch.float64), torch.arange(-40, 41) * math.pi / 4]).to(dtype)
+    s = torch.cat([torch.linspace(-20, 20, 100_001, dtype=torch.float64), torch.arange(-40, 41) * math.pi / 4]).to(
+        dtype
+    )
     got = fs.nufft3(x, torch.ones(1, dtype=dtype), s, sign=1)
     wide = s.double().numpy().astype(np.longdouble)
     for part, want in ((got.real, np.cos(wide)), (got.imag, np.sin(wide))):

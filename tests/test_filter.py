@@ -123,7 +123,9 @@ def test_vmap_and_func():
 def test_compiles_whole():
     torch.compiler.reset()
     x, y = sample(20, 2)
-    compiled = torch.compile(lambda x, y: fs.measure.gaussian_filter(x, y, DELTAS).sin(), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(
+        lambda x, y: fs.measure.gaussian_filter(x, y, DELTAS).sin(), fullgraph=True, backend="aot_eager"
+    )
     assert relative_error(compiled(x, y), definition(x, y, DELTAS).sin()) <= 1e-13
 
 

@@ -68,7 +68,9 @@ def test_is_the_loss_on_a_grid_of_modes(modes):
     k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     options = {"x": x, "period": tuple(range(3, 3 + len(modes))), "relative": True}
     got = fs.SpectralLoss(frequencies=k.flatten(0, -2), weight=SOBOLEV, **options)(pred, target)
-    assert got.item() == pytest.approx(fs.SpectralLoss(modes, weight=SOBOLEV, eps=1e-13, **options)(pred, target).item())
+    assert got.item() == pytest.approx(
+        fs.SpectralLoss(modes, weight=SOBOLEV, eps=1e-13, **options)(pred, target).item()
+    )
 
 
 def test_modes_in_more_than_three_dimensions():
@@ -196,7 +198,11 @@ BAD = {
     "no points": (lambda: fs.SpectralLoss(frequencies=X)(V, V), ValueError, "x"),
     "not finite": (lambda: fs.SpectralLoss(frequencies=X, x=X + math.nan)(V, V), ValueError, "x"),
     "weight of another length": (lambda: fs.SpectralLoss(frequencies=X, weight=V[:3]), ValueError, "weight"),
-    "weight returned so": (lambda: fs.SpectralLoss(frequencies=X, x=X, weight=lambda k: V[:3])(V, V), ValueError, "weight"),
+    "weight returned so": (
+        lambda: fs.SpectralLoss(frequencies=X, x=X, weight=lambda k: V[:3])(V, V),
+        ValueError,
+        "weight",
+    ),
     "period": (lambda: fs.SpectralLoss(frequencies=X, period=(1.0, 2.0)), ValueError, "period"),
     "pred too short": (lambda: fs.SpectralLoss(frequencies=X, x=X)(V[:3], V[:3]), ValueError, "pred"),
     "too many modes": (lambda: fs.SpectralLoss((64,) * 5), ValueError, "modes"),
@@ -216,7 +222,8 @@ def test_bad_input(call, error, name):
 
 
 @pytest.mark.parametrize(
-    ("d", "s", "radius"), [(1, -1.0, None), (3, -2.5, None), (8, -6.0, None), (2, 1.5, 3.0), (6, 0.0, 2.0), (3, -1.0, 9.0)]
+    ("d", "s", "radius"),
+    [(1, -1.0, None), (3, -2.5, None), (8, -6.0, None), (2, 1.5, 3.0), (6, 0.0, 2.0), (3, -1.0, 9.0)],
 )
 def test_mean_over_samples_estimates_the_sobolev_norm(d, s, radius, gen):
     """Of |F|^2 = exp(-|k|^2), whose norm is a radial integral, within five standard errors."""

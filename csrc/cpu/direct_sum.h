@@ -60,7 +60,8 @@ inline DirectSumSpace direct_sum_space(int64_t inputs, int64_t outputs, int64_t 
 namespace FASTSPEC_LEVEL {
 
 // 1 / 2 pi in three parts, the first of 26 bits
-constexpr double kInverseTurn = 0.15915494309189535, kInverseTurnHigh = 0.15915494039654732, kInverseTurnRest = -9.839338337591243e-18;
+constexpr double kInverseTurn = 0.15915494309189535, kInverseTurnHigh = 0.15915494039654732,
+                 kInverseTurnRest = -9.839338337591243e-18;
 
 // The leading 26 bits, so that the product of two such numbers is exact.
 FASTSPEC_INLINE double leading_bits(double v) {
@@ -283,8 +284,7 @@ struct DirectSum {
         V re = Native<T>::load(at), im{};
         if constexpr (ComplexOut) im = Native<T>::load(at + kLanes);
         FASTSPEC_UNROLL
-        for (int p = 0; p < n; ++p)
-          add(a.strengths + (b * a.inputs + j + p) * kIn, sine[p], cosine[p], re, im);
+        for (int p = 0; p < n; ++p) add(a.strengths + (b * a.inputs + j + p) * kIn, sine[p], cosine[p], re, im);
         Native<T>::store(re, at);
         if constexpr (ComplexOut) Native<T>::store(im, at + kLanes);
       }

@@ -1,6 +1,7 @@
 // Gaussian filters of many widths over all pairs of points, in one sweep over the pairs:
 //
-//     sums_wic = sum_j K_w(i, j) y_jc,   normalisers_wi = sum_j K_w(i, j),   K_w(i, j) = exp(-|x_i - x_j|^2 / (2 delta_w))
+//     sums_wic = sum_j K_w(i, j) y_jc,   normalisers_wi = sum_j K_w(i, j),   K_w(i, j) = exp(-|x_i - x_j|^2 / (2
+//     delta_w))
 //
 // Lanes run over the points i. A block of distances stays in the L1 cache while all widths meet it. Sums are T's over a
 // block and double beyond it.
@@ -128,10 +129,14 @@ struct Filter {
 
   static void width(const T* squares, T rate, const T* y, int64_t channels, int64_t count, T* values, double* totals) {
     switch (channels) {
-      case 0: return meet<0>(squares, rate, y, channels, count, values, totals);
-      case 1: return meet<1>(squares, rate, y, channels, count, values, totals);
-      case 2: return meet<2>(squares, rate, y, channels, count, values, totals);
-      case 3: return meet<3>(squares, rate, y, channels, count, values, totals);
+      case 0:
+        return meet<0>(squares, rate, y, channels, count, values, totals);
+      case 1:
+        return meet<1>(squares, rate, y, channels, count, values, totals);
+      case 2:
+        return meet<2>(squares, rate, y, channels, count, values, totals);
+      case 3:
+        return meet<3>(squares, rate, y, channels, count, values, totals);
     }
     meet<kTogether>(squares, rate, y, channels, count, values, totals);
     int64_t c = kTogether;
@@ -142,7 +147,8 @@ struct Filter {
 
   static void tile(const FilterArgs<T>& a, int64_t first) {
     const int64_t values = 1 + a.channels, all = a.widths * values * kLanes;
-    double* totals = static_cast<double*>(scratch(size_t(all) * sizeof(double) + size_t(a.dim + 2 * kPairs) * kLanes * sizeof(T)));
+    double* totals =
+        static_cast<double*>(scratch(size_t(all) * sizeof(double) + size_t(a.dim + 2 * kPairs) * kLanes * sizeof(T)));
     T *x = reinterpret_cast<T*>(totals + all), *squares = x + a.dim * kLanes, *kernel = squares + kPairs * kLanes;
     for (int64_t i = 0; i < all; ++i) totals[i] = 0;
     Tile::pack(a.x, a.dim, first, a.points, x);
@@ -185,7 +191,8 @@ struct FilterGradient {
   static Space space(const FilterArgs<T>& a) {
     const int64_t numbers = a.dim + a.channels + a.widths * a.channels + 2 * kPairs;
     Space s;
-    s.totals = static_cast<double*>(scratch(size_t(kLanes) * (size_t(a.dim) * sizeof(double) + size_t(numbers) * sizeof(T))));
+    s.totals =
+        static_cast<double*>(scratch(size_t(kLanes) * (size_t(a.dim) * sizeof(double) + size_t(numbers) * sizeof(T))));
     s.x = reinterpret_cast<T*>(s.totals + a.dim * kLanes);
     s.y = s.x + a.dim * kLanes;
     s.g = s.y + a.channels * kLanes;

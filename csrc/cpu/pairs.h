@@ -1,5 +1,5 @@
-// The kernels of sums over all pairs as a table of their own beside kernels.h': they share nothing with gridding but the
-// instruction set in use.
+// The kernels of sums over all pairs as a table of their own beside kernels.h': they share nothing with gridding but
+// the instruction set in use.
 #pragma once
 #include "kernels.h"
 
