@@ -74,14 +74,10 @@ class Direct(Function):
     @staticmethod
     def vmap(info, in_dims, x, c, s, sign, real):
         """Points and frequencies held in common: vmap's axis joins the rows."""
+        batch = info.batch_size
         if in_dims[0] is None and in_dims[2] is None:
-            return direct(x, _merge(c, in_dims[1], info.batch_size, 0), s, sign, real).unflatten(
-                0, (info.batch_size, -1)
-            ), 0
-        each = [
-            [t] * info.batch_size if dim is None else t.unbind(dim)
-            for t, dim in zip((x, c, s), in_dims[:3], strict=True)
-        ]
+            return direct(x, _merge(c, in_dims[1], batch, 0), s, sign, real).unflatten(0, (batch, -1)), 0
+        each = [[t] * batch if dim is None else t.unbind(dim) for t, dim in zip((x, c, s), in_dims[:3], strict=True)]
         return torch.stack([direct(*one, sign, real) for one in zip(*each, strict=True)]), 0
 
 

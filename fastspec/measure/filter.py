@@ -75,6 +75,8 @@ def _ratio(parts: Tensor) -> Tensor:
 
 def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Tensor, list[Tensor], Tensor]:
     _check.coordinates("x", x, (1, 2))
+    if not torch.compiler.is_compiling() and not x.isfinite().all():
+        raise ValueError("x: had non-finite numbers, must be finite")
     for name, y in values.items():
         _check.data(name, y, x, real=True)
         if y.ndim not in (1, 2) or len(y) != len(x):
