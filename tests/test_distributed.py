@@ -40,7 +40,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=["focal", "relative", "frequencies"])
 def test_sharded_points_give_the_whole_loss_and_gradient(options, tmp_path):
     mp.spawn(work, (dict(options), str(tmp_path)), nprocs=RANKS)
     x, pred, target = data()
