@@ -4,6 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import channels
+import few_modes
+import frequencies
+import frequencies_keops
+import gaussian_filter
 import loss
 import loss_finufft
 import loss_float64
@@ -19,17 +23,8 @@ from report import QUICK_SECONDS, SECONDS, gather, machine, means, plot, summary
 from tqdm import tqdm
 
 MODULES = (
-    loss,
-    loss_float64,
-    transforms,
-    one_shot,
-    small,
-    channels,
-    point_gradient,
-    loss_finufft,
-    memory,
-    threads,
-    walsh,
+    *(loss, loss_float64, transforms, one_shot, small, few_modes, channels, point_gradient, loss_finufft),
+    *(frequencies, frequencies_keops, gaussian_filter, memory, threads, walsh),
 )
 BENCHMARKS: dict[str, Benchmark] = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 

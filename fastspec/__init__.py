@@ -3,7 +3,7 @@
 from . import measure, nn, precondition, reference, walsh, weights
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor
-from .nufft import Plan, nufft1, nufft2, rnufft1, rnufft2
+from .nufft import Plan, nufft1, nufft2, nufft3, rnufft1, rnufft2
 
 __all__ = [
     "Plan",
@@ -13,6 +13,7 @@ __all__ = [
     "nn",
     "nufft1",
     "nufft2",
+    "nufft3",
     "precondition",
     "reference",
     "rnufft1",

@@ -22,6 +22,26 @@ def points(x: Tensor) -> None:
         raise ValueError(f"x: had {x.shape[-1]} dimensions, must be 1 to 3 where a grid of modes is used")
 
 
+def coordinates(name: str, value: Tensor, ranks: tuple[int, ...]) -> None:
+    """Points or frequencies in any dimension."""
+    tensor(name, value)
+    if value.dtype not in REAL_DTYPES:
+        raise TypeError(f"{name}: dtype was {value.dtype}, must be real and floating")
+    letter = "M" if name == "x" else "K"
+    shapes = {1: f"({letter},)", 2: f"({letter}, d)", 3: f"(B, {letter}, d)"}
+    if value.ndim not in ranks or (value.ndim > 1 and value.shape[-1] == 0):
+        raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be {' or '.join(shapes[r] for r in ranks)}")
+
+
+def frequencies(s: Tensor, x: Tensor) -> None:
+    coordinates("s", s, (1, 2))
+    if s.device != x.device:
+        raise ValueError(f"s: was on {s.device}, must be on {x.device} as x is")
+    wanted, had = (1 if t.ndim == 1 else t.shape[-1] for t in (x, s))
+    if had != wanted:
+        raise ValueError(f"s: had {had} dimensions, must have {wanted} as x has")
+
+
 def tensor(name: str, value) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
@@ -53,15 +73,15 @@ def sets(name: str, value: Tensor, x: Tensor, core: int) -> None:
         raise ValueError(f"{name}: shape was {tuple(value.shape)}, must begin with {x.shape[0]}, x's number of sets")
 
 
-def modes(value, dim: int | None = None) -> tuple[int, ...]:
-    """As a tuple; ``dim`` is None where there are no points yet to say it."""
+def modes(value, dim: int | None = None, most: int | None = 3) -> tuple[int, ...]:
+    """As a tuple; ``dim`` is None where there are no points yet to say it, ``most`` where no grid is needed."""
     try:
         counts = tuple(_plain(n) for n in value) if isinstance(value, Sequence) else (_plain(value),)
     except TypeError:
         raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints") from None
     if dim is not None and len(counts) != dim:
         raise ValueError(f"modes: was {value!r}, must have {dim} numbers, one per dimension of x")
-    if not 1 <= len(counts) <= 3:
+    if not counts or (most is not None and len(counts) > most):
         raise ValueError(f"modes: was {value!r}, must have 1 to 3 numbers, one per dimension of x")
     if min(counts) < 1:
         raise ValueError(f"modes: was {value!r}, must be at least 1 in each dimension")

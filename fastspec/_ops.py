@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.library import register_fake
 
 from . import _C as _C  # registers the ops
+from . import _fallback as _fallback
 
 _ops = torch.ops.fastspec
 
@@ -123,6 +124,47 @@ def loss_step(
     )
 
 
+def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    """F_bk = sum_j c_bj exp(sign i s_k.x_j): points (M, d), strengths (B, M), frequencies (K, d) -> (B, K) complex.
+
+    Raises ValueError where a coordinate is not finite.
+    """
+    return _finite(_ops.direct, points, strengths, frequencies, sign)
+
+
+def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    """The real part of direct, without the work of the other."""
+    return _finite(_ops.direct_real, points, strengths, frequencies, sign)
+
+
+def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
+    """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
+    return _ops.direct_gradient(points, strengths, frequencies, gradient, sign)
+
+
+def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (n, d), values (1 or D, n, C), widths (D,) in float64 -> sums over j of K y_j (D, n, C), of K (D, n).
+
+    K = exp(-|x_i - x_j|^2 / (2 delta)).
+    """
+    return _ops.gaussian_filter(x, y, deltas)
+
+
+def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
+    """The gradient in x, (n, d), of the sum of cotangent (D, n, C) times gaussian_filter's sums of y (1, n, C)."""
+    return _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+
+
+def _finite(op, *args):
+    try:
+        return op(*args)
+    except RuntimeError as error:
+        if "non-finite" not in str(error):
+            raise
+        name = "x" if "points" in str(error) else "s"
+        raise ValueError(f"{name}: had non-finite numbers, must be finite") from None
+
+
 @register_fake("fastspec::sort")
 def _(x, period, cells, tile, width, single):
     tiles = 1
@@ -199,3 +241,29 @@ def _(spectrum, weight, scale):
 def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope):
     rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
     return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
+
+
+@register_fake("fastspec::direct")
+def _(points, strengths, frequencies, sign):
+    dtype = torch.promote_types(strengths.dtype, torch.complex32)
+    return strengths.new_empty((strengths.shape[0], frequencies.shape[0]), dtype=dtype)
+
+
+@register_fake("fastspec::direct_real")
+def _(points, strengths, frequencies, sign):
+    return points.new_empty((strengths.shape[0], frequencies.shape[0]))
+
+
+@register_fake("fastspec::direct_gradient")
+def _(points, strengths, frequencies, gradient, sign):
+    return torch.empty_like(points)
+
+
+@register_fake("fastspec::gaussian_filter")
+def _(x, y, deltas):
+    return x.new_empty((deltas.shape[0], *y.shape[1:])), x.new_empty((deltas.shape[0], x.shape[0]))
+
+
+@register_fake("fastspec::gaussian_filter_gradient")
+def _(x, y, deltas, cotangent):
+    return torch.empty_like(x)

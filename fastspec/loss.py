@@ -6,6 +6,9 @@ For real residuals one forward pass yields the loss and its gradient: spread, re
 crops, weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate. Backward only scales. Only half the
 spectrum is ever there, over wavenumbers -(N//2) ... N//2 of each other axis, so that even N is exact: with W the
 weight, zero off the grid of modes, (W(k) + W(-k)) / 2 counts for both k and -k.
+
+On frequencies of one's own, and in more than three dimensions, the spectrum is a direct sum: one sweep over all pairs
+of points and frequencies forward, one backward, and between them nothing but F.
 """
 
 import math
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from . import _check, _ops, distributed
+from ._frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
 from ._transform import (
     Layout,
     Points,
@@ -31,6 +35,7 @@ from .nufft import Modes, Period, Plan, Planned, _plan, _precision, _type1
 from .weights import Adaptive
 
 Weight = Tensor | Callable[[Tensor], Tensor] | None
+NO_POINTS = "x: was given neither to the loss nor at the call, must be one or the other"
 REDUCTIONS = {"mean": torch.mean, "sum": torch.sum, "none": lambda rows: rows}
 
 
@@ -40,12 +45,18 @@ class SpectralLoss(nn.Module):
     With N = M modes, uniform points and w = 1 this is exactly ``torch.nn.MSELoss``.
 
     Args:
-        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2.
+        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2. With more than three
+            dimensions the sum over them is direct.
+        frequencies: in place of ``modes``: any wavenumbers k, whole or not, (K,) or (K, d) in any dimension; or a
+            callable that returns them and is asked anew at each call, such as
+            ``lambda: fs.weights.sample_sobolev(256, d, s)``. Gradients flow to them.
         x: points, (M,), (M, d) or (B, M, d), planned once; else given at each call.
-        weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order, a callable of the float
-            wavenumbers (*modes, d), or one of ``fs.weights``.
-        period: length of the periodic box, in the units of x, a float or one per dimension.
-        eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64.
+        weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order or (K,), a callable of the float
+            wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``.
+        period: length of the periodic box, in the units of x, a float or one per dimension. At the default a wavenumber
+            is in radians per unit of x.
+        eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
+            exact to rounding.
         quadrature: q_j (M,), the share of space that each point stands for; default 1/M.
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
@@ -62,8 +73,9 @@ class SpectralLoss(nn.Module):
 
     def __init__(
         self,
-        modes: Modes,
+        modes: Modes | None = None,
         *,
+        frequencies: Frequencies | None = None,
         x: Tensor | None = None,
         weight: Weight = None,
         period: Period = 2 * math.pi,
@@ -76,36 +88,66 @@ class SpectralLoss(nn.Module):
         super().__init__()
         _check_reduction(reduction)
         _check.weight(weight)
-        self.modes = _check.modes(modes)
-        self.period, self.eps = _check.period(period, len(self.modes)), eps
+        if (modes is None) == (frequencies is None):
+            raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
+        self.modes = None if modes is None else _check.modes(modes, most=None)
+        self.period, self.eps = period, eps
         self.relative, self.reduction, self.group = relative, reduction, group
-        if isinstance(weight, Tensor):
-            _check_weight(weight, self.modes)
+        self._keep(frequencies)
+        if isinstance(weight, Tensor) and (self.modes or isinstance(frequencies, Tensor)):
+            _check_weight(weight, self.modes or tuple(frequencies.shape[:1]))
             self.register_buffer("weight", weight, persistent=False)
         else:
             self.weight = weight
         self.register_buffer("quadrature", quadrature, persistent=False)
-        self.plan = None if x is None else self._plan(x)
+        self.register_buffer("points", x if self._free else None, persistent=False)
+        self.plan = None if x is None or self._free else self._plan(x)
         self._half_weight = None
+
+    def _keep(self, frequencies: Frequencies | None) -> None:
+        if self.modes is not None:
+            self.period = _check.period(self.period, len(self.modes))
+            frequencies = grid_of_wavenumbers(self.modes) if len(self.modes) > 3 else None
+        elif isinstance(checked_frequencies(frequencies), Tensor):
+            self.period = _check.period(self.period, 1 if frequencies.ndim == 1 else frequencies.shape[1])
+        if isinstance(frequencies, Tensor) and not isinstance(frequencies, nn.Parameter):
+            self.register_buffer("frequencies", frequencies, persistent=False)
+        else:
+            self.frequencies = frequencies
+
+    @property
+    def _free(self) -> bool:
+        """Whether the sums are direct."""
+        return self.frequencies is not None
 
     def _plan(self, x: Tensor) -> Plan:
         return Plan(x, self.modes, eps=self.eps, period=self.period)
 
-    def _planned(self, x: Tensor | None, pred: Tensor) -> Planned:
+    def _planned(self, x: Tensor | None, pred: Tensor) -> Planned | AtFrequencies:
+        if self._free:
+            return self._at_frequencies(self.points if x is None else x, pred)
         if x is not None:
             _check.points(x)
             return _plan(x, _precision(x, pred), self.modes, self.eps, self.period, "centered", real=True)
         plan = self.plan
         if plan is None:
-            raise ValueError("x: was given neither to the loss nor at the call, must be one or the other")
+            raise ValueError(NO_POINTS)
         plan._check_precision("pred", pred)
         return plan.planned
+
+    def _at_frequencies(self, x: Tensor | None, pred: Tensor) -> AtFrequencies:
+        if x is None:
+            raise ValueError(NO_POINTS)
+        _check.coordinates("x", x, (1, 2, 3))
+        k = self.frequencies if isinstance(self.frequencies, Tensor) else self.frequencies()
+        _check.coordinates("frequencies", k, tuple(range(1, k.ndim + 1) if self.modes else (1, 2)))
+        return at_frequencies(x, k, self.period, _precision(x, pred))
 
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held."""
         _check.tensor("pred", pred)
         planned = self._planned(x, pred)
-        weight = self.weight if x is not None else self._held_weight(planned)
+        weight = self.weight if self._free or x is not None else self._held_weight(planned)
         return _loss(planned, pred, target, weight, self.quadrature, self.relative, self.reduction, self.group)
 
     def _held_weight(self, planned: Planned):
@@ -118,7 +160,8 @@ class SpectralLoss(nn.Module):
         return held
 
     def extra_repr(self) -> str:
-        return f"modes={self.modes}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
+        counted = f"modes={self.modes}" if self.modes else "frequencies"
+        return f"{counted}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
 
 
 def spectral_loss(
@@ -160,7 +203,7 @@ def _check_weight(weight: Tensor, modes: tuple[int, ...]) -> None:
         raise TypeError(f"weight: dtype was {weight.dtype}, must be real")
 
 
-def _check_pair(pred: Tensor, target: Tensor, planned: Planned) -> None:
+def _check_pair(pred: Tensor, target: Tensor, planned: Planned | AtFrequencies) -> None:
     for name, value in (("pred", pred), ("target", target)):
         _check.data(name, value, planned.x)
     if pred.shape != target.shape:
@@ -194,7 +237,7 @@ def _loss(planned: Planned, pred, target, weight, quadrature, relative, reductio
 
 def _composed(planned: Planned, weight, quadrature, relative, reduction, group, pred, target) -> Tensor:
     """The loss for any input, and differentiable in any way."""
-    dtype = planned.points.polynomials.dtype
+    dtype = planned.x.dtype
     dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
     strengths = _rows(pred.to(dtype) - target.to(dtype), planned)
     if quadrature is None:
@@ -214,7 +257,9 @@ def _composed(planned: Planned, weight, quadrature, relative, reduction, group, 
 
 
 def _needs_transforms(planned: Planned, weight) -> bool:
-    return planned.x.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
+    if isinstance(planned, AtFrequencies) or planned.x.requires_grad:
+        return True
+    return isinstance(weight, Tensor) and weight.requires_grad
 
 
 def _weight_tensor(weight: Weight, layout: Layout, like: Tensor) -> Tensor:
@@ -223,11 +268,18 @@ def _weight_tensor(weight: Weight, layout: Layout, like: Tensor) -> Tensor:
         return weight.to(like.device, like.real.dtype)
     if weight is None:
         return torch.ones(layout.modes, dtype=like.real.dtype, device=like.device)
-    axes = [axis_wavenumbers(n, layout.centered, like.device).to(like.real.dtype) for n in layout.modes]
-    values = weight(torch.stack(torch.meshgrid(*axes, indexing="ij"), -1))
+    values = weight(_wavenumbers(layout, like))
     _check.tensor("weight(k)", values)
     _check_weight(values, layout.modes)
     return values.to(like.device, like.real.dtype)
+
+
+def _wavenumbers(layout: Layout, like: Tensor) -> Tensor:
+    """(*modes, d), in the precision of ``like``."""
+    if not isinstance(layout, Layout):
+        return layout.k.to(like.real.dtype)
+    axes = [axis_wavenumbers(n, layout.centered, like.device).to(like.real.dtype) for n in layout.modes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 # --- by transforms: complex residuals, gradients in the points or the weight ------------------------------------------
@@ -247,7 +299,9 @@ def _transformed_sums(planned: Planned, strengths: Tensor, weight, scale: float,
     return (weight * power).flatten(2).sum(-1), weight
 
 
-def _modes(planned: Planned, strengths: Tensor) -> Tensor:
+def _modes(planned: Planned | AtFrequencies, strengths: Tensor) -> Tensor:
+    if isinstance(planned, AtFrequencies):
+        return planned.spectrum(strengths)
     return _type1(planned._replace(batched=True), strengths, -1, real=False)
 
 
@@ -256,9 +310,8 @@ def _modes(planned: Planned, strengths: Tensor) -> Tensor:
 
 def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
     """Whether the step can be one op: real, eager, in reverse mode, with a weight that is fixed."""
-    dtype = planned.points.polynomials.dtype
     return (
-        pred.dtype == dtype == target.dtype
+        pred.dtype == planned.x.dtype == target.dtype
         and pred.device.type == "cpu"
         and not isinstance(weight, Adaptive)
         and not _needs_transforms(planned, weight)

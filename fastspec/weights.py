@@ -55,6 +55,67 @@ class band:
         return ((norm >= self.lo) & (norm <= self.hi)).to(k.dtype)
 
 
+def sample_sobolev(
+    K: int,
+    d: int,
+    s: float,
+    generator: torch.Generator | None = None,
+    *,
+    radius: float | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """K frequencies (K, d) drawn from the density p(k) = (1 + |k|^2)^s / Z, Z = its integral.
+
+    For any F, the plain mean of |F(k)|^2 over them estimates the Sobolev norm of order s without bias, over Z:
+
+        E[1/K sum_k |F(k)|^2] = 1/Z int (1 + |k|^2)^s |F(k)|^2 dk
+
+    Over all of R^d the density is integrable for s < -d/2, where Z = pi^(d/2) Gamma(-s - d/2) / Gamma(-s): Student's t
+    in d dimensions with -2s - d degrees of freedom. Larger s need a ``radius``: then the density and the integrals are
+    those of the ball |k| <= radius.
+
+    Args:
+        K: number of frequencies.
+        d: dimension.
+        s: order; s > 0 favours high frequencies, s = 0 is uniform in the ball, s < 0 favours low ones.
+        generator: of the random numbers, on ``device``; default torch's own.
+        radius: largest |k|.
+        dtype, device: of the result.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    for name, count in (("K", K), ("d", d)):
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name}: was {count!r}, must be an int of at least 1")
+    _finite("s", s)
+    options = {"generator": generator, "dtype": torch.float64, "device": device}
+    direction = torch.randn(K, d, **options)
+    if radius is None:
+        if s >= -d / 2:
+            raise ValueError(f"s: was {s!r}, must be below -d/2 = {-d / 2:g} unless a radius is given: not integrable")
+        shape = torch.full((K, 1), -s - d / 2, dtype=torch.float64, device=device)
+        k = direction / (2 * torch._standard_gamma(shape, generator)).sqrt()
+    else:
+        if not isinstance(radius, (int, float)) or not 0 < radius < math.inf:
+            raise ValueError(f"radius: was {radius!r}, must be positive and finite")
+        k = direction / direction.norm(dim=1, keepdim=True) * _radii(torch.rand(K, **options), d, s, radius)[:, None]
+    return k.to(dtype)
+
+
+def _radii(uniform: Tensor, d: int, s: float, radius: float) -> Tensor:
+    """From uniform numbers, by inverting the distribution of r on [0, radius], with density ~ r^(d - 1) (1 + r^2)^s."""
+    nodes = torch.linspace(0, math.asinh(radius), 20_001, dtype=torch.float64, device=uniform.device).sinh()
+    middle = (nodes[1:] + nodes[:-1]) / 2
+    logarithm = (d - 1) * middle.log() + s * torch.log1p(middle.square()) + nodes.diff().log()
+    mass = torch.cumsum(torch.exp(logarithm - logarithm.max()), 0)
+    mass = torch.cat([mass.new_zeros(1), mass / mass[-1]])
+    above = torch.searchsorted(mass, uniform).clamp(1, len(nodes) - 1)
+    share = (uniform - mass[above - 1]) / (mass[above] - mass[above - 1])
+    return nodes[above - 1] + share * (nodes[above] - nodes[above - 1])
+
+
 class Adaptive(ABC):
     """A weight computed from the current error, detached.
 

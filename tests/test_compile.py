@@ -130,6 +130,13 @@ def calls_of_public_functions(dtype):
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
         for relative in (True, False):  # composed, and in one op
             fs.SpectralLoss(sample.modes, x=sample.x, relative=relative)(sample.data, torch.ones_like(sample.data))
+        for real in (True, False):
+            x, s = (torch.randn(n, 4, dtype=dtype, requires_grad=True) for n in (9, 5))
+            c = torch.randn(
+                2, 9, dtype=dtype if real else torch.promote_types(dtype, torch.complex32), requires_grad=True
+            )
+            torch.autograd.grad(energy(fs.nufft3(x, c, s)), (x, c, s))
+            torch.autograd.grad(fs.measure.gaussian_filter(x, x, [0.1, 2.0]).sum(), x)
     weigh = torch.ops.fastspec.weigh.default
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place

@@ -17,7 +17,8 @@ def data():
 
 
 def loss(x, **options):
-    return fs.SpectralLoss(MODES, x=x, weight=options.pop("weight"), eps=1e-10, **options)
+    modes = None if "frequencies" in options else MODES
+    return fs.SpectralLoss(modes, x=x, weight=options.pop("weight"), eps=1e-10, **options)
 
 
 def work(rank, options, path):
@@ -32,7 +33,14 @@ def work(rank, options, path):
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("options", [{"weight": fs.weights.focal(1.0)}, {"weight": None, "relative": True}], ids=str)
+OPTIONS = [
+    {"weight": fs.weights.focal(1.0)},
+    {"weight": None, "relative": True},
+    {"weight": fs.weights.focal(1.0), "frequencies": torch.linspace(-4, 4, 14, dtype=torch.float64).reshape(7, 2)},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["focal", "relative", "frequencies"])
 def test_sharded_points_give_the_whole_loss_and_gradient(options, tmp_path):
     mp.spawn(work, (dict(options), str(tmp_path)), nprocs=RANKS)
     x, pred, target = data()

@@ -1,0 +1,100 @@
+"""Sums of exponentials over any points and frequencies as an autograd function, on points (M, d), strengths (B, M) and
+frequencies (K, d):
+
+    F_bk = sum_j c_bj exp(sign i s_k.x_j)
+
+Points and frequencies have the same part in it, so its adjoint is the same sum with the two exchanged. With G for the
+gradient that comes in, L = Re sum conj(G) F:
+
+    in c_bj    direct(s, G, x, -sign)
+    in x_j     sum_b Re(conj(c_bj) direct(s, -i sign s_a G, x, -sign)), in one sweep where it ends there
+    in s_k     the same with x and s, c and conj(G), G and conj(c) exchanged
+
+Every backward is written with these same functions, so any order of derivative is there.
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from . import _ops
+from ._transform import _merge, refuse_forward_over_forward, transforms_active
+
+
+def direct(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
+    """(M, d), (B, M), (K, d) of one precision -> (B, K) complex, or its real part at half the cost."""
+    wanted = torch.is_grad_enabled() and (x.requires_grad or c.requires_grad or s.requires_grad)
+    if torch.compiler.is_compiling():  # see _transform._apply
+        if wanted:
+            return Direct.apply(x, c, s, sign, real)
+    elif wanted or transforms_active():
+        return ForwardDirect.apply(x, c, s, sign, real)
+    return _raw(x, c, s, sign, real)
+
+
+def _raw(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool) -> Tensor:
+    op = _ops.direct_real if real else _ops.direct
+    return op(x.contiguous(), c.contiguous(), s.contiguous(), sign)
+
+
+def _along(t: Tensor, data: Tensor) -> Tensor:
+    """data times each coordinate: (M, d), (B, M) -> (d * B, M)."""
+    return (t.mT.unsqueeze(1) * data).flatten(0, 1)
+
+
+def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
+    """The gradient of Re sum conj(g) F in x, (M, d)."""
+    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() or transforms_active()):
+        return _ops.direct_gradient(x.contiguous(), c.contiguous(), s.contiguous(), g.contiguous(), sign)
+    slopes = direct(s, -1j * sign * _along(s, g), x, -sign, real=not c.is_complex()).unflatten(0, (s.shape[1], -1))
+    return (c.conj() * slopes).real.sum(1).mT
+
+
+class Direct(Function):
+    @staticmethod
+    def forward(x, c, s, sign, real):
+        return _raw(x, c, s, sign, real)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.sign, ctx.real = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x, c, s), sign, grads = ctx.saved_tensors, ctx.sign, [None, None, None]
+        if ctx.needs_input_grad[0]:
+            grads[0] = _gradient(x, c, s, grad, sign)
+        if ctx.needs_input_grad[1]:
+            grads[1] = direct(s, grad, x, -sign, real=not c.is_complex())
+        if ctx.needs_input_grad[2]:
+            grads[2] = _gradient(s, grad.conj(), x, c.conj(), sign)
+        return *grads, None, None
+
+    @staticmethod
+    def vmap(info, in_dims, x, c, s, sign, real):
+        """Points and frequencies held in common: vmap's axis joins the rows."""
+        batch = info.batch_size
+        if in_dims[0] is None and in_dims[2] is None:
+            return direct(x, _merge(c, in_dims[1], batch, 0), s, sign, real).unflatten(0, (batch, -1)), 0
+        each = [[t] * batch if dim is None else t.unbind(dim) for t, dim in zip((x, c, s), in_dims[:3], strict=True)]
+        return torch.stack([direct(*one, sign, real) for one in zip(*each, strict=True)]), 0
+
+
+class ForwardDirect(Direct):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        Direct.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[:3])
+
+    @staticmethod
+    def jvp(ctx, x_tangent, c_tangent, s_tangent, *_):
+        refuse_forward_over_forward()
+        (x, c, s), sign, real = ctx.saved_tensors, ctx.sign, ctx.real
+        terms = [] if c_tangent is None else [direct(x, c_tangent, s, sign, real)]
+        for moved, factor in ((x_tangent, s), (x, s_tangent)):
+            if moved is not None and factor is not None:
+                parts = direct(x, _along(moved, c), s, sign).unflatten(0, (s.shape[1], -1))
+                term = 1j * sign * (factor.mT.unsqueeze(1) * parts).sum(0)
+                terms.append(term.real if real else term)
+        return sum(terms)

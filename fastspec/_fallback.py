@@ -1,0 +1,74 @@
+"""Plain torch for devices that no kernel serves: the same ops in chunks, so that no matrix of all pairs is ever there.
+
+Registered below every backend's own kernels, which take over where they are.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+CHUNK = 2**22  # pairs at a time
+
+
+def _chunks(x: Tensor, others: int):
+    return x.split(max(CHUNK // max(others, 1), 1))
+
+
+def _exponentials(x: Tensor, s: Tensor, sign: int) -> Tensor:
+    """(M, K): whole turns are dropped in float64, where a float32 phase of thousands still has its digits."""
+    turns = (x.double() @ s.double().mT) * (sign / (2 * math.pi))
+    angle = ((turns - turns.round()) * (2 * math.pi)).to(x.dtype)
+    return torch.complex(angle.cos(), angle.sin())
+
+
+def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    return _sum(points, strengths, frequencies, sign).contiguous()
+
+
+def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    return torch.ops.fastspec.direct(points, strengths, frequencies, sign).real.contiguous()
+
+
+def _sum(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    complex_dtype = torch.promote_types(strengths.dtype, torch.complex32)
+    parts = [strengths.to(complex_dtype) @ _exponentials(x, points, sign).mT for x in _chunks(frequencies, len(points))]
+    return torch.cat(parts, -1)
+
+
+def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
+    strengths = strengths.to(torch.promote_types(strengths.dtype, torch.complex32))
+    conjugate, out = gradient.to(strengths.dtype).conj(), []
+    for x, c in zip(_chunks(points, len(frequencies)), _chunks(strengths.mT, len(frequencies)), strict=True):
+        pairs = (_exponentials(x, frequencies, sign) * (c @ conjugate)).imag
+        out.append(pairs @ frequencies * -sign)
+    return torch.cat(out)
+
+
+def _squares(some: Tensor, x: Tensor) -> Tensor:
+    return torch.cdist(some, x, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
+def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+    y, sums, normalisers = y.expand(len(deltas), -1, -1), [], []
+    for some in _chunks(x, len(x)):
+        squares = _squares(some, x)
+        kernels = [torch.exp(squares / (-2 * delta)) for delta in deltas.tolist()]
+        sums.append(torch.stack([kernel @ values for kernel, values in zip(kernels, y, strict=True)]))
+        normalisers.append(torch.stack([kernel.sum(1) for kernel in kernels]))
+    return torch.cat(sums, 1), torch.cat(normalisers, 1)
+
+
+def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
+    out, rows = [], _chunks(torch.arange(len(x), device=x.device), len(x))
+    for here in rows:
+        squares, pairs = _squares(x[here], x), 0
+        for delta, g in zip(deltas.tolist(), cotangent, strict=True):
+            products = g[here] @ y[0].mT + y[0, here] @ g.mT
+            pairs = pairs + torch.exp(squares / (-2 * delta)) * products / delta
+        out.append(pairs @ x - pairs.sum(1, keepdim=True) * x[here])
+    return torch.cat(out)
+
+
+for _op in (direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient):
+    torch.library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

@@ -1,0 +1,69 @@
+"""Gaussian filters over all pairs of points as an autograd function, on points (n, d) and values y (1 or D, n, C):
+
+    sums_wic = sum_j K_w(i, j) y_jc,   normalisers_wi = sum_j K_w(i, j),   K_w(i, j) = exp(-|x_i - x_j|^2 / (2 delta_w))
+
+K is symmetric, so the adjoint in y is the same sum. The gradient in x is one sweep where it ends there; where it is
+differentiated again it is composed of the sums of y and of x y. With g for the gradient that comes in:
+
+    in x_i    sum_wj K_w(i, j) / delta_w (g_wi y_j + g_wj y_i) (x_j - x_i)
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from . import _ops
+from ._transform import transforms_active
+
+
+def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+    """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n)."""
+    wanted = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
+    if wanted or (transforms_active() and not torch.compiler.is_compiling()):
+        return GaussianSums.apply(x, y, deltas)
+    return _ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+
+
+def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
+    """(n, d), (1 or D, n, C), (D,), (D, n, C) -> (n, d)."""
+    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() or transforms_active()):
+        x, y, g = x.contiguous(), y.contiguous(), g.contiguous()
+        if len(y) == 1:
+            return _ops.gaussian_filter_gradient(x, y, deltas, g)
+        return sum(
+            _ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True)
+        )
+    y = y.expand(g.shape)
+    both = torch.cat([g, y], -1), torch.cat([y, g], -1)  # g_i y_j and y_i g_j
+    times_x = (both[1].unsqueeze(-1) * x.unsqueeze(1)).flatten(2)
+    here, moved = (gaussian_sums(x, values, deltas)[0] for values in (both[1], times_x))
+    slopes = moved.unflatten(2, (-1, x.shape[1])) - here.unsqueeze(-1) * x.unsqueeze(1)
+    return ((both[0].unsqueeze(-1) * slopes).sum(2) / deltas.to(x.dtype)[:, None, None]).sum(0)
+
+
+class GaussianSums(Function):
+    @staticmethod
+    def forward(x, y, deltas):
+        return _ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, sums_grad, normalisers_grad):
+        x, y, deltas = ctx.saved_tensors
+        x_grad = y_grad = None
+        if ctx.needs_input_grad[0]:
+            g = torch.cat([sums_grad, normalisers_grad.unsqueeze(-1)], -1)
+            x_grad = _gradient(x, torch.cat([y, torch.ones_like(y[..., :1])], -1), deltas, g)
+        if ctx.needs_input_grad[1]:
+            y_grad = gaussian_sums(x, sums_grad, deltas)[0]
+            y_grad = y_grad.sum(0, keepdim=True) if len(y) == 1 else y_grad
+        return x_grad, y_grad, None
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        each = [[t] * info.batch_size if dim is None else t.unbind(dim) for t, dim in zip(args, in_dims, strict=True)]
+        outputs = [gaussian_sums(*one) for one in zip(*each, strict=True)]
+        return tuple(torch.stack(parts) for parts in zip(*outputs, strict=True)), (0, 0)

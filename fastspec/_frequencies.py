@@ -1,0 +1,89 @@
+"""What stands for a plan where a loss is on frequencies of its own: the spectrum is a direct sum over them."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import _check
+from ._direct import direct
+from ._transform import axis_wavenumbers
+
+Frequencies = Tensor | Callable[[], Tensor]
+MOST_DIRECT_MODES = 2**24
+
+
+class Wavenumbers(NamedTuple):
+    """In place of a grid's layout."""
+
+    k: Tensor  # (*modes, d), where modes is (K,) unless they are a grid in more than three dimensions
+
+    @property
+    def modes(self) -> tuple[int, ...]:
+        return tuple(self.k.shape[:-1])
+
+    @property
+    def dim(self) -> int:
+        return self.k.ndim - 1
+
+
+class AtFrequencies(NamedTuple):
+    """Points and the frequencies of a loss on them."""
+
+    x: Tensor  # (S, M, d), in the precision of the computation
+    s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where x is doubled, see _radians
+    layout: Wavenumbers
+    batched: bool
+
+    def spectrum(self, strengths: Tensor) -> Tensor:
+        """(S, R, M) to (S, R, *modes), sign -1."""
+        x = self.x if self.s.shape[1] == self.x.shape[2] else torch.cat([self.x, self.x], -1)
+        rows = [direct(points, row, self.s, -1) for points, row in zip(x, strengths, strict=True)]
+        return torch.stack(rows).unflatten(2, self.layout.modes)
+
+
+def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFrequencies:
+    """Points (M,), (M, d) or (B, M, d), wavenumbers (*modes, d) or (K,)."""
+    _check.coordinates("x", x, (1, 2, 3))
+    k = k.unsqueeze(-1) if k.ndim == 1 else k
+    sets = x.unsqueeze(-1) if x.ndim == 1 else x
+    if k.shape[-1] != sets.shape[-1]:
+        raise ValueError(f"x: had {sets.shape[-1]} dimensions, must have {k.shape[-1]} as the loss's frequencies have")
+    if k.device != x.device:
+        raise ValueError(f"x: was on {x.device}, must be on {k.device} as the loss's frequencies are")
+    sets = (sets if sets.ndim == 3 else sets.unsqueeze(0)).to(dtype)
+    return AtFrequencies(sets, _radians(k, period, dtype), Wavenumbers(k), x.ndim == 3)
+
+
+def _radians(k: Tensor, period, dtype: torch.dtype) -> Tensor:
+    """2 pi k / period. What float32 would round off is kept as d more coordinates, which meet the same points again."""
+    period = _check.period(period, k.shape[-1])
+    rates = [2 * math.pi / p for p in period]
+    if dtype == torch.float64 or (k.dtype != torch.float64 and all(rate == 1 for rate in rates)):
+        return k.flatten(0, -2).to(dtype) * torch.tensor(rates, dtype=dtype, device=k.device)
+    exact = k.flatten(0, -2).double() * torch.tensor(rates, dtype=torch.float64, device=k.device)
+    rounded = exact.to(dtype)
+    return torch.cat([rounded, (exact - rounded).detach().to(dtype)], -1)
+
+
+def checked_frequencies(value: Frequencies) -> Frequencies:
+    """As given to the loss; those a callable returns are checked when it is asked."""
+    if isinstance(value, Tensor):
+        _check.coordinates("frequencies", value, (1, 2))
+    elif not callable(value):
+        raise TypeError(
+            f"frequencies: was {type(value).__name__}, must be a tensor (K, d) or a callable that returns one"
+        )
+    return value
+
+
+def grid_of_wavenumbers(modes: Sequence[int]) -> Tensor:
+    """(*modes, d), for more dimensions than grids have."""
+    if math.prod(modes) > MOST_DIRECT_MODES:
+        raise ValueError(
+            f"modes: was {tuple(modes)!r}, must be at most 2^24 in all in more than three dimensions: give frequencies"
+        )
+    axes = [axis_wavenumbers(n, True).float() for n in modes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)

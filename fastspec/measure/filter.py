@@ -1,0 +1,97 @@
+"""Low and high frequencies of data in any dimension, by Gaussian filters over all pairs of points.
+
+No grid and no transform: a sample's low-passed value is the mean of its neighbours' (Xu, Zhang & Luo, arXiv 1901.06523,
+section on high-dimensional data).
+
+    y_low_i = sum_j y_j G(x_i - x_j) / sum_j G(x_i - x_j),   G(x) = exp(-|x|^2 / (2 delta)),   y_high = y - y_low
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .. import _check
+from .._filter import gaussian_sums
+
+Deltas = float | Sequence[float] | Tensor
+
+
+def gaussian_filter(x: Tensor, y: Tensor, deltas: Deltas) -> Tensor:
+    """The values y low-passed at each of D widths, all in one sweep over the pairs and without a matrix of them.
+
+    Differentiable in x and y, to any order.
+
+    Args:
+        x: points, real, (n,) or (n, d), any d.
+        y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points.
+        deltas: D widths, positive: variances of the Gaussian, in squared units of x. Large ones keep the lowest
+            frequencies only.
+
+    Returns:
+        (D, n, C), or (D, n) for y (n,), in the wider precision of x and y.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    x, (y,), deltas = _prepared(x, {"y": y}, deltas)
+    return _filtered(x, y, deltas)
+
+
+def filter_error(x: Tensor, pred: Tensor, target: Tensor, deltas: Deltas) -> tuple[Tensor, Tensor]:
+    """Relative errors of the low and of the high frequencies of a prediction, at each of D widths.
+
+        e_low = (sum_i |target_low - pred_low|^2 / sum_i |target_low|^2)^(1/2),   e_high likewise
+
+    Args:
+        x, deltas: as in gaussian_filter.
+        pred, target: real, (n,) or (n, C); sums run over samples and channels.
+
+    Returns:
+        e_low, e_high, each (D,).
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    x, (pred, target), deltas = _prepared(x, {"pred": pred, "target": target}, deltas)
+    if pred.shape != target.shape:
+        raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
+    pred, target = pred.reshape(len(x), -1), target.reshape(len(x), -1)
+    both = torch.stack([target - pred, target], -1)  # the filter is linear
+    low = _filtered(x, both.flatten(1), deltas).unflatten(-1, both.shape[1:])
+    return _ratio(low), _ratio(both - low)
+
+
+def _filtered(x: Tensor, y: Tensor, deltas: Tensor) -> Tensor:
+    sums, normalisers = gaussian_sums(x, y.reshape(1, len(x), -1), deltas)
+    return (sums / normalisers.unsqueeze(-1)).reshape(len(deltas), *y.shape)
+
+
+def _ratio(parts: Tensor) -> Tensor:
+    error, size = torch.linalg.vector_norm(parts, dim=(1, 2)).unbind(-1)
+    return error / size
+
+
+def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Tensor, list[Tensor], Tensor]:
+    _check.coordinates("x", x, (1, 2))
+    if not torch.compiler.is_compiling() and not x.isfinite().all():
+        raise ValueError("x: had non-finite numbers, must be finite")
+    for name, y in values.items():
+        _check.data(name, y, x, real=True)
+        if y.ndim not in (1, 2) or len(y) != len(x):
+            raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+    dtype = torch.float32
+    for t in (x, *values.values()):
+        dtype = torch.promote_types(dtype, t.dtype)
+    x = (x.unsqueeze(-1) if x.ndim == 1 else x).to(dtype)
+    return x, [y.to(dtype) for y in values.values()], _widths(deltas, x)
+
+
+def _widths(deltas: Deltas, x: Tensor) -> Tensor:
+    listed = [deltas] if isinstance(deltas, (int, float)) else deltas
+    if isinstance(listed, Tensor):
+        listed = listed.detach().reshape(-1).tolist()
+    if not all(0 < delta < math.inf for delta in listed):
+        raise ValueError(f"deltas: were {deltas!r}, must be positive and finite")
+    return torch.tensor(listed, dtype=torch.float64, device=x.device)
