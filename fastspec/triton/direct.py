@@ -1,0 +1,314 @@
+"""Direct nonuniform sums in any dimension: F_bk = sum_j c_bj exp(sign i s_k.x_j), and their gradients.
+
+Tiles of phases come from phase.py and never reach memory. Sums in float32: a lane adds at most DEPTH terms one by one,
+lanes are added as a tree, and the chunks that this makes by Kahan's sum, so that for any number of points the rounding
+error is below (DEPTH + 10) 2^-24 sum_j |c_bj|, beside that of sine and cosine, 2e-7 each at most.
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ._tune import config, tuned
+from .phase import add, cos_sin, padded, phase_slices, turns_of, width_of
+
+FILL = 1024  # programs that keep a large GPU busy
+
+
+@tuned(
+    config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
+    config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
+    config(BLOCK_K=64, BLOCK_M=64, DEPTH=16, num_warps=8),
+    config(BLOCK_K=128, BLOCK_M=32, DEPTH=16, num_warps=8),
+    key=["WIDTH", "COMPLEX", "REAL"],
+)
+@triton.jit
+def sums_kernel(
+    t,
+    x,
+    strengths,
+    unit,
+    out,
+    M,
+    K,
+    d,
+    share,
+    WIDTH: tl.constexpr,
+    COMPLEX: tl.constexpr,
+    REAL: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    DEPTH: tl.constexpr,
+):
+    """One row of strengths (B, M), real or pairs, to the sums over one share of the points: out (shares, B, K, 1 or 2).
+
+    Of the sums only the real part is made where REAL.
+    """
+    k = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
+    b, part = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
+    unit = tl.load(unit)
+    dtype: tl.constexpr = out.dtype.element_ty
+    end = tl.minimum((part + 1) * share, M).to(tl.int32)
+    strengths += b * M * (2 if COMPLEX else 1)
+    re, re_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
+    im, im_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
+    for chunk in range((part * share).to(tl.int32), end, BLOCK_M * DEPTH):
+        re_tile, im_tile = tl.zeros((BLOCK_K, BLOCK_M), dtype), tl.zeros((BLOCK_K, BLOCK_M), dtype)
+        for first in range(chunk, tl.minimum(chunk + BLOCK_M * DEPTH, end), BLOCK_M):
+            j = first + tl.arange(0, BLOCK_M)
+            cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
+            if COMPLEX:
+                c = tl.load(strengths + 2 * j, mask=j < end, other=0)[None, :]
+                c_im = tl.load(strengths + 2 * j + 1, mask=j < end, other=0)[None, :]
+                re_tile += c * cosine - c_im * sine
+                if not REAL:
+                    im_tile += c * sine + c_im * cosine
+            else:
+                c = tl.load(strengths + j, mask=j < end, other=0)[None, :]
+                re_tile += c * cosine
+                if not REAL:
+                    im_tile += c * sine
+        re, re_lost = add(re, re_lost, tl.sum(re_tile, 1))
+        if not REAL:
+            im, im_lost = add(im, im_lost, tl.sum(im_tile, 1))
+    out += (part * tl.num_programs(1) + b) * K * (1 if REAL else 2)
+    if REAL:
+        tl.store(out + k, re, mask=k < K)
+    else:
+        tl.store(out + 2 * k, re, mask=k < K)
+        tl.store(out + 2 * k + 1, im, mask=k < K)
+
+
+@tuned(
+    config(BLOCK_K=64, BLOCK_M=32),
+    config(BLOCK_K=64, BLOCK_M=64, num_warps=8),
+    config(BLOCK_K=128, BLOCK_M=32, num_warps=8),
+    key=["WIDTH"],
+)
+@triton.jit
+def many_kernel(
+    t,
+    x,
+    strengths,
+    unit,
+    out,
+    M,
+    K,
+    d,
+    rows,
+    row_stride,
+    part_stride,
+    point_stride,
+    share,
+    WIDTH: tl.constexpr,
+    PARTS: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+):
+    """16 rows of real strengths share each sine and cosine: out (shares, 2, K, rows), the sums of cosines and sines."""
+    k = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
+    r = tl.program_id(1) * 16 + tl.arange(0, 16)
+    part = tl.program_id(2).to(tl.int64)
+    unit = tl.load(unit)
+    dtype: tl.constexpr = out.dtype.element_ty
+    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
+    end = tl.minimum((part + 1) * share, M).to(tl.int32)
+    strengths += ((r // PARTS).to(tl.int64) * row_stride + r % PARTS * part_stride)[None, :]
+    re, re_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
+    im, im_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
+    for first in range((part * share).to(tl.int32), end, BLOCK_M):
+        j = first + tl.arange(0, BLOCK_M)
+        cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
+        inside = (j < end)[:, None] & (r < rows)[None, :]
+        c = tl.load(strengths + j[:, None] * point_stride, mask=inside, other=0)
+        re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
+        im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
+    out += part * 2 * K * rows + k.to(tl.int64)[:, None] * rows + r[None, :]
+    inside = (k < K)[:, None] & (r < rows)[None, :]
+    tl.store(out, re, mask=inside)
+    tl.store(out + K.to(tl.int64) * rows, im, mask=inside)
+
+
+@tuned(
+    config(BLOCK_M=64, BLOCK_K=32),
+    config(BLOCK_M=64, BLOCK_K=64),
+    config(BLOCK_M=64, BLOCK_K=64, num_warps=8),
+    config(BLOCK_M=128, BLOCK_K=32, num_warps=8),
+    key=["WIDTH", "COMPLEX"],
+)
+@triton.jit
+def gradient_kernel(
+    x,
+    t,
+    strengths,
+    cotangent,
+    frequencies,
+    unit,
+    out,
+    M,
+    K,
+    B,
+    d,
+    share,
+    WIDTH: tl.constexpr,
+    COMPLEX: tl.constexpr,
+    D: tl.constexpr,
+    BLOCK_M: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+):
+    """sum_k h_jk s_k over one share of the frequencies, h_jk = sum_b Re(conj(g_bk) c_bj i e_jk): out (shares, M, d).
+
+    D of the d dimensions of s are the program's.
+    """
+    j = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    a = tl.program_id(1) * D + tl.arange(0, D)
+    part = tl.program_id(2).to(tl.int64)
+    unit = tl.load(unit)
+    dtype: tl.constexpr = out.dtype.element_ty
+    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
+    PARTS: tl.constexpr = 2 if COMPLEX else 1
+    end = tl.minimum((part + 1) * share, K).to(tl.int32)
+    total, lost = tl.zeros((BLOCK_M, D), dtype), tl.zeros((BLOCK_M, D), dtype)
+    for first in range((part * share).to(tl.int32), end, BLOCK_K):
+        k = first + tl.arange(0, BLOCK_K)
+        cosine, sine = cos_sin(turns_of(x, t, j, k, unit, d, WIDTH))
+        h = tl.zeros((BLOCK_M, BLOCK_K), dtype)
+        g, c = cotangent + 2 * k, strengths + PARTS * j
+        for _ in range(B):
+            g_re = tl.load(g, mask=k < end, other=0)[None, :]
+            g_im = tl.load(g + 1, mask=k < end, other=0)[None, :]
+            c_re = tl.load(c, mask=j < M, other=0)[:, None]
+            toward = g_im * cosine - g_re * sine
+            h += c_re * toward
+            if COMPLEX:
+                c_im = tl.load(c + 1, mask=j < M, other=0)[:, None]
+                h -= c_im * (g_re * cosine + g_im * sine)
+            g += 2 * K
+            c += PARTS * M
+        inside = (k < end)[:, None] & (a < d)[None, :]
+        s = tl.load(frequencies + k.to(tl.int64)[:, None] * d + a[None, :], mask=inside, other=0)
+        total, lost = add(total, lost, tl.dot(h, s, input_precision=precision, out_dtype=dtype))
+    out += (part * M + j.to(tl.int64)[:, None]) * d + a[None, :]
+    tl.store(out, total, mask=(j < M)[:, None] & (a < d)[None, :])
+
+
+def _shares(programs: int, terms: int) -> tuple[int, int]:
+    """Into how many shares of how many terms a sum is cut so that all of a GPU works on it."""
+    count = max(1, min(FILL // max(programs, 1), -(-terms // 1024)))
+    share = padded(-(-terms // count))
+    return -(-terms // share), share
+
+
+class Sums:
+    """The slices of points and frequencies, and the sums between them either way: exp(sign i s.x) throughout."""
+
+    def __init__(self, points: Tensor, frequencies: Tensor, sign: int):
+        self.x, self.t, self.unit = phase_slices(points, frequencies, sign)
+        self.points, self.frequencies, self.sign = points.shape[0], frequencies.shape[0], sign
+        self.d, self.width = points.shape[1], width_of(points.shape[1])
+
+    def to_frequencies(self, strengths: Tensor) -> Tensor:
+        """(B, M) -> (B, K) complex."""
+        return self._sums(self.t, self.x, self.frequencies, strengths, real=False)
+
+    def to_points(self, strengths: Tensor) -> Tensor:
+        """(B, K) -> the real part (B, M)."""
+        return self._sums(self.x, self.t, self.points, strengths, real=True)
+
+    def _sums(self, to: Tensor, of: Tensor, count: int, strengths: Tensor, real: bool) -> Tensor:
+        paired = strengths.is_complex()
+        numbers = torch.view_as_real(strengths.resolve_conj().contiguous()) if paired else strengths.contiguous()
+        if strengths.shape[0] > 2:
+            return self._many(to, of, count, numbers, paired, real)
+        rows, terms = strengths.shape
+        shares, share = _shares(rows * (padded(count) // 64), terms)
+        out = numbers.new_empty((shares, rows, count) if real else (shares, rows, count, 2))
+        sums_kernel[lambda meta: (triton.cdiv(count, meta["BLOCK_K"]), rows, shares)](
+            to, of, numbers, self.unit, out, terms, count, self.d, share, WIDTH=self.width, COMPLEX=paired, REAL=real
+        )
+        out = out[0] if shares == 1 else out.sum(0)
+        return out if real else torch.view_as_complex(out)
+
+    def _many(self, to: Tensor, of: Tensor, count: int, numbers: Tensor, paired: bool, real: bool) -> Tensor:
+        parts, terms = 1 + paired, numbers.shape[1]
+        rows = numbers.shape[0] * parts
+        shares, share = _shares(triton.cdiv(rows, 16) * (padded(count) // 64), terms)
+        out = numbers.new_empty((shares, 2, count, rows))
+        strides = terms * parts, 1, parts
+        many_kernel[lambda meta: (triton.cdiv(count, meta["BLOCK_K"]), triton.cdiv(rows, 16), shares)](
+            to, of, numbers, self.unit, out, terms, count, self.d, rows, *strides, share, WIDTH=self.width, PARTS=parts
+        )
+        cosines, sines = (out[0] if shares == 1 else out.sum(0)).mT.unbind(0)  # (rows, count)
+        if not paired:
+            return cosines.contiguous() if real else torch.complex(cosines, sines)
+        re = cosines[0::2] - sines[1::2]
+        return re if real else torch.complex(re, sines[0::2] + cosines[1::2])
+
+    def gradient(self, strengths: Tensor, frequencies: Tensor, cotangent: Tensor) -> Tensor:
+        """See direct_gradient."""
+        paired, d = strengths.is_complex(), self.d
+        numbers = torch.view_as_real(strengths.resolve_conj().contiguous()) if paired else strengths.contiguous()
+        g = torch.view_as_real(cotangent.resolve_conj().contiguous())
+        block = min(64, max(16, triton.next_power_of_2(d)))
+        blocks = triton.cdiv(d, block)
+        shares, share = _shares(blocks * (padded(self.points) // 64), self.frequencies)
+        out = numbers.new_empty((shares, self.points, d))
+        gradient_kernel[lambda meta: (triton.cdiv(self.points, meta["BLOCK_M"]), blocks, shares)](
+            self.x,
+            self.t,
+            numbers,
+            g,
+            frequencies,
+            self.unit,
+            out,
+            self.points,
+            self.frequencies,
+            strengths.shape[0],
+            d,
+            share,
+            WIDTH=self.width,
+            COMPLEX=paired,
+            D=block,
+        )
+        out = out[0] if shares == 1 else out.sum(0)
+        return out if self.sign > 0 else -out
+
+
+def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    """F_bk = sum_j c_bj exp(sign i s_k.x_j). (M, d), (B, M) real or complex, (K, d) -> (B, K) complex.
+
+    float32 or float64, all of one precision. With |x_a| and |s_a| the largest of each dimension and sum_a |x_a||s_a|
+    up to 1e4, phases are right to 1e-6 in float32 and 1e-14 in float64.
+    """
+    rows, count = strengths.shape[0], frequencies.shape[0]
+    dtype = torch.promote_types(strengths.dtype, torch.complex32)
+    if not points.numel() or not frequencies.numel() or not rows:
+        return torch.zeros(rows, count, dtype=dtype, device=points.device)
+    return Sums(points.contiguous(), frequencies.contiguous(), sign).to_frequencies(strengths)
+
+
+def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, cotangent: Tensor, sign: int) -> Tensor:
+    """G_j = sum_bk Re(conj(g_bk) c_bj i sign s_k exp(i sign s_k.x_j)): the gradient of direct in the points, (M, d).
+
+    Cotangent g (B, K) complex, as torch defines a complex gradient. By exchange of points and frequencies, and with
+    conj(g) for strengths and conj(c) for cotangent, it is the gradient in the frequencies.
+    """
+    if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
+        return torch.zeros_like(points)
+    frequencies = frequencies.contiguous()
+    return Sums(points.contiguous(), frequencies, sign).gradient(strengths, frequencies, cotangent)
+
+
+def direct_loss(points: Tensor, residuals: Tensor, frequencies: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """L_b = sum_k w_k |sum_j r_bj exp(-i s_k.x_j)|^2 of real residuals (B, M), and its gradient in them, (B, M).
+
+    Two sweeps, the first over the points for each frequency and the second the other way; between them (B, K) numbers.
+    """
+    if not points.numel() or not frequencies.numel() or not residuals.shape[0]:
+        return residuals.new_zeros(residuals.shape[0]), torch.zeros_like(residuals)
+    sums = Sums(points.contiguous(), frequencies.contiguous(), -1)
+    spectrum = sums.to_frequencies(residuals)
+    weighed = spectrum * weight
+    loss = torch.linalg.vecdot(torch.view_as_real(spectrum).flatten(1), torch.view_as_real(weighed).flatten(1))
+    return loss, sums.to_points(2 * weighed.conj())
