@@ -1,5 +1,6 @@
 """Few configurations for each kernel; the fastest is found on first use and kept on disk."""
 
+import torch
 import triton
 
 
@@ -7,7 +8,14 @@ def config(num_warps: int = 4, num_stages: int = 2, **meta) -> triton.Config:
     return triton.Config(meta, num_warps=num_warps, num_stages=num_stages)
 
 
-def tuned(*configs: triton.Config, key: list[str]):
-    """triton.autotune; the interpreter, which has nothing to time, takes the first."""
-    interpreted = triton.knobs.runtime.interpret
-    return triton.autotune(list(configs[:1] if interpreted else configs), key=key, cache_results=True)
+def tuned(*, single: list[triton.Config], double: list[triton.Config], key: list[str]):
+    """triton.autotune, over those for the precision of ``out``; the interpreter, which times nothing, takes the first."""
+    if triton.knobs.runtime.interpret:
+        single, double = single[:1], double[:1]
+
+    def prune(configs, arguments, **_):
+        return double if arguments["out"].dtype == torch.float64 else single
+
+    return triton.autotune(
+        [*single, *double], key=key, prune_configs_by={"early_config_prune": prune}, cache_results=True
+    )

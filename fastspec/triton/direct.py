@@ -9,6 +9,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ._tune import config, tuned
 from .phase import add, cos_sin, padded, phase_slices, turns_of, width_of
@@ -17,10 +18,13 @@ FILL = 1024  # programs that keep a large GPU busy
 
 
 @tuned(
-    config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
-    config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
-    config(BLOCK_K=64, BLOCK_M=64, DEPTH=16, num_warps=8),
-    config(BLOCK_K=128, BLOCK_M=32, DEPTH=16, num_warps=8),
+    single=[
+        config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
+        config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
+        config(BLOCK_K=64, BLOCK_M=64, DEPTH=16, num_warps=8),
+        config(BLOCK_K=128, BLOCK_M=32, DEPTH=16, num_warps=8),
+    ],
+    double=[config(BLOCK_K=32, BLOCK_M=32, DEPTH=16), config(BLOCK_K=64, BLOCK_M=32, DEPTH=16)],
     key=["WIDTH", "COMPLEX", "REAL"],
 )
 @triton.jit
@@ -49,7 +53,7 @@ def sums_kernel(
     b, part = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     unit = tl.load(unit)
     dtype: tl.constexpr = out.dtype.element_ty
-    end = tl.minimum((part + 1) * share, M).to(tl.int32)
+    end = tl.minimum((part + 1) * share, M).to(tl.int32)  # a multiple of every BLOCK_M: strengths are padded
     strengths += b * M * (2 if COMPLEX else 1)
     re, re_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
     im, im_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
@@ -59,13 +63,13 @@ def sums_kernel(
             j = first + tl.arange(0, BLOCK_M)
             cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
             if COMPLEX:
-                c = tl.load(strengths + 2 * j, mask=j < end, other=0)[None, :]
-                c_im = tl.load(strengths + 2 * j + 1, mask=j < end, other=0)[None, :]
+                c = tl.load(strengths + 2 * j)[None, :]
+                c_im = tl.load(strengths + 2 * j + 1)[None, :]
                 re_tile += c * cosine - c_im * sine
                 if not REAL:
                     im_tile += c * sine + c_im * cosine
             else:
-                c = tl.load(strengths + j, mask=j < end, other=0)[None, :]
+                c = tl.load(strengths + j)[None, :]
                 re_tile += c * cosine
                 if not REAL:
                     im_tile += c * sine
@@ -81,9 +85,8 @@ def sums_kernel(
 
 
 @tuned(
-    config(BLOCK_K=64, BLOCK_M=32),
-    config(BLOCK_K=64, BLOCK_M=64, num_warps=8),
-    config(BLOCK_K=128, BLOCK_M=32, num_warps=8),
+    single=[config(BLOCK_K=64, BLOCK_M=32), config(BLOCK_K=128, BLOCK_M=32, num_warps=8)],
+    double=[config(BLOCK_K=32, BLOCK_M=32), config(BLOCK_K=64, BLOCK_M=32)],
     key=["WIDTH"],
 )
 @triton.jit
@@ -120,8 +123,7 @@ def many_kernel(
     for first in range((part * share).to(tl.int32), end, BLOCK_M):
         j = first + tl.arange(0, BLOCK_M)
         cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
-        inside = (j < end)[:, None] & (r < rows)[None, :]
-        c = tl.load(strengths + j[:, None] * point_stride, mask=inside, other=0)
+        c = tl.load(strengths + j[:, None] * point_stride, mask=(r < rows)[None, :], other=0)
         re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
         im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
     out += part * 2 * K * rows + k.to(tl.int64)[:, None] * rows + r[None, :]
@@ -131,10 +133,13 @@ def many_kernel(
 
 
 @tuned(
-    config(BLOCK_M=64, BLOCK_K=32),
-    config(BLOCK_M=64, BLOCK_K=64),
-    config(BLOCK_M=64, BLOCK_K=64, num_warps=8),
-    config(BLOCK_M=128, BLOCK_K=32, num_warps=8),
+    single=[
+        config(BLOCK_M=64, BLOCK_K=32),
+        config(BLOCK_M=64, BLOCK_K=64),
+        config(BLOCK_M=64, BLOCK_K=64, num_warps=8),
+        config(BLOCK_M=128, BLOCK_K=32, num_warps=8),
+    ],
+    double=[config(BLOCK_M=32, BLOCK_K=32), config(BLOCK_M=32, BLOCK_K=16)],
     key=["WIDTH", "COMPLEX"],
 )
 @triton.jit
@@ -200,6 +205,11 @@ def _shares(programs: int, terms: int) -> tuple[int, int]:
     return -(-terms // share), share
 
 
+def _numbers(t: Tensor) -> Tensor:
+    """Contiguous, a complex number as a pair."""
+    return torch.view_as_real(t.resolve_conj().contiguous()) if t.is_complex() else t.contiguous()
+
+
 class Sums:
     """The slices of points and frequencies, and the sums between them either way: exp(sign i s.x) throughout."""
 
@@ -218,10 +228,10 @@ class Sums:
 
     def _sums(self, to: Tensor, of: Tensor, count: int, strengths: Tensor, real: bool) -> Tensor:
         paired = strengths.is_complex()
-        numbers = torch.view_as_real(strengths.resolve_conj().contiguous()) if paired else strengths.contiguous()
+        numbers = _numbers(pad(strengths, (0, padded(strengths.shape[1]) - strengths.shape[1])))
         if strengths.shape[0] > 2:
             return self._many(to, of, count, numbers, paired, real)
-        rows, terms = strengths.shape
+        rows, terms = numbers.shape[:2]
         shares, share = _shares(rows * (padded(count) // 64), terms)
         out = numbers.new_empty((shares, rows, count) if real else (shares, rows, count, 2))
         sums_kernel[lambda meta: (triton.cdiv(count, meta["BLOCK_K"]), rows, shares)](
@@ -247,9 +257,7 @@ class Sums:
 
     def gradient(self, strengths: Tensor, frequencies: Tensor, cotangent: Tensor) -> Tensor:
         """See direct_gradient."""
-        paired, d = strengths.is_complex(), self.d
-        numbers = torch.view_as_real(strengths.resolve_conj().contiguous()) if paired else strengths.contiguous()
-        g = torch.view_as_real(cotangent.resolve_conj().contiguous())
+        numbers, g, d = _numbers(strengths), _numbers(cotangent), self.d
         block = min(64, max(16, triton.next_power_of_2(d)))
         blocks = triton.cdiv(d, block)
         shares, share = _shares(blocks * (padded(self.points) // 64), self.frequencies)
@@ -268,7 +276,7 @@ class Sums:
             d,
             share,
             WIDTH=self.width,
-            COMPLEX=paired,
+            COMPLEX=strengths.is_complex(),
             D=block,
         )
         out = out[0] if shares == 1 else out.sum(0)

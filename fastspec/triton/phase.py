@@ -1,9 +1,9 @@
 """Phases by matrix product, range-reduced inside the product, and their sine and cosine.
 
-float32 keeps 24 bits of a phase, and at 1e4 radians only 10 of them are after the point. So both factors are cut into
-slices of 11 bits, integers that float16 holds: x = 2^-11 x0 + 2^-22 x1 + 2^-33 x2, and alike t = s / (2 pi). A tensor
-core multiplies and adds these without any rounding, 16 dimensions at a time (Ozaki et al. 2012; Mukunoki et al. 2020),
-so whole turns leave t0 x0 exactly, and what is left is small. float64 is cut into two parts of 24 bits and the rest.
+float32 keeps 24 bits of a phase, and at 1e4 radians only 10 of them are after the point. So x and t = s / (2 pi) are
+each cut into three slices of 11 bits, which float16 holds: x = x0 + x1 + x2. A tensor core multiplies and adds these
+without any rounding, 16 dimensions at a time (Ozaki et al. 2012; Mukunoki et al. 2020), so whole turns leave t0 x0
+exactly, and what is left is small. float64 is cut into 24 bits and the rest.
 """
 
 import torch
@@ -19,8 +19,10 @@ ROWS = 128  # to whose multiple slices are padded, and which every tile divides
 def rint(x):
     """The nearest integer, by the addition that leaves no bits after the point: the instruction is 8 times slower."""
     if x.dtype == tl.float32:
-        return (x + 12582912.0) - 12582912.0
-    return (x + 6755399441055744.0) - 6755399441055744.0
+        whole = (x + 12582912.0) - 12582912.0
+    else:
+        whole = (x + 6755399441055744.0) - 6755399441055744.0
+    return whole
 
 
 @triton.jit
@@ -63,12 +65,11 @@ def slices_kernel(
         if FREQUENCY:
             v *= 0.15915494309189535
         to = slices + i * (3 * WIDTH) + a
-        for _ in tl.static_range(3):
+        for n in tl.static_range(3):  # of 65536 v, so that none is below what float16 resolves
             v *= 2048
             whole = rint(v)
-            tl.store(to, whole.to(tl.float16), mask=a < WIDTH)
+            tl.store(to + n * WIDTH, (whole * 2.0 ** (5 - 11 * n)).to(tl.float16), mask=a < WIDTH)
             v -= whole
-            to += WIDTH
     else:
         head = rint(v * 16777216)
         if FREQUENCY:  # times 1 / (2 pi) = p1 + p2 + p3, products exact but for what is below the last bit
@@ -117,24 +118,31 @@ def cut(rows: Tensor, scale: Tensor, sign: int, frequency: bool) -> Tensor:
 
 
 @triton.jit
-def turns_of(t, x, k, j, unit, d, WIDTH: tl.constexpr):
-    """Phases in turns, whole turns taken out: of slices t at rows k and slices x at rows j, (k, j)."""
-    if t.dtype.element_ty == tl.float16:
-        chunk = tl.arange(0, 16)
-        t += k.to(tl.int64)[:, None] * (3 * WIDTH) + chunk[None, :]
-        x += j.to(tl.int64)[None, :] * (3 * WIDTH) + chunk[:, None]
-        turns = tl.zeros((k.shape[0], j.shape[0]), tl.float32)
-        for _ in range(WIDTH // 16):
-            t0, t1, t2 = tl.load(t), tl.load(t + WIDTH), tl.load(t + 2 * WIDTH)
-            x0, x1, x2 = tl.load(x), tl.load(x + WIDTH), tl.load(x + 2 * WIDTH)
-            fine = tl.dot(t2, x1, tl.dot(t1, x2)) * 0.00048828125
-            fine = tl.dot(t2, x0, tl.dot(t1, x1, tl.dot(t0, x2, fine))) * 0.00048828125
-            fine = tl.dot(t1, x0, tl.dot(t0, x1, fine))
-            whole = tl.dot(t0, x0) * (unit * 2.384185791015625e-07)
-            turns += (whole - rint(whole)) + fine * (unit * 1.1641532182693481e-10)
-            t += 16
-            x += 16
-        return turns
+def _turns_of_chunk(t, x, unit, WIDTH: tl.constexpr):
+    t0, t1, t2 = tl.load(t), tl.load(t + WIDTH), tl.load(t + 2 * WIDTH)
+    x0, x1, x2 = tl.load(x), tl.load(x + WIDTH), tl.load(x + 2 * WIDTH)
+    fine = tl.dot(t0, x2, tl.dot(t2, x1, tl.dot(t1, x2)))
+    fine = tl.dot(t2, x0, tl.dot(t1, x1, fine))
+    fine = tl.dot(t1, x0, tl.dot(t0, x1, fine))
+    coarse = tl.dot(t0, x0)
+    whole = tl.fma(coarse, unit, 12582912.0) - 12582912.0
+    return tl.fma(fine, unit, tl.fma(coarse, unit, -whole))
+
+
+@triton.jit
+def _turns_single(t, x, k, j, unit, WIDTH: tl.constexpr):
+    chunk = tl.arange(0, 16)
+    t += k.to(tl.int64)[:, None] * (3 * WIDTH) + chunk[None, :]
+    x += j.to(tl.int64)[None, :] * (3 * WIDTH) + chunk[:, None]
+    unit *= 2.3283064365386963e-10  # 2^-32
+    turns = _turns_of_chunk(t, x, unit, WIDTH)
+    for first in range(16, WIDTH, 16):
+        turns += _turns_of_chunk(t + first, x + first, unit, WIDTH)
+    return turns
+
+
+@triton.jit
+def _turns_double(t, x, k, j, unit, d, WIDTH: tl.constexpr):
     t += k.to(tl.int64) * (2 * WIDTH)
     x += j.to(tl.int64) * (2 * WIDTH)
     turns = tl.zeros((k.shape[0], j.shape[0]), tl.float64)
@@ -147,23 +155,33 @@ def turns_of(t, x, k, j, unit, d, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def cos_sin(turns):
-    """cos and sin of 2 pi turns, to 1e-7 or 4e-16: polynomials in what is left of half turns, odd ones of which flip."""
+def turns_of(t, x, k, j, unit, d, WIDTH: tl.constexpr):
+    """Phases in turns, whole turns taken out: of slices t at rows k and slices x at rows j, (k, j)."""
+    if t.dtype.element_ty == tl.float16:
+        turns = _turns_single(t, x, k, j, unit, WIDTH)
+    else:
+        turns = _turns_double(t, x, k, j, unit, d, WIDTH)
+    return turns
+
+
+@triton.jit
+def _cos_sin_single(turns):
+    n = tl.fma(turns, 2.0, 12582912.0)
+    flip = n.to(tl.int32, bitcast=True) << 31
+    r = tl.fma(turns, 2.0, 12582912.0 - n)
+    z = r * r
+    c = -1.3318729400634766 + z * 0.21968242526054382
+    c = 0.9999999403953552 + z * (-4.934792995452881 + z * (4.05841064453125 + z * c))
+    s = -0.5982903838157654 + z * 0.07765591144561768
+    s = r * (3.1415927410125732 + z * (-5.167710304260254 + z * (2.550077438354492 + z * s)))
+    c = (c.to(tl.int32, bitcast=True) ^ flip).to(tl.float32, bitcast=True)
+    s = (s.to(tl.int32, bitcast=True) ^ flip).to(tl.float32, bitcast=True)
+    return c, s
+
+
+@triton.jit
+def _cos_sin_double(turns):
     half = turns + turns
-    if turns.dtype == tl.float32:
-        n = half + 12582912.0
-        flip = n.to(tl.int32, bitcast=True) << 31
-        r = half - (n - 12582912.0)
-        z = r * r
-        c = 0.9999999403953552 + z * (
-            -4.934792995452881 + z * (4.05841064453125 + z * (-1.3318729400634766 + z * 0.21968242526054382))
-        )
-        s = 3.1415927410125732 + z * (
-            -5.167710304260254 + z * (2.550077438354492 + z * (-0.5982903838157654 + z * 0.07765591144561768))
-        )
-        c = (c.to(tl.int32, bitcast=True) ^ flip).to(tl.float32, bitcast=True)
-        s = ((s * r).to(tl.int32, bitcast=True) ^ flip).to(tl.float32, bitcast=True)
-        return c, s
     n = half + 6755399441055744.0
     flip = n.to(tl.int64, bitcast=True) << 63
     r = half - (n - 6755399441055744.0)
@@ -178,6 +196,16 @@ def cos_sin(turns):
     s = r * (3.141592653589793 + z * (-5.167712780049969 + z * s))
     c = (c.to(tl.int64, bitcast=True) ^ flip).to(tl.float64, bitcast=True)
     s = (s.to(tl.int64, bitcast=True) ^ flip).to(tl.float64, bitcast=True)
+    return c, s
+
+
+@triton.jit
+def cos_sin(turns):
+    """cos and sin of 2 pi turns, to 2e-7 or 4e-16: polynomials in what is left of half turns, odd ones of which flip."""
+    if turns.dtype == tl.float32:
+        c, s = _cos_sin_single(turns)
+    else:
+        c, s = _cos_sin_double(turns)
     return c, s
 
 
