@@ -100,9 +100,6 @@ def many_kernel(
     K,
     d,
     rows,
-    row_stride,
-    part_stride,
-    point_stride,
     share,
     WIDTH: tl.constexpr,
     PARTS: tl.constexpr,
@@ -117,13 +114,13 @@ def many_kernel(
     dtype: tl.constexpr = out.dtype.element_ty
     precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
     end = tl.minimum((part + 1) * share, M).to(tl.int32)
-    strengths += ((r // PARTS).to(tl.int64) * row_stride + r % PARTS * part_stride)[None, :]
+    strengths += ((r // PARTS).to(tl.int64) * M * PARTS + r % PARTS)[None, :]
     re, re_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
     im, im_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
     for first in range((part * share).to(tl.int32), end, BLOCK_M):
         j = first + tl.arange(0, BLOCK_M)
         cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
-        c = tl.load(strengths + j[:, None] * point_stride, mask=(r < rows)[None, :], other=0)
+        c = tl.load(strengths + j[:, None] * PARTS, mask=(r < rows)[None, :], other=0)
         re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
         im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
     out += part * 2 * K * rows + k.to(tl.int64)[:, None] * rows + r[None, :]
@@ -211,47 +208,61 @@ def _numbers(t: Tensor) -> Tensor:
 
 
 class Sums:
-    """The slices of points and frequencies, and the sums between them either way: exp(sign i s.x) throughout."""
+    """The slices of points and frequencies, and the sums over them."""
 
     def __init__(self, points: Tensor, frequencies: Tensor, sign: int):
         self.x, self.t, self.unit = phase_slices(points, frequencies, sign)
         self.points, self.frequencies, self.sign = points.shape[0], frequencies.shape[0], sign
         self.d, self.width = points.shape[1], width_of(points.shape[1])
 
-    def to_frequencies(self, strengths: Tensor) -> Tensor:
-        """(B, M) -> (B, K) complex."""
-        return self._sums(self.t, self.x, self.frequencies, strengths, real=False)
-
-    def to_points(self, strengths: Tensor) -> Tensor:
-        """(B, K) -> the real part (B, M)."""
-        return self._sums(self.x, self.t, self.points, strengths, real=True)
-
-    def _sums(self, to: Tensor, of: Tensor, count: int, strengths: Tensor, real: bool) -> Tensor:
-        paired = strengths.is_complex()
-        numbers = _numbers(pad(strengths, (0, padded(strengths.shape[1]) - strengths.shape[1])))
+    def sums(self, strengths: Tensor, real: bool) -> Tensor:
+        """(B, M) -> (B, K) complex, or its real part."""
+        paired, short = strengths.is_complex(), self.x.shape[0] - self.points
+        numbers = _numbers(pad(strengths, (0, short)) if short else strengths)
         if strengths.shape[0] > 2:
-            return self._many(to, of, count, numbers, paired, real)
+            return self._many(numbers, paired, real)
         rows, terms = numbers.shape[:2]
-        shares, share = _shares(rows * (padded(count) // 64), terms)
-        out = numbers.new_empty((shares, rows, count) if real else (shares, rows, count, 2))
-        sums_kernel[lambda meta: (triton.cdiv(count, meta["BLOCK_K"]), rows, shares)](
-            to, of, numbers, self.unit, out, terms, count, self.d, share, WIDTH=self.width, COMPLEX=paired, REAL=real
+        shares, share = _shares(rows * (self.t.shape[0] // 64), terms)
+        out = numbers.new_empty((shares, rows, self.frequencies) if real else (shares, rows, self.frequencies, 2))
+        sums_kernel[lambda meta: (triton.cdiv(self.frequencies, meta["BLOCK_K"]), rows, shares)](
+            self.t,
+            self.x,
+            numbers,
+            self.unit,
+            out,
+            terms,
+            self.frequencies,
+            self.d,
+            share,
+            WIDTH=self.width,
+            COMPLEX=paired,
+            REAL=real,
         )
         out = out[0] if shares == 1 else out.sum(0)
         return out if real else torch.view_as_complex(out)
 
-    def _many(self, to: Tensor, of: Tensor, count: int, numbers: Tensor, paired: bool, real: bool) -> Tensor:
+    def _many(self, numbers: Tensor, paired: bool, real: bool) -> Tensor:
         parts, terms = 1 + paired, numbers.shape[1]
         rows = numbers.shape[0] * parts
-        shares, share = _shares(triton.cdiv(rows, 16) * (padded(count) // 64), terms)
-        out = numbers.new_empty((shares, 2, count, rows))
-        strides = terms * parts, 1, parts
-        many_kernel[lambda meta: (triton.cdiv(count, meta["BLOCK_K"]), triton.cdiv(rows, 16), shares)](
-            to, of, numbers, self.unit, out, terms, count, self.d, rows, *strides, share, WIDTH=self.width, PARTS=parts
+        shares, share = _shares(triton.cdiv(rows, 16) * (self.t.shape[0] // 64), terms)
+        out = numbers.new_empty((shares, 2, self.frequencies, rows))
+        many_kernel[lambda meta: (triton.cdiv(self.frequencies, meta["BLOCK_K"]), triton.cdiv(rows, 16), shares)](
+            self.t,
+            self.x,
+            numbers,
+            self.unit,
+            out,
+            terms,
+            self.frequencies,
+            self.d,
+            rows,
+            share,
+            WIDTH=self.width,
+            PARTS=parts,
         )
-        cosines, sines = (out[0] if shares == 1 else out.sum(0)).mT.unbind(0)  # (rows, count)
+        cosines, sines = (out[0] if shares == 1 else out.sum(0)).mT.contiguous().unbind(0)  # (rows, K)
         if not paired:
-            return cosines.contiguous() if real else torch.complex(cosines, sines)
+            return cosines if real else torch.complex(cosines, sines)
         re = cosines[0::2] - sines[1::2]
         return re if real else torch.complex(re, sines[0::2] + cosines[1::2])
 
@@ -293,30 +304,24 @@ def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) ->
     dtype = torch.promote_types(strengths.dtype, torch.complex32)
     if not points.numel() or not frequencies.numel() or not rows:
         return torch.zeros(rows, count, dtype=dtype, device=points.device)
-    return Sums(points.contiguous(), frequencies.contiguous(), sign).to_frequencies(strengths)
+    return Sums(points.contiguous(), frequencies.contiguous(), sign).sums(strengths, real=False)
 
 
-def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, cotangent: Tensor, sign: int) -> Tensor:
+def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    """The real part of direct, (B, K), without the work of the other."""
+    if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
+        return points.new_zeros(strengths.shape[0], frequencies.shape[0])
+    return Sums(points.contiguous(), frequencies.contiguous(), sign).sums(strengths, real=True)
+
+
+def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
     """G_j = sum_bk Re(conj(g_bk) c_bj i sign s_k exp(i sign s_k.x_j)): the gradient of direct in the points, (M, d).
 
-    Cotangent g (B, K) complex, as torch defines a complex gradient. By exchange of points and frequencies, and with
-    conj(g) for strengths and conj(c) for cotangent, it is the gradient in the frequencies.
+    g (B, K), complex or real, is the gradient that comes in. By exchange of points and frequencies, and with conj(g)
+    for strengths and conj(c) for g, it is the gradient in the frequencies.
     """
     if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
         return torch.zeros_like(points)
     frequencies = frequencies.contiguous()
-    return Sums(points.contiguous(), frequencies, sign).gradient(strengths, frequencies, cotangent)
-
-
-def direct_loss(points: Tensor, residuals: Tensor, frequencies: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """L_b = sum_k w_k |sum_j r_bj exp(-i s_k.x_j)|^2 of real residuals (B, M), and its gradient in them, (B, M).
-
-    Two sweeps, the first over the points for each frequency and the second the other way; between them (B, K) numbers.
-    """
-    if not points.numel() or not frequencies.numel() or not residuals.shape[0]:
-        return residuals.new_zeros(residuals.shape[0]), torch.zeros_like(residuals)
-    sums = Sums(points.contiguous(), frequencies.contiguous(), -1)
-    spectrum = sums.to_frequencies(residuals)
-    weighed = spectrum * weight
-    loss = torch.linalg.vecdot(torch.view_as_real(spectrum).flatten(1), torch.view_as_real(weighed).flatten(1))
-    return loss, sums.to_points(2 * weighed.conj())
+    gradient = gradient.to(torch.promote_types(gradient.dtype, torch.complex32))
+    return Sums(points.contiguous(), frequencies, sign).gradient(strengths, frequencies, gradient)
