@@ -8,8 +8,11 @@ from torch import Tensor
 from torch.library import register_fake
 
 from . import _C as _C  # registers the ops
+from . import _plain as _plain
+from . import triton
 
 _ops = torch.ops.fastspec
+_triton = triton.register()
 
 
 def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:

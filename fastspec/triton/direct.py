@@ -294,12 +294,25 @@ class Sums:
         return out if self.sign > 0 else -out
 
 
+def _check(points: Tensor, strengths: Tensor, frequencies: Tensor) -> None:
+    torch._check(
+        points.ndim == frequencies.ndim == strengths.ndim == 2 and points.shape[1] == frequencies.shape[1],
+        lambda: "points, strengths, frequencies: shapes must be (M, d), (B, M), (K, d)",
+    )
+    torch._check(strengths.shape[1] == points.shape[0], lambda: "strengths: one for each point")
+    torch._check(
+        points.dtype == frequencies.dtype == strengths.real.dtype and points.dtype in (torch.float32, torch.float64),
+        lambda: "points, strengths, frequencies: must all be of one precision",
+    )
+
+
 def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """F_bk = sum_j c_bj exp(sign i s_k.x_j). (M, d), (B, M) real or complex, (K, d) -> (B, K) complex.
 
     float32 or float64, all of one precision. With |x_a| and |s_a| the largest of each dimension and sum_a |x_a||s_a|
     up to 1e4, phases are right to 1e-6 in float32 and 1e-14 in float64.
     """
+    _check(points, strengths, frequencies)
     rows, count = strengths.shape[0], frequencies.shape[0]
     dtype = torch.promote_types(strengths.dtype, torch.complex32)
     if not points.numel() or not frequencies.numel() or not rows:
@@ -309,6 +322,7 @@ def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) ->
 
 def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """The real part of direct, (B, K), without the work of the other."""
+    _check(points, strengths, frequencies)
     if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
         return points.new_zeros(strengths.shape[0], frequencies.shape[0])
     return Sums(points.contiguous(), frequencies.contiguous(), sign).sums(strengths, real=True)
@@ -320,6 +334,11 @@ def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, grad
     g (B, K), complex or real, is the gradient that comes in. By exchange of points and frequencies, and with conj(g)
     for strengths and conj(c) for g, it is the gradient in the frequencies.
     """
+    _check(points, strengths, frequencies)
+    torch._check(
+        gradient.shape == (strengths.shape[0], frequencies.shape[0]) and gradient.real.dtype == points.dtype,
+        lambda: "gradient: must be (B, K), of the points' precision",
+    )
     if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
         return torch.zeros_like(points)
     frequencies = frequencies.contiguous()

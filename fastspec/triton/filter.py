@@ -137,7 +137,7 @@ def filter_kernel(
         for first in range(chunk, tl.minimum(chunk + OTHERS * 8, N), OTHERS):
             j = first + tl.arange(0, OTHERS)
             squares = squares_of(x, norms, i, j, N, WIDTH, CHUNK)
-            for w in tl.static_range(GROUP):
+            for w in range(GROUP):
                 here = tl.minimum(width + w, D - 1).to(tl.int64)  # beyond the last it is done again, and not stored
                 kernel = tl.exp2(-tl.load(rates + here) * squares)
                 sums += tl.where(column == w * PARTS, tl.sum(kernel, 1)[:, None], 0.0)
@@ -154,7 +154,7 @@ def filter_kernel(
 
 
 @tuned(
-    single=[config(BLOCK=64, OTHERS=32), config(BLOCK=64, OTHERS=64, num_warps=8)],
+    single=[config(BLOCK=64, OTHERS=32), config(BLOCK=128, OTHERS=32, num_warps=8)],
     double=[config(BLOCK=32, OTHERS=16)],
     key=["WIDTH", "A"],
 )
@@ -251,11 +251,21 @@ class Pairs:
         return pad(values.mT, (0, self.norms.shape[1] - self.n)).contiguous()
 
 
+def _check(x: Tensor, y: Tensor, deltas: Tensor) -> None:
+    torch._check(x.ndim == 2 and x.dtype in (torch.float32, torch.float64), lambda: "x: must be real, of rank 2")
+    torch._check(y.dtype == x.dtype, lambda: "y: dtype must be x's")
+    torch._check(
+        deltas.ndim == 1 and y.ndim == 3 and y.shape[0] in (1, len(deltas)) and y.shape[1] == len(x),
+        lambda: "y: shape must be (1 or D, n, C)",
+    )
+
+
 def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
     """sums_wic = sum_j K_w(i, j) y_jc and normalisers_wi = sum_j K_w(i, j), K_w(i, j) = exp(-|x_i - x_j|^2 / (2 delta_w)).
 
     x (n, d), y (1 or D, n, C), one set of values or one for each width, deltas (D) -> (D, n, C), (D, n).
     """
+    _check(x, y, deltas)
     (n, channels), widths = y.shape[1:], deltas.shape[0]
     if not x.numel() or not widths:
         return x.new_zeros(widths, n, channels), x.new_zeros(widths, n)
@@ -289,6 +299,8 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
 
     That of the normalisers is had by a channel of ones.
     """
+    _check(x, y, deltas)
+    torch._check(cotangent.shape == (*deltas.shape, *y.shape[1:]) and cotangent.dtype == x.dtype, lambda: "cotangent: shape")
     if not x.numel() or not cotangent.numel():
         return torch.zeros_like(x)
     pairs = Pairs(x.contiguous(), deltas)

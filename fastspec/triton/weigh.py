@@ -37,7 +37,7 @@ def weigh_kernel(
     middle one. A line's weights are of its first ``nonnegative`` columns and its last ``negative`` ones.
     """
     dtype: tl.constexpr = spectrum.dtype.element_ty
-    place = tl.program_id(0).to(tl.int64)
+    place = tl.program_id(0)
     tile, column_block = place // column_blocks, place % column_blocks
     transform, line_block = tile // line_blocks, tile % line_blocks
     line = (line_block * LINES + tl.arange(0, LINES))[:, None]
@@ -52,8 +52,8 @@ def weigh_kernel(
     weighed_column = column - tl.where(low, 0, columns - band)
     in_band = in_band & (low | (column >= columns - negative)) & (column < columns)
 
-    spectrum += transform * lines * columns * 2 + line * columns * 2 + number
-    weight += transform * weight_stride + (row * inner_band + weighed_line) * band + weighed_column
+    spectrum += (transform.to(tl.int64) * lines + line) * (columns * 2) + number
+    weight += transform.to(tl.int64) * weight_stride + (row * inner_band + weighed_line) * band + weighed_column
     z = tl.load(spectrum, mask=in_band, other=0)
     w = tl.load(weight, mask=in_band, other=0)
     scale = scale.to(tl.int64).to(tl.float64, bitcast=True)
@@ -65,11 +65,29 @@ def weigh_kernel(
     tl.store(partial + place, scale * total.to(tl.float64))
 
 
+def _check(spectrum: Tensor, weight: Tensor) -> None:
+    torch._check(
+        spectrum.is_complex() and 2 <= spectrum.ndim <= 4 and spectrum.is_contiguous(),
+        lambda: "spectrum: must be complex, contiguous, of rank 2 to 4",
+    )
+    torch._check(
+        weight.is_contiguous() and weight.dtype == spectrum.real.dtype and weight.ndim == spectrum.ndim,
+        lambda: "weight: must be contiguous, of the spectrum's precision and rank",
+    )
+    torch._check(weight.shape[0] in (1, spectrum.shape[0]), lambda: "weight: one, or one per transform")
+    torch._check(weight.shape[1] <= spectrum.shape[1], lambda: "weight: at most the spectrum's rows")
+    torch._check(
+        all(w % 2 and w <= n for w, n in zip(weight.shape[2:], spectrum.shape[2:], strict=True)),
+        lambda: "weight: its other axes must be odd and at most the spectrum's",
+    )
+
+
 def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> Tensor:
     """As _ops.weigh: spectrum (R, K, *cells) complex, in place, weight (1 or R, K or less, *band) -> sums (R,) float64.
 
     A line's sum is made in the spectrum's precision, as a tree; those of the tiles in float64.
     """
+    _check(spectrum, weight)
     transforms, rows, *cells = spectrum.shape
     sums = torch.zeros(transforms, dtype=torch.float64, device=spectrum.device)
     if not spectrum.numel():
