@@ -3,13 +3,15 @@
 import torch
 import triton
 
+FUSED = {"enable_fp_fusion": True}  # a launch's option: Triton's default depends on its version
+
 
 def config(num_warps: int = 4, num_stages: int = 2, **meta) -> triton.Config:
     return triton.Config(meta, num_warps=num_warps, num_stages=num_stages)
 
 
 def tuned(*, single: list[triton.Config], double: list[triton.Config], key: list[str]):
-    """triton.autotune, over those for the precision of ``out``; the interpreter, which times nothing, takes the first."""
+    """triton.autotune over those for the precision of ``out``; the interpreter times nothing and takes the first."""
     if triton.knobs.runtime.interpret:
         single, double = single[:1], double[:1]
 

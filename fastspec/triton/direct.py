@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ._tune import config, tuned
+from ._tune import FUSED, config, tuned
 from .phase import add, cos_sin, padded, phase_slices, turns_of, width_of
 
 FILL = 1024  # programs that keep a large GPU busy
@@ -237,6 +237,7 @@ class Sums:
             WIDTH=self.width,
             COMPLEX=paired,
             REAL=real,
+            **FUSED,
         )
         out = out[0] if shares == 1 else out.sum(0)
         return out if real else torch.view_as_complex(out)
@@ -259,6 +260,7 @@ class Sums:
             share,
             WIDTH=self.width,
             PARTS=parts,
+            **FUSED,
         )
         cosines, sines = (out[0] if shares == 1 else out.sum(0)).mT.contiguous().unbind(0)  # (rows, K)
         if not paired:
@@ -269,7 +271,7 @@ class Sums:
     def gradient(self, strengths: Tensor, frequencies: Tensor, cotangent: Tensor) -> Tensor:
         """See direct_gradient."""
         numbers, g, d = _numbers(strengths), _numbers(cotangent), self.d
-        block = min(64, max(16, triton.next_power_of_2(d)))
+        block = min(32, max(16, triton.next_power_of_2(d)))
         blocks = triton.cdiv(d, block)
         shares, share = _shares(blocks * (padded(self.points) // 64), self.frequencies)
         out = numbers.new_empty((shares, self.points, d))
@@ -289,6 +291,7 @@ class Sums:
             WIDTH=self.width,
             COMPLEX=strengths.is_complex(),
             D=block,
+            **FUSED,
         )
         out = out[0] if shares == 1 else out.sum(0)
         return out if self.sign > 0 else -out

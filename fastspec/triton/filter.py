@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ._tune import config, tuned
+from ._tune import FUSED, config, tuned
 from .phase import add, padded, rint
 
 MOST_COLUMNS = 32  # of widths times channels, the normaliser one of them
@@ -99,7 +99,11 @@ def squares_of(x, norms, i, j, N, WIDTH: tl.constexpr, CHUNK: tl.constexpr):
 
 
 @tuned(
-    single=[config(BLOCK=64, OTHERS=32), config(BLOCK=64, OTHERS=64), config(BLOCK=128, OTHERS=64, num_warps=8)],
+    single=[
+        config(BLOCK=64, OTHERS=32),
+        config(BLOCK=64, OTHERS=64, num_warps=8),
+        config(BLOCK=128, OTHERS=32, num_warps=8),
+    ],
     double=[config(BLOCK=32, OTHERS=32)],
     key=["WIDTH", "GROUP", "PARTS"],
 )
@@ -261,7 +265,7 @@ def _check(x: Tensor, y: Tensor, deltas: Tensor) -> None:
 
 
 def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
-    """sums_wic = sum_j K_w(i, j) y_jc and normalisers_wi = sum_j K_w(i, j), K_w(i, j) = exp(-|x_i - x_j|^2 / (2 delta_w)).
+    """sum_j K_w(i, j) y_jc and the normalisers sum_j K_w(i, j), with K_w(i, j) = exp(-|x_i - x_j|^2 / (2 delta_w)).
 
     x (n, d), y (1 or D, n, C), one set of values or one for each width, deltas (D) -> (D, n, C), (D, n).
     """
@@ -274,7 +278,9 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
     groups = triton.cdiv(widths * parts, MOST_COLUMNS)
     group = triton.cdiv(widths, groups)
     out = x.new_empty(widths, channels + 1, n)
-    filter_kernel[lambda meta: (triton.cdiv(n, meta["BLOCK"]), groups, max(1, triton.cdiv(channels, max(1, parts - 1))))](
+    filter_kernel[
+        lambda meta: (triton.cdiv(n, meta["BLOCK"]), groups, max(1, triton.cdiv(channels, max(1, parts - 1))))
+    ](
         pairs.slices,
         pairs.norms,
         values,
@@ -290,6 +296,7 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
         GROUP=group,
         PARTS=parts,
         COLUMNS=triton.next_power_of_2(group * parts),
+        **FUSED,
     )
     return out[:, 1:].mT.contiguous(), out[:, 0].contiguous()
 
@@ -300,7 +307,9 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
     That of the normalisers is had by a channel of ones.
     """
     _check(x, y, deltas)
-    torch._check(cotangent.shape == (*deltas.shape, *y.shape[1:]) and cotangent.dtype == x.dtype, lambda: "cotangent: shape")
+    torch._check(
+        cotangent.shape == (*deltas.shape, *y.shape[1:]) and cotangent.dtype == x.dtype, lambda: "cotangent: shape"
+    )
     if not x.numel() or not cotangent.numel():
         return torch.zeros_like(x)
     pairs = Pairs(x.contiguous(), deltas)
@@ -324,5 +333,6 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
         WIDTH=pairs.width,
         CHUNK=pairs.chunk,
         A=block,
+        **FUSED,
     )
     return out

@@ -18,11 +18,8 @@ ROWS = 128  # to whose multiple slices are padded, and which every tile divides
 @triton.jit
 def rint(x):
     """The nearest integer, by the addition that leaves no bits after the point: the instruction is 8 times slower."""
-    if x.dtype == tl.float32:
-        whole = (x + 12582912.0) - 12582912.0
-    else:
-        whole = (x + 6755399441055744.0) - 6755399441055744.0
-    return whole
+    shift: tl.constexpr = 12582912.0 if x.dtype == tl.float32 else 6755399441055744.0
+    return (x + shift) - shift
 
 
 @triton.jit
@@ -201,7 +198,7 @@ def _cos_sin_double(turns):
 
 @triton.jit
 def cos_sin(turns):
-    """cos and sin of 2 pi turns, to 2e-7 or 4e-16: polynomials in what is left of half turns, odd ones of which flip."""
+    """cos and sin of 2 pi turns, to 2e-7 or 4e-16: polynomials in what whole half turns leave; odd ones flip both."""
     if turns.dtype == tl.float32:
         c, s = _cos_sin_single(turns)
     else:
