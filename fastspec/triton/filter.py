@@ -214,6 +214,11 @@ def gradient_kernel(
     tl.store(out + at, total, mask=inside)
 
 
+def _power_of_two(exponent: Tensor) -> Tensor:
+    """Exact, which torch.ldexp is not."""
+    return ((exponent.long() + 1023) << 52).view(torch.float64)
+
+
 class Pairs:
     """Centred points in slices, and the rates log2(e) / (2 delta) in their scale."""
 
@@ -225,8 +230,7 @@ class Pairs:
         bits = min(11, (24 - math.ceil(math.log2(self.d))) // 2)
         centre = x.mean(0, dtype=torch.float64)
         self.points = (x - centre).to(x.dtype)
-        exponent = torch.frexp(self.points.abs().amax().double())[1] + 2  # 2: rounding of the points themselves
-        one = torch.ones((), dtype=torch.float64, device=x.device)
+        exponent = torch.frexp(self.points.abs().amax())[1] + 1  # so that all are below 1/2
         size = padded(self.n)
         shape, dtype = ((size, 3, self.width), torch.float16) if single else ((size, self.width), torch.float64)
         self.slices = torch.empty(shape, dtype=dtype, device=x.device)
@@ -236,7 +240,7 @@ class Pairs:
         centred_kernel[(size // step,)](
             x,
             centre,
-            torch.ldexp(one, -exponent),
+            _power_of_two(-exponent),
             self.slices,
             self.norms,
             self.n,
@@ -248,7 +252,8 @@ class Pairs:
             R=step,
         )
         self.slopes = deltas.to(x.device, torch.float64).reciprocal()
-        self.rates = (torch.ldexp(self.slopes, 2 * exponent - (32 if single else 0)) / math.log(4)).to(x.dtype)
+        unit = _power_of_two(2 * exponent - (32 if single else 0))
+        self.rates = (self.slopes * unit / math.log(4)).to(x.dtype)
 
     def over_points(self, values: Tensor) -> Tensor:
         """(S, n, C) -> (S, C, padded)."""
