@@ -101,7 +101,6 @@ def squares_of(x, norms, i, j, N, WIDTH: tl.constexpr, CHUNK: tl.constexpr):
 @tuned(
     single=[
         config(BLOCK=64, OTHERS=32),
-        config(BLOCK=64, OTHERS=64, num_warps=8),
         config(BLOCK=128, OTHERS=32, num_warps=8),
     ],
     double=[config(BLOCK=32, OTHERS=32)],
