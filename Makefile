@@ -8,10 +8,10 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench counts gpu clean
+.PHONY: help setup demo test lint bench counts resources gpu clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with everything the other targets need; nothing to do the second time
 
@@ -31,6 +31,9 @@ bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick i
 
 counts: setup ## count the instructions of each kernel with valgrind, against those recorded
 	$(BIN)/python benchmarks/counts.py
+
+resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record registers and spills; takes five minutes
+	$(BIN)/python benchmarks/triton_resources.py
 
 gpu: ## build with this machine's own python and torch, and run the tests that need a CUDA device
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \

@@ -9,8 +9,10 @@ from torch.library import register_fake
 
 from . import _C as _C  # registers the ops
 from . import _fallback as _fallback
+from . import triton
 
 _ops = torch.ops.fastspec
+_triton = triton.register()
 
 
 def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:

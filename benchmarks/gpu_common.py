@@ -1,0 +1,107 @@
+"""What the benchmarks on a GPU share: timing by events, this GPU's own ceilings, and the row that comes of a case."""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class GpuRow:
+    case: str
+    ours_ms: float
+    rival: str
+    rival_ms: float
+    ratio: float
+    target: float
+    limit_ms: float  # least time this GPU could take
+    share_of_limit: float
+    ours_error: float
+    rival_error: float
+    device: str
+
+
+def row(case, times: dict[str, float], errors: dict[str, float], rival: str, target: float, limit_ms: float) -> GpuRow:
+    ours = times["fastspec"]
+    name = torch.cuda.get_device_name()
+    share, ratio = limit_ms / ours, ours / times[rival]
+    return GpuRow(
+        case, ours, rival, times[rival], ratio, target, limit_ms, share, errors["fastspec"], errors[rival], name
+    )
+
+
+def medians(calls: dict[str, Call], seconds: float = 5.0, at_least: int = 5) -> dict[str, float]:
+    """Median milliseconds on the device, the calls taking turns, after two of each to tune and warm up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+        call()
+    torch.cuda.synchronize()
+    spent = 0.0
+    while spent < 1e3 * seconds or len(next(iter(times.values()))) < at_least:
+        for name, call in calls.items():
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            call()
+            end.record()
+            end.synchronize()
+            times[name].append(start.elapsed_time(end))
+            spent += times[name][-1]
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def relative_error(got: Tensor, exact: Tensor) -> float:
+    return ((got.to(exact.dtype) - exact).norm() / exact.norm()).item()
+
+
+@cache
+def copy_bandwidth() -> float:
+    """Bytes a second, read and written, of a large copy."""
+    source = torch.randn(2**28, device="cuda")
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / (1e-3 * medians({"copy": lambda: target.copy_(source)}, 0.3)["copy"])
+
+
+@triton.jit
+def _exponentials(out, repeats, N: tl.constexpr):
+    x = tl.arange(0, N).to(tl.float32)
+    for _ in range(repeats):
+        x = tl.exp2(tl.exp2(tl.exp2(tl.exp2(x))))
+    tl.store(out + tl.program_id(0) * N + tl.arange(0, N), x)
+
+
+@cache
+def special_functions() -> float:
+    """Special functions (here exp2) a second."""
+    programs, width, repeats = 8192, 2048, 256
+    out = torch.empty(programs, width, device="cuda")
+    call = lambda: _exponentials[(programs,)](out, repeats, N=width)  # noqa: E731
+    return 4 * repeats * out.numel() / (1e-3 * medians({"exp2": call}, 0.3)["exp2"])
+
+
+def write(name: str, rows: Callable[[], Iterator[GpuRow]]) -> None:
+    """Runs a benchmark from the command line: ``python benchmarks/NAME.py --out DIR``."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    made = list(rows())
+    with open(out / f"{name}.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, asdict(made[0]))
+        writer.writeheader()
+        writer.writerows(map(asdict, made))
+    for r in made:
+        print(
+            f"{r.case}: {r.ours_ms:.3g} ms, {r.ratio:.3g} of {r.rival} (target {r.target}), {r.share_of_limit:.0%} of "
+            f"the limit; errors {r.ours_error:.1e}, {r.rival_error:.1e}"
+        )

@@ -1,0 +1,215 @@
+"""The Triton kernels: their results in Triton's interpreter and on a GPU, and what its compiler makes of them."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import interpreted
+import pytest
+import torch
+
+import fastspec.triton
+
+pytest.importorskip("triton")
+TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13}
+SUMS = [
+    (1, 200, 70, 1, False, -1, 1e4),  # d, points, frequencies, rows, complex, sign, phase
+    (3, 1, 1, 1, True, 1, 10.0),
+    (8, 1200, 40, 1, False, -1, 1e4),  # several chunks, several shares
+    (8, 130, 65, 2, True, 1, 1e4),
+    (20, 40, 33, 9, True, -1, 1e4),  # several slices of dimensions, many rows
+    (40, 70, 20, 3, False, 1, 100.0),
+]
+WEIGHINGS = [
+    ((3000,), (1700,), 2, 1),  # spectrum, band, rows, weights
+    ((7,), (7,), 3, 3),
+    ((33, 40), (20, 17), 2, 2),
+    ((5, 1500), (4, 1499), 1, 1),
+    ((9, 11, 13), (5, 7, 13), 2, 2),
+    ((20, 18, 24), (12, 1, 17), 2, 1),
+]
+FILTERS = [
+    (1, 1, 1, 1, 1),  # points, d, channels, widths, sets of values
+    (130, 3, 1, 2, 1),
+    (90, 64, 1, 3, 1),
+    (50, 20, 5, 9, 1),  # several groups of channels and of widths
+    (40, 70, 2, 3, 3),
+]
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Calls a function of interpreted.py in a process of its own, where the kernels are interpreted."""
+    before = os.environ.get("TRITON_INTERPRET")
+    os.environ["TRITON_INTERPRET"] = "1"
+    try:
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        pool.submit(os.getpid).result()  # starts it
+    finally:
+        os.environ.pop("TRITON_INTERPRET")
+        if before is not None:
+            os.environ["TRITON_INTERPRET"] = before
+    with pool:
+        yield lambda *args: pool.submit(*args).result()
+
+
+def check(errors: dict, dtype: torch.dtype) -> None:
+    assert all(error <= TOLERANCE[dtype] for error in errors.values()), errors
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", SUMS, ids=str)
+def test_sums(run, dtype, case):
+    check(run(interpreted.sums, dtype, *case), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_sums_of_nothing(run, dtype):
+    check(run(interpreted.no_sums, dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", WEIGHINGS, ids=str)
+def test_weigh(run, dtype, case):
+    check(run(interpreted.weighs, dtype, *case), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", FILTERS, ids=str)
+def test_filter(run, dtype, case):
+    check(run(interpreted.filters, dtype, *case), dtype)
+
+
+def test_every_kernel_compiles_for_hopper_without_spilling():
+    """The first configuration of each; ``python benchmarks/triton_resources.py`` compiles all."""
+    import triton_resources
+
+    seen, spilled = set(), []
+    for dtype in TOLERANCE:
+        for op, launch in triton_resources.launches_of(dtype):
+            name = launch.function.__module__, launch.function.__name__, dtype
+            if name not in seen:
+                seen.add(name)
+                row = triton_resources.compiled(op, launch, launch.configs[0], 90)
+                spilled += [row] if row.spilled_bytes else []
+    assert len(seen) == 18
+    assert not spilled
+
+
+def test_ops_are_registered_for_cuda():
+    found = [name for name in fastspec.triton.HOMES if hasattr(torch.ops.fastspec, name)]
+    assert "weigh" in found
+    assert all(torch._C._dispatch_has_kernel_for_dispatch_key(f"fastspec::{name}", "CUDA") for name in found)
+
+
+def test_one_warning_where_triton_is_missing(monkeypatch):
+    monkeypatch.setattr(fastspec.triton, "find_spec", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.warns(RuntimeWarning, match="Triton is not installed") as caught:
+        assert fastspec.triton.register() is None
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_weigh_in_plain_torch(dtype):
+    """That of devices without kernels, against the CPU's."""
+    from fastspec import _fallback
+
+    gen = torch.Generator().manual_seed(0)
+    spectrum = torch.randn(2, 9, 11, 13, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
+    weight = torch.rand(2, 5, 7, 13, generator=gen, dtype=dtype)
+    ours, theirs = spectrum.clone(), spectrum.clone()
+    torch.testing.assert_close(_fallback.weigh(ours, weight, 0.1), torch.ops.fastspec.weigh(theirs, weight, 0.1))
+    torch.testing.assert_close(ours, theirs)
+
+
+# --- on a GPU ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    "case", [*SUMS, (8, 100_000, 500, 1, False, -1, 1e4), (3, 5000, 300, 9, True, 1, 1e4)], ids=str
+)
+def test_sums_on_gpu(dtype, case):
+    check(interpreted.sums(dtype, *case, device="cuda"), dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_sums_of_nothing_on_gpu(dtype):
+    check(interpreted.no_sums(dtype, device="cuda"), dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", [*WEIGHINGS, ((1025, 2048), (512, 1023), 2, 1)], ids=str)
+def test_weigh_on_gpu(dtype, case):
+    check(interpreted.weighs(dtype, *case, device="cuda"), dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", [*FILTERS, (1500, 64, 2, 20, 1), (700, 784, 1, 3, 1)], ids=str)
+def test_filter_on_gpu(dtype, case):
+    check(interpreted.filters(dtype, *case, device="cuda"), dtype)
+
+
+def gpu_calls():
+    """A call of each op on the GPU."""
+    from fastspec.triton import direct, filter, weigh
+
+    def normal(*shape, dtype=torch.float32):
+        return torch.randn(shape, device="cuda", dtype=dtype)
+
+    x, s, c, g = normal(3000, 8), normal(200, 8), normal(1, 3000), normal(1, 200, dtype=torch.complex64)
+    spectrum, weight = normal(1, 65, 128, dtype=torch.complex64), normal(1, 32, 63).abs()
+    y, deltas = normal(1, 3000, 2), torch.tensor([1.0, 4.0], device="cuda", dtype=torch.float64)
+    return {
+        "direct": lambda: direct.direct(x, c, s, -1),
+        "direct_real": lambda: direct.direct_real(x, c, s, -1),
+        "many": lambda: direct.direct(x, y[0].mT.repeat(3, 1), s, -1),
+        "direct_gradient": lambda: direct.direct_gradient(x, c, s, g, -1),
+        "weigh_copy": lambda: weigh.weigh_copy(spectrum, weight, 0.1)[1],
+        "gaussian_filter": lambda: filter.gaussian_filter(x, y, deltas)[0],
+        "gaussian_filter_gradient": lambda: filter.gaussian_filter_gradient(x, y, deltas, y.expand(2, -1, -1)),
+    }
+
+
+GPU_OPS = (
+    "direct",
+    "direct_real",
+    "many",
+    "direct_gradient",
+    "weigh_copy",
+    "gaussian_filter",
+    "gaussian_filter_gradient",
+)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("op", GPU_OPS)
+def test_no_op_waits_and_each_is_deterministic_and_captured(op):
+    call = gpu_calls()[op]
+    first = call()  # tunes
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        assert torch.equal(first, call())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = call()
+    captured.zero_()
+    graph.replay()
+    assert torch.equal(first, captured)
+
+
+@pytest.mark.gpu
+def test_weigh_is_dispatched_to_triton():
+    spectrum = torch.randn(1, 65, 128, device="cuda", dtype=torch.complex64)
+    weight = torch.rand(1, 32, 63, device="cuda")
+    exact, exact_weight = spectrum.cpu(), weight.cpu()
+    found, want = (torch.ops.fastspec.weigh(z, w, 0.1) for z, w in ((spectrum, weight), (exact, exact_weight)))
+    torch.testing.assert_close(found.cpu(), want)
+    torch.testing.assert_close(spectrum.cpu(), exact)
