@@ -1,6 +1,6 @@
 """fastspec: nonuniform Fourier transforms and frequency-weighted losses, to measure and cure spectral bias."""
 
-from . import measure, nn, precondition, reference, weights
+from . import measure, nn, precondition, reference, theory, weights
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor
 from .nufft import Plan, nufft1, nufft2, rnufft1, rnufft2
@@ -18,5 +18,6 @@ __all__ = [
     "rnufft1",
     "rnufft2",
     "spectral_loss",
+    "theory",
     "weights",
 ]

@@ -1,6 +1,18 @@
 """Measuring spectral bias: which frequencies a network has learnt, and when."""
 
+from .aliases import AliasReport, alias_report
+from .directions import projection
 from .monitor import SpectralMonitor
 from .peaks import dominant_frequencies, spectral_peaks
+from .rates import decay_exponent, ntk_rates
 
-__all__ = ["SpectralMonitor", "dominant_frequencies", "spectral_peaks"]
+__all__ = [
+    "AliasReport",
+    "SpectralMonitor",
+    "alias_report",
+    "decay_exponent",
+    "dominant_frequencies",
+    "ntk_rates",
+    "projection",
+    "spectral_peaks",
+]

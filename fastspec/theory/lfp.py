@@ -36,7 +36,7 @@ def lfp_rate(
         tanh   γ² = C E[ (π²/r) csch²(π²|ξ|/r) (1 + 4π²a²ξ²/r²) ] / |ξ|^{d-1}
 
     the latter being the paper's for d = 1 and the same derivation for d > 1. Trained to the end from h_0, the network
-    minimises ∫ γ^{-2} |ĥ - ĥ_0|² among all that meet the data: ``min_norm_interpolant(..., weight=fs.weights.lfp(...))``.
+    minimises ∫ γ^{-2} |ĥ - ĥ_0|² among all that meet the data: ``weights.lfp`` is that weight.
 
     C is the paper's, which counts of each direction w and -w one; the tangent kernel's Fourier transform, for biases
     N(0, σ_b²), is 2 γ².
@@ -129,8 +129,8 @@ def lfp_evolution(
 ) -> Tensor:
     """Predicted error of each frequency over time, Δ_F(k, t) = |r̂_k(t)| / |f̂_k|, as SpectralMonitor measures it.
 
-    The residual r = h - f at the points follows gradient flow on ½ Σ_j r_j² under a tangent kernel that is a function of
-    the difference of two points,
+    The residual r = h - f at the points follows gradient flow on ½ Σ_j r_j² under a tangent kernel that is a
+    function of the difference of two points,
 
         dr/dt = -K r,   K = F^H diag(λ / M) F,
 
