@@ -213,7 +213,7 @@ def _warn(what: str, own: float, effective: float, d: int) -> None:
     if effective < d <= own:
         warnings.warn(
             f"{what} takes the model's decay exponent from {own:.2f} to {effective:.2f}, below the critical {d}:"
-            f" training will tend to interpolate by spikes at the data; a weight λ^-p is safe up to p = {1 - d / own:.2f}",
+            f" training will tend to interpolate by spikes at the data; λ^-p is safe up to p = {1 - d / own:.2f}",
             CriticalRateWarning,
             stacklevel=4,
         )

@@ -56,7 +56,7 @@ def min_norm_interpolant(
     period: Period = 1.0,
     ridge: float = 0.0,
     weight=None,
-    tol: float = 1e-11,
+    tol: float = 1e-10,
     max_iterations: int = 2000,
 ) -> MinNormInterpolant:
     """argmin Σ_k (1 + |ξ|²)^{α/2} |ĥ_k|² subject to h(x_i) = y_i, or its Tikhonov form.
