@@ -95,13 +95,11 @@ def check_weight(
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable or None")
         modes = tuple(weight.shape)
-    rates, k, floor = _rates(model, x, modes, period, samples, None)
+    rates, k, aliased = _rates(model, x, modes, period, samples, None)
     values = torch.ones_like(rates) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
     if values.shape != rates.shape:
         raise ValueError(f"weight: shape was {tuple(values.shape)}, must be {tuple(rates.shape)}, the modes'")
-    above = rates > floor
-    own = decay_exponent(rates[above], k[above])
-    effective = decay_exponent((rates * values.to(rates))[above], k[above])
+    own, effective = (_exponent(rates, k, aliased, w) for w in (1.0, values.to(rates)))
     _warn("the weight", own, effective, k.shape[-1])
     return effective
 
@@ -177,9 +175,8 @@ def _measured(model, x, modes, strength, period, samples, generator) -> _Measure
             raise TypeError(f"strength: was {strength!r}, must be a number or 'critical'")
         if not 0 <= strength <= 1:
             raise ValueError(f"strength: was {strength!r}, must be from 0 to 1")
-    rates, k, floor = _rates(model, x, modes, period, samples, generator)
-    d, above = k.shape[-1], rates > floor
-    alpha = decay_exponent(rates[above], k[above])
+    rates, k, aliased = _rates(model, x, modes, period, samples, generator)
+    d, alpha = k.shape[-1], _exponent(rates, k, aliased)
     p = strength if strength != "critical" else max(0.0, 1 - d / alpha) if alpha > d else 0.0
     if strength != "critical":
         _warn(f"strength {strength:.3g}", alpha, alpha * (1 - p), d)
@@ -187,7 +184,7 @@ def _measured(model, x, modes, strength, period, samples, generator) -> _Measure
 
 
 def _rates(model, x, modes, period, samples, generator) -> tuple[Tensor, Tensor, float]:
-    """Rates (*modes), their wavenumbers (*modes, d), and the rate up to which aliasing hides the decay."""
+    """Rates (*modes), their wavenumbers (*modes, d), and what aliasing adds to each rate."""
     d = 1 if x.ndim == 1 else x.shape[1]
     modes = _check.modes(modes, d)
     if samples is None and math.prod(modes) > _MOST_EXACT:
@@ -195,18 +192,22 @@ def _rates(model, x, modes, period, samples, generator) -> tuple[Tensor, Tensor,
     rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator)
     axes = [torch.arange(-(n // 2), (n + 1) // 2, device=rates.device, dtype=rates.dtype) for n in modes]
     k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    return rates, k, _floor(model, x, rates, k)
+    return rates, k, _aliased(model, x, rates, k)
 
 
-def _floor(model: nn.Module, x: Tensor, rates: Tensor, k: Tensor) -> float:
+def _aliased(model: nn.Module, x: Tensor, rates: Tensor, k: Tensor) -> float:
     """Scattered points add mean_j K_jj to every rate; on points that integrate exactly rates fall far below that."""
-    diagonal = mean_diagonal(model, x)
-    if rates.min() < diagonal / 4:
+    size, diagonal = k.norm(dim=-1), mean_diagonal(model, x)
+    if rates[size >= size.median()].median() < diagonal / 4:
         return 0.0
-    above = rates > 2 * diagonal
-    sizes = k.norm(dim=-1)[above]
-    enough = above.any() and sizes.max() >= 4  # two octaves, or the fit means little
-    return 2 * diagonal if enough else 0.0
+    seen = size[rates > 2 * diagonal]
+    return diagonal if len(seen) and seen.max() >= 4 else 0.0  # of less than two octaves a fit means little
+
+
+def _exponent(rates: Tensor, k: Tensor, aliased: float, weight: Tensor | float = 1.0) -> float:
+    """The weighted rates' decay exponent where they stand out of what aliasing adds."""
+    above = rates > 2 * aliased
+    return decay_exponent(((rates - aliased) * weight)[above], k[above])
 
 
 def _warn(what: str, own: float, effective: float, d: int) -> None:
