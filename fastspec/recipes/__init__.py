@@ -3,7 +3,8 @@
 from .f_principle import RECIPE as F_PRINCIPLE
 from .harness import Outcome, Recipe, run_recipe
 from .mauna_loa import RECIPE as MAUNA_LOA
+from .upper_limit import RECIPE as UPPER_LIMIT
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MAUNA_LOA, F_PRINCIPLE)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MAUNA_LOA, F_PRINCIPLE, UPPER_LIMIT)}
 
 __all__ = ["RECIPES", "Outcome", "Recipe", "run_recipe"]
