@@ -82,7 +82,9 @@ def test_scattered_points_do_not_hide_the_decay(gen):
     model = Powers(3.0)
     rates, k = fs.measure.ntk_rates(model, x, 31), fs.reference.wavenumbers(31)
     assert fs.measure.decay_exponent(rates, k) < 2.6
-    assert Whitening(model, x, 31).exponent == pytest.approx(3, abs=0.4)
+    whitening = Whitening(model, x, 31)
+    assert whitening.exponent == pytest.approx(3, abs=0.4)
+    assert fs.measure.decay_exponent(1 / whitening.weight, k) == pytest.approx(2, abs=0.4)
 
 
 def test_the_schedule_measures_again(gen):

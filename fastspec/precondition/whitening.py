@@ -51,6 +51,9 @@ def whitening_weight(
     For SpectralLoss or :func:`spectral`. "critical" takes p = max(0, 1 - d/α), with α fitted to the measured rates: the
     effective exponent is then the critical one, d, or α itself where that is below d already.
 
+    On scattered points aliasing adds the same to every rate. It is taken off, and rates that it hides, under twice it,
+    are those of the fitted power |k|^-α.
+
     Args:
         model, x, modes, period: as in :func:`fastspec.measure.ntk_rates`, on a grid of modes.
         strength: p in [0, 1], 1 for equal rates, or "critical".
@@ -180,7 +183,17 @@ def _measured(model, x, modes, strength, period, samples, generator) -> _Measure
     p = strength if strength != "critical" else max(0.0, 1 - d / alpha) if alpha > d else 0.0
     if strength != "critical":
         _warn(f"strength {strength:.3g}", alpha, alpha * (1 - p), d)
-    return _Measured(from_rates(rates, p), alpha, float(p))
+    return _Measured(from_rates(_without_aliases(rates, k, aliased, alpha), p), alpha, float(p))
+
+
+def _without_aliases(rates: Tensor, k: Tensor, aliased: float, alpha: float) -> Tensor:
+    """Rates as many more points would show them: the fitted power of |k| where aliasing hides them."""
+    seen = rates > 2 * aliased
+    if aliased == 0 or bool(seen.all()):
+        return rates - aliased
+    power = k.norm(dim=-1).clamp_min(1) ** -alpha
+    level = ((rates - aliased)[seen] / power[seen]).log().mean().exp()
+    return torch.where(seen, rates - aliased, level * power)
 
 
 def _rates(model, x, modes, period, samples, generator) -> tuple[Tensor, Tensor, float]:
