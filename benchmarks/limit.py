@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    seeds, steps = (1, 150) if arguments.quick else (3, 1500)
+    seeds, steps = (1, 150) if arguments.quick else (3, 1000)
     rows = [row for d in (1, 2) for name in NETS for seed in range(seeds) for row in measured(name, d, seed, steps)]
     for row in rows:
         print({key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()})

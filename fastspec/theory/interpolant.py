@@ -66,9 +66,9 @@ def min_norm_interpolant(
     a positive limit for α > d, to zero like 1 / log N for α = d and like N^{α-d} for α < d, N the modes per axis.
 
     Computed in float64. Up to 2,048 points the Gram matrix between points preconditions as a whole; beyond, its inverse
-    is approximated from each point's nearest neighbours, which SciPy finds. The number of modes hardly matters to the
-    iterations, that of points does through how close they come: points much closer than their typical spacing make
-    the Gram matrix, whose condition grows like spacing^{d-α}, hard to solve for large α.
+    is approximated from each point's nearest neighbours, which SciPy (the extra "theory") finds. The number of modes
+    hardly matters to the iterations, that of points does through how close they come: points much closer than their
+    typical spacing make the Gram matrix, whose condition grows like spacing^{d-α}, hard to solve for large α.
 
     Args:
         x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3; no two the same.
