@@ -5,7 +5,7 @@ interpolant of exponent α(1 - p), the problem whose solutions become spikes at 
 linearised training from zero: with a loss r^T P r the error at the points obeys dr/dt = -K P r and the network's change
 stays in the range of K, so a fully trained net tends to the same interpolant, that of K, whatever P > 0: a weight on
 the error changes which frequencies come first, and so what an early end leaves out, but not the norm that is least in
-the end. The interpolant's error turns up at d; the net's follows it only by way of how much noise it has fitted.
+the end. Not yet conclusive: at these points the fitted α is held low by aliasing, so no exponent above d is tried.
 `python benchmarks/limit.py [--quick]` writes limit.csv and limit.png to benchmarks/results.
 """
 
