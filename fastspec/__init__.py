@@ -1,6 +1,6 @@
 """fastspec: nonuniform Fourier transforms and frequency-weighted losses, to measure and cure spectral bias."""
 
-from . import measure, nn, precondition, reference, walsh, weights
+from . import measure, nn, precondition, reference, theory, walsh, weights
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor
 from .nufft import Plan, nufft1, nufft2, nufft3, rnufft1, rnufft2
@@ -19,6 +19,7 @@ __all__ = [
     "rnufft1",
     "rnufft2",
     "spectral_loss",
+    "theory",
     "walsh",
     "weights",
 ]

@@ -148,6 +148,51 @@ class focal(Adaptive):
         return torch.where(largest > 0, weight / largest, 1)
 
 
+@dataclass(frozen=True)
+class lfp:
+    """γ(k / period)^-2 of the linear frequency principle: the norm that a wide two-layer network minimises.
+
+    Of all functions that meet the data, training to the end finds the one for which Σ_k γ^-2 |ĥ_k - ĥ_0k|² is least
+    (arXiv 2010.08153): give it to ``theory.min_norm_interpolant``. At k = 0, where γ is infinite, it is what it is at
+    half a cycle per period.
+
+    Args:
+        activation, a, w, sigma_b: the network, as in ``theory.lfp_rate``.
+        period: length of the periodic box, one for all dimensions, in units of x.
+    """
+
+    activation: str = "relu"
+    a: Tensor | float = 1.0
+    w: Tensor | float = 1.0
+    sigma_b: float = 1.0
+    period: float = 1.0
+
+    def __call__(self, k: Tensor) -> Tensor:
+        from .theory import lfp_rate  # imports this module, by way of the loss
+
+        norm = k.norm(dim=-1).clamp_min(0.5)
+        options = {"activation": self.activation, "a": self.a, "w": self.w, "sigma_b": self.sigma_b}
+        return lfp_rate((norm / self.period).flatten(), d=k.shape[-1], **options).pow(-2).reshape(norm.shape)
+
+
+def from_rates(rates: Tensor, exponent: float) -> Tensor:
+    """(λ_k / max λ)^-p, p = ``exponent``: evens rates of decay, such as ``measure.ntk_rates``; 1 evens them wholly.
+
+    Args:
+        rates: λ_k > 0, ``(*modes)``.
+
+    Returns:
+        The weight, ``(*modes)``, at least 1.
+
+    Raises:
+        ValueError: where a rate is not positive and finite.
+    """
+    _finite("exponent", exponent)
+    if not bool(((rates > 0) & rates.isfinite()).all()):
+        raise ValueError("rates: had some that were not positive and finite, must all be")
+    return (rates / rates.max()) ** -exponent
+
+
 def _finite(name: str, value: float) -> None:
     if not isinstance(value, (int, float)):
         raise TypeError(f"{name}: was {value!r}, must be a number")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fastspec import reference
-from fastspec.measure import SpectralMonitor, dominant_frequencies, monitor, spectral_peaks
+from fastspec.measure import SpectralMonitor, dominant_frequencies, spectral_peaks, tracked
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def errors_by_definition(x, target, pred, wavenumbers, period):
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_errors_are_those_of_the_definition(d, grid, monkeypatch):
     if grid:
-        monkeypatch.setattr(monitor, "_DIRECT_ENTRIES", 0)
+        monkeypatch.setattr(tracked, "_DIRECT_ENTRIES", 0)
     x, target, pred = torch.rand(300, d) * 9 - 3, torch.randn(300, 2), torch.randn(300, 2)
     wavenumbers, period = torch.randint(-4, 5, (6, d)), [3.0, 5.0, 2.0][:d]
     m = SpectralMonitor(x, target, 10, period=period, peaks=wavenumbers)

@@ -1,7 +1,21 @@
 """Measuring spectral bias: which frequencies a network has learnt, and when."""
 
+from .aliases import AliasReport, alias_report
+from .directions import projection
 from .filter import filter_error, gaussian_filter
 from .monitor import SpectralMonitor
 from .peaks import dominant_frequencies, spectral_peaks
+from .rates import decay_exponent, ntk_rates
 
-__all__ = ["SpectralMonitor", "dominant_frequencies", "filter_error", "gaussian_filter", "spectral_peaks"]
+__all__ = [
+    "AliasReport",
+    "SpectralMonitor",
+    "alias_report",
+    "decay_exponent",
+    "dominant_frequencies",
+    "filter_error",
+    "gaussian_filter",
+    "ntk_rates",
+    "projection",
+    "spectral_peaks",
+]

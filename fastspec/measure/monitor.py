@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from .. import _check
-from ..nufft import Plan, nufft1
+from .directions import principal_direction, unit_direction
+from .filtered import FilterErrors
 from .heatmap import draw_heatmap
-from .peaks import spectral_peaks
+from .tracked import Bands, line_peaks, target_peaks, tracked_transform
 
-# Up to this many entries a held matrix of exponentials costs less per update than spreading and an FFT.
-_DIRECT_ENTRIES = 2**21
+METHODS = ("nufft", "projection", "filter", "frequencies")
 
-Frequency = float | tuple[float, ...]
+Frequency = float | tuple[float | str, ...]
 
 
 class SpectralMonitor:
@@ -39,25 +39,36 @@ class SpectralMonitor:
         x: points, real floating-point ``(M, d)``, or ``(M,)`` for d = 1; points outside the period are folded.
         target: the target's values there, ``(M,)`` or ``(M, C)``, real or complex. Channels are reduced by norm:
             Δ_F(k) = ‖ĥ_k - f̂_k‖ / ‖f̂_k‖ over C.
-        modes: an int or one per dimension: the grid, wavenumbers -(N//2) … (N-1)//2, that peaks are looked for on.
-            May be ``None`` where ``peaks`` is a tensor, and must be for d > 3.
+        modes: what the method looks at. An int or one per dimension: the grid of wavenumbers -(N//2) … (N-1)//2 that
+            peaks are looked for on, d at most 3. A tensor: these wavenumbers, real, ``(K,)`` or ``(K, d)``, for
+            "projection" and "frequencies"; for "filter" the widths δ, ``(D,)``. ``None`` where ``peaks`` is a tensor.
         period: length of the periodic box, a float or one per dimension.
         peaks: which wavenumbers to track. ``None``: the target's spectral peaks, the strict local maxima of |f̂| that
             stand out of their surroundings (:func:`spectral_peaks`). An int: that many of the largest strict local
             maxima, fewer where the spectrum has fewer. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these
             wavenumbers k, in this order. Found peaks are ordered by distance from zero; of ±k, which carry the same for
             a real target, one is tracked.
-        method: ``"nufft"``, the nonuniform Fourier transform at ``x``.
+        method: ``"nufft"``, the nonuniform Fourier transform at ``x``. ``"projection"``, the same of x's coordinate
+            along one direction, for data of many dimensions. ``"frequencies"``, sums at the wavenumbers that ``modes``
+            lists, any d: ``peaks=None`` tracks all of them, an int those where the target is largest. ``"filter"``, the
+            errors of the target's low and high part under Gaussians of several widths,
+            :func:`fastspec.measure.filter_error`: the low part's come first, each as frequency 1 / (2π√δ), where the
+            Gaussian's own spectrum has one standard deviation.
         magnitudes: compare magnitudes alone, | |ĥ_k| - |f̂_k| | / |f̂_k|, as the authors' 1-D code does. It is blind
             to errors of phase.
+        bands: pairs (lo, hi) of frequency, lo ≤ |f| < hi, in place of peaks: the error of a band is the norm of that of
+            all its wavenumbers, over the norm of the target's.
+        direction: of "projection", ``(d,)``; default the first principal component of x.
+        logits: ``pred`` are a classifier's logits ``(M, C)``, compared as probabilities, their softmax; ``target`` may
+            then be integer labels ``(M,)``.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
 
     Attributes:
         steps: list of int, the steps of the updates so far.
-        frequencies: float64 ``(K, d)`` on the CPU, in the units described above.
-        wavenumbers: float64 ``(K, d)`` on the CPU, k itself.
+        frequencies: float64 ``(K, d)`` on the CPU, in the units described above; of bands ``(K, 2)``, their limits.
+        wavenumbers: float64 ``(K, d)`` on the CPU, k itself; of bands, all those within them.
 
     Example::
 
@@ -80,45 +91,92 @@ class SpectralMonitor:
         peaks: int | Tensor | None = None,
         method: str = "nufft",
         magnitudes: bool = False,
+        bands: Sequence[tuple[float, float]] | None = None,
+        direction: Tensor | None = None,
+        logits: bool = False,
     ):
-        if method != "nufft":
-            raise ValueError(f'method: was {method!r}, must be "nufft"')
-        self._x = _checked_points(x)
-        self._target = _checked_values("target", target, self._x)
-        self._period = list(_check.period(period, self._x.shape[1]))
-        self._magnitudes = bool(magnitudes)
+        if method not in METHODS:
+            raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
+        if bands is not None and method == "filter":
+            raise ValueError("bands: were given, must be None where method is 'filter', whose widths are its bands")
         self.method = method
-        self.wavenumbers = self._choose(peaks, modes)
-        self._transform = _tracked_transform(self._x, self.wavenumbers, self._period, self._target.dtype)
-        self._spectrum = self._transform(self._target)
-        self._scale = _norm(self._spectrum)
+        self._x = _checked_points(x)
+        self._magnitudes, self._logits = bool(magnitudes), bool(logits)
+        self._target = _checked_target(target, self._x, self._logits)
+        self._direction = self._checked_direction(direction)
+        seen = self._x if self._direction is None else self._x.double() @ self._direction[:, None]
+        self._period = list(_check.period(period, seen.shape[1]))
+        self._bands = None
+        if method == "filter":
+            self._error = FilterErrors(self._x, self._target, modes, peaks)
+            self.wavenumbers = self._error.frequencies
+        else:
+            self._error = self._spectral_error(seen, modes, peaks, bands)
         self.steps: list[int] = []
         self._errors: list[Tensor] = []
         self._writers: list[tuple[object, str]] = []
 
-    def _choose(self, peaks: int | Tensor | None, modes: int | Sequence[int] | None) -> Tensor:
+    def _checked_direction(self, direction: Tensor | None) -> Tensor | None:
+        if self.method != "projection":
+            if direction is not None:
+                raise ValueError(f"direction: was given, must be None where method is {self.method!r}")
+            return None
+        return principal_direction(self._x) if direction is None else unit_direction(direction, self._x)
+
+    def _spectral_error(self, x: Tensor, modes, peaks, bands):
+        """Sets the wavenumbers to track, and gives the map from a residual to their errors."""
+        self.wavenumbers = self._choose(x, modes, peaks, bands)
+        if bands is not None:
+            self._bands = Bands(bands, self._in_units(self.wavenumbers))
+            self.wavenumbers = self.wavenumbers[self._bands.inside]
+        transform = tracked_transform(x, self.wavenumbers, self._period, self._target.dtype)
+        return _SpectralErrors(transform, self._target, self._bands, self._magnitudes)
+
+    def _choose(self, x: Tensor, modes, peaks: int | Tensor | None, bands) -> Tensor:
+        d = x.shape[1]
         if isinstance(peaks, Tensor):
-            return _checked_wavenumbers(peaks, self._x.shape[1])
+            return _checked_wavenumbers("peaks", peaks, d)
         if peaks is not None and (isinstance(peaks, bool) or not isinstance(peaks, int)):
             raise TypeError(f"peaks: was {type(peaks).__name__}, must be None, an int or a tensor of wavenumbers")
         if peaks is not None and peaks < 1:
             raise ValueError(f"peaks: was {peaks}, must be at least 1")
-        d = self._x.shape[1]
+        if isinstance(modes, Tensor) and self.method != "nufft":
+            return self._among(_checked_wavenumbers("modes", modes, d), x, peaks, bands)
+        if self.method == "frequencies":
+            raise TypeError(f"modes: was {type(modes).__name__}, must be a tensor of wavenumbers for 'frequencies'")
         if d > 3:
             raise ValueError(f"peaks: was {peaks}, must be a tensor of wavenumbers where x has more than 3 dimensions")
-        return _target_peaks(self._x, self._target, _check.modes(modes, d), self._period, peaks)
+        grid = _check.modes(modes, d)
+        if bands is not None:
+            axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=torch.float64) for n in grid]
+            return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, d)
+        return target_peaks(x, self._target, grid, self._period, peaks)
+
+    def _among(self, listed: Tensor, x: Tensor, count: int | None, bands) -> Tensor:
+        """Those of the listed wavenumbers to track."""
+        if bands is not None or (count is None and self.method == "frequencies"):
+            return listed
+        magnitude = _norm(tracked_transform(x, listed, self._period, self._target.dtype)(self._target))
+        if self.method == "projection":
+            return listed[line_peaks(magnitude, count)]
+        return listed[magnitude.topk(min(count, len(listed))).indices.sort().values.cpu()]
+
+    def _in_units(self, wavenumbers: Tensor) -> Tensor:
+        angular = [math.isclose(p, 2 * math.pi, rel_tol=1e-6) for p in self._period]
+        units = [1.0 if is_angular else p for is_angular, p in zip(angular, self._period, strict=True)]
+        return wavenumbers / torch.tensor(units, dtype=torch.float64)
 
     @property
     def frequencies(self) -> Tensor:
-        angular = [math.isclose(p, 2 * math.pi, rel_tol=1e-6) for p in self._period]
-        units = [1.0 if is_angular else p for is_angular, p in zip(angular, self._period, strict=True)]
-        return self.wavenumbers / torch.tensor(units, dtype=torch.float64)
+        if self.method == "filter":
+            return self.wavenumbers
+        return self._in_units(self.wavenumbers) if self._bands is None else self._bands.limits
 
     @property
     def errors(self) -> Tensor:
         """Δ_F per update and tracked frequency, real ``(T, K)`` on the CPU; moved there when asked for."""
         if not self._errors:
-            return torch.empty(0, len(self.wavenumbers), dtype=self._scale.dtype)
+            return torch.empty(0, len(self.frequencies), dtype=self._target.real.dtype)
         if len(self._errors) > 1:
             self._errors = [torch.cat(self._errors)]
         return self._errors[0].cpu()
@@ -138,11 +196,7 @@ class SpectralMonitor:
         """
         if self.steps and step < self.steps[-1]:
             raise ValueError(f"step: was {step}, must be at least the last one, {self.steps[-1]}")
-        residual = self._residual(pred)
-        difference = self._transform(residual)
-        if self._magnitudes:
-            difference = (self._spectrum + difference).abs() - self._spectrum.abs()
-        error = _norm(difference) / self._scale
+        error = self._error(self._residual(pred))
         self.steps.append(int(step))
         self._errors.append(error[None])
         for writer, tag in self._writers:
@@ -151,6 +205,8 @@ class SpectralMonitor:
 
     def _residual(self, pred: Tensor) -> Tensor:
         pred = _checked_values("pred", pred, self._x, real=not self._target.is_complex())
+        if self._logits:
+            pred = pred.softmax(-1)
         if pred.shape != self._target.shape:
             raise ValueError(f"pred: had {pred.shape[1]} channels, must have {self._target.shape[1]} as the target has")
         return pred.to(self._target.dtype) - self._target
@@ -158,9 +214,10 @@ class SpectralMonitor:
     def steps_to(self, threshold: float, *, lasting: bool = False) -> dict[Frequency, int | None]:
         """The first recorded step at which each frequency's error is below ``threshold``; ``None`` where it never was.
 
-        Keys are the rows of :attr:`frequencies`, in order: floats for d = 1, tuples of floats for d > 1. With
-        ``lasting``, the first step from which the error is below at every later one: an oscillating error, or an
-        untrained network that happens to be near, does not count.
+        Keys are the rows of :attr:`frequencies`, in order: floats for d = 1, tuples of floats for d > 1, the limits
+        (lo, hi) of bands, and for "filter" ("low", f) and ("high", f). With ``lasting``, the first step from which the
+        error is below at every later one: an oscillating error, or an untrained network that happens to be near, does
+        not count.
         """
         if not threshold > 0:
             raise ValueError(f"threshold: was {threshold}, must be positive")
@@ -175,7 +232,10 @@ class SpectralMonitor:
 
     def _keys(self) -> list[Frequency]:
         rows = self.frequencies.tolist()
-        return [row[0] for row in rows] if self._x.shape[1] == 1 else [tuple(row) for row in rows]
+        if self.method == "filter":
+            half = len(rows) // 2
+            return [(name, row[0]) for i, row in enumerate(rows) for name in ("low" if i < half else "high",)]
+        return [row[0] if len(row) == 1 else tuple(row) for row in rows]
 
     def plot(
         self,
@@ -218,6 +278,8 @@ class SpectralMonitor:
         return figure
 
     def _frequency_label(self, unit: str | None) -> str:
+        if self.method == "filter":
+            return f"cut-off (cycles per {unit or 'unit of x'})"
         angular = all(math.isclose(p, 2 * math.pi, rel_tol=1e-6) for p in self._period)
         if angular:
             return "wavenumber k" if unit is None else f"angular frequency (rad per {unit})"
@@ -230,6 +292,8 @@ class SpectralMonitor:
             "magnitudes": self._magnitudes,
             "period": list(self._period),
             "wavenumbers": self.wavenumbers.tolist(),
+            "bands": None if self._bands is None else self._bands.limits.tolist(),
+            "logits": self._logits,
             "frequencies": self.frequencies.tolist(),
             "steps": list(self.steps),
             "errors": self.errors.tolist(),
@@ -243,6 +307,10 @@ class SpectralMonitor:
                 "target": self._target.cpu(),
                 "period": list(self._period),
                 "wavenumbers": self.wavenumbers,
+                "deltas": self._error.deltas if self.method == "filter" else None,
+                "bands": None if self._bands is None else self._bands.limits.tolist(),
+                "direction": None if self._direction is None else self._direction.cpu(),
+                "logits": self._logits,
                 "method": self.method,
                 "magnitudes": self._magnitudes,
                 "steps": self.steps,
@@ -262,11 +330,14 @@ class SpectralMonitor:
         monitor = cls(
             state["x"].to(device),
             state["target"].to(device),
-            None,
+            state["deltas"],
             period=state["period"],
-            peaks=state["wavenumbers"],
+            peaks=state["wavenumbers"] if state["deltas"] is None else None,
             method=state["method"],
             magnitudes=state["magnitudes"],
+            bands=state["bands"],
+            direction=state["direction"],
+            logits=state["logits"],
         )
         monitor.steps = list(state["steps"])
         monitor._errors = [state["errors"].to(device)] if monitor.steps else []
@@ -290,63 +361,22 @@ class SpectralMonitor:
         self._writers.append((summary_writer, tag))
 
 
-def _target_peaks(x: Tensor, target: Tensor, modes: tuple[int, ...], period: list[float], count: int | None) -> Tensor:
-    """Wavenumbers (K, d) of the target's spectral peaks, nearest to zero first."""
-    spectrum = nufft1(x, target.mT.contiguous(), modes, period=period)
-    magnitude = torch.linalg.vector_norm(spectrum, dim=0)
-    found = spectral_peaks(magnitude, significant=count is None).cpu()
-    wavenumbers = found - torch.tensor([n // 2 for n in modes])
-    if not target.is_complex():
-        wavenumbers = _one_of_each_pair(wavenumbers)
-    wavenumbers = wavenumbers[:count].double()
-    if len(wavenumbers) == 0:
-        raise ValueError("target: has no spectral peak on these modes, so peaks must be a tensor of wavenumbers")
-    return wavenumbers[wavenumbers.norm(dim=1).argsort(stable=True)]
+class _SpectralErrors:
+    """From a residual (M, C) to the error (K,) of each wavenumber, or of each band."""
 
+    def __init__(self, transform, target: Tensor, bands: Bands | None, magnitudes: bool):
+        self.transform, self.bands, self.magnitudes = transform, bands, magnitudes
+        self.spectrum = transform(target)
+        self.scale = self._sizes(self.spectrum)
 
-def _one_of_each_pair(wavenumbers: Tensor) -> Tensor:
-    """Of k and -k the one whose first non-zero entry is positive, in the order given."""
-    leading = wavenumbers.gather(1, (wavenumbers != 0).int().argmax(1, keepdim=True))
-    rows = torch.where(leading < 0, -wavenumbers, wavenumbers).tolist()
-    return torch.tensor(list(dict.fromkeys(map(tuple, rows))), dtype=wavenumbers.dtype).reshape(
-        -1, wavenumbers.shape[1]
-    )
+    def __call__(self, residual: Tensor) -> Tensor:
+        difference = self.transform(residual)
+        if self.magnitudes:
+            difference = (self.spectrum + difference).abs() - self.spectrum.abs()
+        return self._sizes(difference) / self.scale
 
-
-def _tracked_transform(x: Tensor, wavenumbers: Tensor, period: list[float], dtype: torch.dtype):
-    """The map from values (M, C) to their spectrum (K, C) at the wavenumbers, as a held matrix or a held plan."""
-    integral = bool((wavenumbers == wavenumbers.round()).all())
-    if x.shape[1] > 3 or not integral or len(wavenumbers) * len(x) <= _DIRECT_ENTRIES:
-        return _Direct(x, wavenumbers, period, dtype)
-    return _Gridded(x, wavenumbers, period)
-
-
-class _Direct:
-    def __init__(self, x: Tensor, wavenumbers: Tensor, period: list[float], dtype: torch.dtype):
-        turns = x.double() / torch.tensor(period, dtype=torch.float64, device=x.device)
-        phase = -2 * math.pi * (wavenumbers.to(x.device) @ turns.mT)
-        exponentials = torch.polar(torch.full_like(phase, 1 / len(x)), phase)
-        if dtype.is_complex:
-            self.matrix = exponentials.to(dtype)
-        else:
-            # Real values need no complex product: cosines above sines.
-            self.matrix = torch.cat([exponentials.real, exponentials.imag]).to(dtype)
-
-    def __call__(self, values: Tensor) -> Tensor:
-        product = self.matrix @ values
-        return product if values.is_complex() else torch.complex(*product.chunk(2))
-
-
-class _Gridded:
-    def __init__(self, x: Tensor, wavenumbers: Tensor, period: list[float]):
-        # The smallest symmetric grid that holds every tracked wavenumber.
-        half = wavenumbers.abs().amax(0).long()
-        self.plan = Plan(x, tuple((2 * half + 1).tolist()), period=period)
-        self.index = tuple((wavenumbers.long() + half).to(x.device).unbind(1))
-
-    def __call__(self, values: Tensor) -> Tensor:
-        spectrum = self.plan.nufft1(values.mT.contiguous())
-        return spectrum[(slice(None), *self.index)].mT / len(values)
+    def _sizes(self, spectrum: Tensor) -> Tensor:
+        return _norm(spectrum) if self.bands is None else self.bands.norms(_norm(spectrum))
 
 
 def _norm(spectrum: Tensor) -> Tensor:
@@ -355,6 +385,8 @@ def _norm(spectrum: Tensor) -> Tensor:
 
 def _label(frequency: Frequency) -> str:
     if isinstance(frequency, tuple):
+        if isinstance(frequency[0], str):
+            return f"{frequency[0]} {frequency[1]:.3g}"
         return "(" + ", ".join(f"{f:.3g}" for f in frequency) + ")"
     return f"{frequency:.4g}"
 
@@ -385,14 +417,23 @@ def _at_least_single(values: Tensor) -> Tensor:
     return values[:, None] if values.ndim == 1 else values
 
 
-def _checked_wavenumbers(peaks: Tensor, d: int) -> Tensor:
+def _checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
+    if logits and isinstance(target, Tensor) and not target.is_floating_point() and not target.is_complex():
+        if target.ndim != 1 or len(target) != len(x) or bool((target < 0).any()):
+            shape = tuple(target.shape)
+            raise ValueError(f"target: shape was {shape}, must be ({len(x)},) labels from 0, or (M, C) probabilities")
+        target = torch.nn.functional.one_hot(target.long()).to(x.dtype)
+    return _checked_values("target", target, x, real=logits)
+
+
+def _checked_wavenumbers(name: str, peaks: Tensor, d: int) -> Tensor:
     if peaks.is_complex() or peaks.dtype == torch.bool:
-        raise TypeError(f"peaks: dtype was {peaks.dtype}, must be integer or real")
+        raise TypeError(f"{name}: dtype was {peaks.dtype}, must be integer or real")
     shape = tuple(peaks.shape)
     peaks = peaks.detach().cpu().double()
     peaks = peaks[:, None] if peaks.ndim == 1 else peaks
     if peaks.ndim != 2 or peaks.shape[1] != d or len(peaks) == 0:
-        raise ValueError(f"peaks: shape was {shape}, must be (K, {d}){' or (K,)' if d == 1 else ''} and not empty")
+        raise ValueError(f"{name}: shape was {shape}, must be (K, {d}){' or (K,)' if d == 1 else ''} and not empty")
     if not bool(peaks.isfinite().all()):
-        raise ValueError("peaks: had non-finite wavenumbers, must be finite")
+        raise ValueError(f"{name}: had non-finite wavenumbers, must be finite")
     return peaks

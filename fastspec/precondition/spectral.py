@@ -3,9 +3,9 @@
 from torch import Tensor
 from torch.autograd import Function
 
-from . import _check
-from .loss import Weight, _check_weight, _weight_tensor
-from .nufft import Plan, Planned, _type1, _type2
+from .. import _check
+from ..loss import Weight, _check_weight, _weight_tensor
+from ..nufft import Plan, Planned, _type1, _type2
 
 
 def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None, norm: str = "backward") -> Tensor:

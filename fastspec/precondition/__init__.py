@@ -1,0 +1,13 @@
+"""Preconditioning over frequencies: of the gradient under any loss, and the weight that evens a model's rates."""
+
+from .spectral import spectral
+from .whitening import CriticalRateWarning, Whitening, check_weight, critical_exponent, whitening_weight
+
+__all__ = [
+    "CriticalRateWarning",
+    "Whitening",
+    "check_weight",
+    "critical_exponent",
+    "spectral",
+    "whitening_weight",
+]

@@ -1,0 +1,14 @@
+"""What theory predicts of training: the linear frequency principle, minimum-norm interpolation, momentum."""
+
+from .interpolant import MinNormInterpolant, min_norm_interpolant
+from .lfp import lfp_evolution, lfp_rate
+from .momentum import heavy_ball_rates, momentum_rates
+
+__all__ = [
+    "MinNormInterpolant",
+    "heavy_ball_rates",
+    "lfp_evolution",
+    "lfp_rate",
+    "min_norm_interpolant",
+    "momentum_rates",
+]

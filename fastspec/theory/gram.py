@@ -1,0 +1,136 @@
+"""Approximate inverses of the Gram matrix G_ij = g(x_i - x_j) + ε δ_ij, g(s) = Σ_k w_k^-1 e^{2πi k·s/period}."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..nufft import nufft2, rnufft2
+
+_WHOLE = 2048  # points up to which the matrix is factored as it is: 32 MB and half a second
+_NEIGHBOURS = {1: 12, 2: 24, 3: 32}
+_CHUNK = 2**21  # differences whose kernel is computed at a time
+_EPS = 1e-11
+
+
+def preconditioner(x: Tensor, inverse: Tensor, period, ridge: float, real: bool) -> Callable[[Tensor], Tensor]:
+    """The map r -> about G^-1 r on rows (R, n)."""
+    x = x[:, None] if x.ndim == 1 else x
+    kernel = _Kernel(inverse, period, real)
+    return _whole(x, kernel, ridge) if len(x) <= _WHOLE else _nearest(x, kernel, period, ridge)
+
+
+class _Kernel:
+    """g at differences (..., d) of points."""
+
+    def __init__(self, inverse: Tensor, period, real: bool):
+        self.at_zero, self.modes = inverse.sum(), tuple(inverse.shape)
+        self.options = {"period": period, "eps": _EPS}
+        self.real = real
+        self.spectrum = (inverse[..., inverse.shape[-1] // 2 :] if real else inverse).to(torch.complex128)
+
+    def __call__(self, difference: Tensor) -> Tensor:
+        flat = difference.reshape(-1, difference.shape[-1])
+        return torch.cat([self._of(part) for part in flat.split(_CHUNK)]).reshape(difference.shape[:-1])
+
+    def _of(self, part: Tensor) -> Tensor:
+        if self.real:
+            return rnufft2(part, self.spectrum, self.modes, **self.options)
+        return nufft2(part, self.spectrum, **self.options)
+
+
+def _whole(x: Tensor, kernel: _Kernel, ridge: float):
+    rows, columns = torch.tril_indices(len(x), len(x), -1, device=x.device)
+    below = kernel(x[rows] - x[columns])
+    gram = below.new_zeros(len(x), len(x))
+    gram[rows, columns] = below
+    gram[columns, rows] = below.conj()
+    gram.diagonal().fill_(kernel.at_zero + ridge)
+    factor = _cholesky(gram)
+    return lambda r: torch.cholesky_solve(r.mT, factor).mT
+
+
+def _cholesky(gram: Tensor) -> Tensor:
+    """Of matrices (..., n, n) with one diagonal throughout, with as little added to it as makes them definite."""
+    diagonal = gram.diagonal(dim1=-2, dim2=-1)
+    size, jitter = diagonal.real.max().item(), 0.0
+    while True:
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        if not bool(failed.any()):
+            return factor
+        more = 10 * jitter if jitter else 1e-15 * size * gram.shape[-1] ** 0.5
+        diagonal += more - jitter
+        jitter = more
+
+
+def _nearest(x: Tensor, kernel: _Kernel, period, ridge: float):
+    """L^H L with a sparse L: row i whitens point i given its nearest predecessors in a coarse-to-fine order.
+
+    Vecchia's approximation; in a coarse-to-fine order few neighbours do for kernels of finite smoothness (Schäfer,
+    Katzfuss & Owhadi 2021, arXiv 2004.14455). A random order is coarse to fine.
+    """
+    n, d = x.shape
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0)).to(x.device)
+    points = x[order]
+    neighbours = _predecessors(points, period, _NEIGHBOURS[d])
+    rows = _whitening_rows(points, neighbours, kernel, ridge)
+    inverse_order = order.argsort()
+
+    def apply(r: Tensor) -> Tensor:
+        whitened = (rows * r[:, order][:, neighbours]).sum(-1)
+        scattered = (rows.conj() * whitened[..., None]).flatten(1)
+        return torch.zeros_like(r).index_add_(1, neighbours.flatten(), scattered)[:, inverse_order]
+
+    return apply
+
+
+def _predecessors(points: Tensor, period, count: int) -> Tensor:
+    """(n, count + 1): for each point its ``count`` nearest predecessors, then itself; itself again where too few."""
+    from scipy.spatial import cKDTree
+
+    n = len(points)
+    folded = torch.remainder(points, torch.tensor(period, device=points.device)).cpu()
+    out = torch.arange(n)[:, None].repeat(1, count + 1)
+    first = 1
+    while first < n:
+        last = min(n, 2 * first)
+        tree = cKDTree(folded[:last].numpy(), boxsize=[p * (1 + 1e-12) for p in period])
+        # Half of what is near comes later in the order; of 3 count neighbours enough remain.
+        wanted = min(last, 3 * count + 1)
+        found = torch.from_numpy(tree.query(folded[first:last].numpy(), k=wanted)[1]).reshape(last - first, wanted)
+        rows = torch.arange(first, last)[:, None]
+        found = torch.where(found < rows, found, n)
+        # stable, so that predecessors keep their order by distance and come first
+        nearest = found.gather(1, (found == n).to(torch.uint8).argsort(dim=1, stable=True))[:, :count]
+        out[first:last, : nearest.shape[1]] = torch.where(nearest == n, rows, nearest)
+        first = last
+    return out.to(points.device)
+
+
+def _whitening_rows(points: Tensor, neighbours: Tensor, kernel: _Kernel, ridge: float) -> Tensor:
+    """The non-zero entries of L, aligned with ``neighbours``."""
+    out, size = [], neighbours.shape[1]
+    indices = torch.arange(len(points), device=points.device)
+    for begin in range(0, len(points), max(1, _CHUNK // size**2)):
+        part = neighbours[begin : begin + max(1, _CHUNK // size**2)]
+        own = indices[begin : begin + len(part), None]
+        near = points[part]
+        i, j = torch.tril_indices(size, size, -1, device=points.device)
+        below = kernel(near[:, i] - near[:, j])
+        gram = below.new_zeros(len(part), size, size)
+        gram[:, i, j] = below
+        gram[:, j, i] = below.conj()
+        gram.diagonal(dim1=1, dim2=2).fill_(kernel.at_zero + ridge)
+        # a slot that repeats the point itself stands for no neighbour: cut it off from the rest
+        unused = torch.cat([part[:, :-1] == own, torch.zeros_like(own, dtype=torch.bool)], 1)
+        gram.masked_fill_((unused[:, :, None] ^ unused[:, None, :]) | _off_diagonal(unused), 0)
+        unit = gram.new_zeros(len(part), size, 1)
+        unit[:, -1] = 1
+        row = torch.cholesky_solve(unit, _cholesky(gram))[..., 0]
+        out.append((row / row[:, -1:].real.sqrt()).conj())
+    return torch.cat(out)
+
+
+def _off_diagonal(unused: Tensor) -> Tensor:
+    both = unused[:, :, None] & unused[:, None, :]
+    return both & ~torch.eye(unused.shape[1], dtype=torch.bool, device=unused.device)
