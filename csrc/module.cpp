@@ -99,9 +99,11 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("error", &PlanChoice::error)
       .def_readonly("nanoseconds", &PlanChoice::nanoseconds);
 
-  m.def("choose_plan", [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex) {
-    return choose_plan({std::move(modes), points, eps, single, complex});
-  }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"));
+  m.def("choose_plan", [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex,
+                          bool cuda) {
+    return choose_plan({std::move(modes), points, eps, single, complex, cuda});
+  }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
+        py::arg("cuda") = false);
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
   m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");

@@ -82,18 +82,18 @@ class Tables(NamedTuple):
 @torch._dynamo.assume_constant_result
 def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, device: str):
     """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered."""
-    layout = _layout(modes, period, centered, points, eps, single, real)
+    layout = _layout(modes, period, centered, points, eps, single, real, device.startswith("cuda"))
     return layout, _tables(layout, single, device)
 
 
-def expectation(layout: Layout, points: int, eps: float, single: bool) -> _C.PlanChoice:
+def expectation(layout: Layout, points: int, eps: float, single: bool, cuda: bool) -> _C.PlanChoice:
     """The planner's choice behind a layout for real strengths, with the error and time it expects."""
-    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False)
+    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, cuda=cuda)
 
 
 @lru_cache(maxsize=256)
-def _layout(modes, period, centered, points, eps, single, real) -> Layout:
-    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real)
+def _layout(modes, period, centered, points, eps, single, real, cuda) -> Layout:
+    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, cuda=cuda)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
     cells, tile = tuple(choice.cells), tuple(choice.tile)
     return Layout(modes, half_modes, period, centered, cells, tile, choice.width, choice.sigma)
@@ -227,9 +227,12 @@ def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind) -> tuple
     return values, gradient * _cells_per_unit(kind.layout, gradient)
 
 
-def _cells_per_unit(layout: Layout, like: Tensor) -> Tensor:
+def _cells_per_unit(layout: Layout, like: Tensor) -> float | Tensor:
     per_unit = [n / p for n, p in zip(layout.cells, layout.period, strict=True)]
-    return torch.tensor(per_unit, dtype=like.real.dtype, device=like.device)
+    if len(set(per_unit)) == 1:
+        return per_unit[0]
+    # filled in where they are: a copy from the host would hold up the stream
+    return torch.cat([torch.full((1,), n, dtype=like.real.dtype, device=like.device) for n in per_unit])
 
 
 # --- autograd ---------------------------------------------------------------------------------------------------------
