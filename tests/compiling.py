@@ -15,6 +15,7 @@ import torch
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
 BINDING = ROOT / "csrc" / "cuda" / "bind.cpp"
+SHAPES = ROOT / "tests" / "shapes.cpp"
 TORCH = Path(torch.__file__).parent
 STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
 HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
@@ -22,7 +23,7 @@ HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
 
 def _digest(command: list[str]) -> str:
     text = hashlib.sha256("\0".join([*command, torch.__version__]).encode())
-    for path in sorted((ROOT / "csrc").glob("*.h")) + sorted((ROOT / "csrc" / "cuda").iterdir()):
+    for path in [*sorted((ROOT / "csrc").glob("*.h")), *sorted((ROOT / "csrc" / "cuda").iterdir()), SHAPES]:
         text.update(path.read_bytes())
     return text.hexdigest()[:16]
 
@@ -50,7 +51,7 @@ def side_by_side(jobs) -> list[tuple[Path, str]]:
 def emulation() -> Path:
     """A library that registers the CUDA ops, which run on CPU memory."""
     jobs = [([*HOST, "-x", "c++"], source, "emulated") for source in SOURCES]
-    jobs.append(([*HOST, *STABLE], BINDING, "emulated"))
+    jobs += [([*HOST, *STABLE], BINDING, "emulated"), (HOST, SHAPES, "emulated")]
     objects = [str(out) for out, _ in side_by_side(jobs)]
     library = ROOT / "build" / "emulated" / f"emulated-{_digest(objects)}.so"
     if not library.exists():
@@ -59,6 +60,19 @@ def emulation() -> Path:
         subprocess.run(["g++", "-shared", *objects, *libraries, "-o", str(fresh)], check=True)
         fresh.rename(library)
     return library
+
+
+def on_gpu(targets: tuple[str, ...]) -> str:
+    """What nvcc says of the kernels, compiled as setup.py does for these targets."""
+    command = [nvcc(), "-O3", "-std=c++20", "-Xptxas", "-v"]
+    said = side_by_side(
+        [
+            ([*command, f"-gencode=arch=compute_{target},code=sm_{target}"], source, "nvcc")
+            for target in targets
+            for source in sorted(SOURCES, key=lambda path: -path.stat().st_size)
+        ]
+    )
+    return "\n".join(text for _, text in said)
 
 
 def nvcc() -> str | None:

@@ -1,6 +1,7 @@
 """The CUDA kernels, without a GPU: compiled for it, and run thread after thread on the CPU against its own kernels."""
 
 import csv
+import ctypes
 import re
 
 import compiling
@@ -39,7 +40,7 @@ def library():
     _C.select_instruction_set(before)
 
 
-def raw_inputs(cells, tile, width, dtype, complex, gen, count=700, sets=2, channels=3):
+def raw_inputs(cells, tile, width, dtype, complex, gen, count=400, sets=2, channels=2):
     """Points of two sets, one of them in a corner of the box, and all else that the raw ops take."""
     x = torch.rand(sets, count, len(cells), generator=gen, dtype=torch.float64)
     x[1:] = 0.1 * x[1:] - 0.05
@@ -53,7 +54,8 @@ def raw_inputs(cells, tile, width, dtype, complex, gen, count=700, sets=2, chann
 
 def widths(cells, tile, dtype):
     """Those that fit the grid: a strip is no lower than a window, and a window goes round at most twice."""
-    for width in SINGLE if dtype == torch.float32 else DOUBLE:
+    kinds = SINGLE if dtype == torch.float32 else DOUBLE
+    for width in kinds if len(cells) < 3 else kinds[::3]:
         last = cells[0] - (-(-cells[0] // tile[0]) - 1) * tile[0]
         if (tile[0] >= cells[0] or min(last, tile[0]) >= width) and 2 * min(cells) >= width:
             yield width
@@ -187,10 +189,62 @@ def test_weigh_is_the_cpus_over_many_blocks(gen):
 # --- compiled for a GPU -----------------------------------------------------------------------------------------------
 
 needs_nvcc = pytest.mark.skipif(compiling.nvcc() is None, reason="no nvcc here")
-HOT = re.compile(r"Spread(.)Li(\d)ELi(\d).*SpreadByE(\d)|Interpolate(.)Li(\d)ELi(\d)ELi(\d+)ELb(\d)ELb1")
+RESULTS = compiling.ROOT / "benchmarks" / "results" / "cuda_resources.csv"
 ENTRY = re.compile(
     r"Compiling entry function '(?P<name>\S+)' for 'sm_(?P<target>\d+)'.*?(?P<stack>\d+) bytes stack frame, "
-    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?Used (?P<registers>\d+) registers"
-    r"(?:.*?(?P<shared>\d+) bytes smem)?",
+    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?Used (?P<registers>\d+) registers",
     re.S,
 )
+SPREAD = re.compile(r"SpreadI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELNS0_8SpreadByE(?P<by>\d)")
+INTERPOLATE = re.compile(
+    r"InterpolateI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELi(?P<width>\d+)ELb(?P<slopes>\d)ELb(?P<held>\d)"
+)
+
+
+def hot_kernels(said: str):
+    """A row for each kernel that a transform's time is spent in."""
+    shapes = ctypes.CDLL(str(compiling.emulation()))
+    for entry in ENTRY.finditer(said):
+        spread, interpolate = SPREAD.search(entry["name"]), INTERPOLATE.search(entry["name"])
+        kernel = spread or interpolate
+        if not kernel or (interpolate and interpolate["held"] == "0"):
+            continue
+        bytes, asked = {"f": 4, "d": 8}[kernel["type"]], (ctypes.c_int64 * 2)()
+        width = int(interpolate["width"]) if interpolate else 0
+        typical = width or {4: 7, 8: 14}[bytes]
+        common = int(kernel["dim"]), typical, int(kernel["parts"]), bytes
+        if spread:
+            shapes.spread_resources(*common, int(spread["by"]), asked)
+            name = "spread by " + ("chunks", "tiles", "points")[int(spread["by"])]
+        else:
+            shapes.interpolate_resources(*common, asked)
+            name = "interpolate" + (" with slopes" if interpolate["slopes"] == "1" else "")
+        yield {
+            "kernel": name,
+            "dtype": f"{'complex' if kernel['parts'] == '2' else 'float'}{bytes * 8 * int(kernel['parts'])}",
+            "dim": common[0],
+            "compiled for width": width or "any",
+            "target": f"sm_{entry['target']}",
+            "registers": int(entry["registers"]),
+            "spilled bytes": int(entry["stores"]) + int(entry["loads"]),
+            "threads": asked[0],
+            "width": typical,
+            "shared bytes": asked[1],
+        }
+
+
+@needs_nvcc
+def test_kernels_compile_for_gpus_and_spill_no_registers():
+    rows = sorted(hot_kernels(compiling.on_gpu(("80", "90"))), key=lambda row: [str(value) for value in row.values()])
+    assert len(rows) > 200
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert [row for row in rows if row["spilled bytes"]] == []
+
+
+@pytest.mark.skipif(not (compiling.TORCH / "include").exists(), reason="torch came without its headers")
+def test_the_ops_bind_to_torchs_stable_interface():
+    """As the build for CUDA compiles them: that of the emulation lacks streams and devices."""
+    compiling.compiled([*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"], compiling.BINDING, "emulated")
