@@ -30,7 +30,7 @@ def use_cuda() -> bool:
 def nvcc_flags() -> list[str]:
     newest = CUDA_TARGETS[-1]
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
-    return ["-O3", "-std=c++20", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
+    return ["-O3", "-std=c++20", "--threads=0", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
 
 
 def extension():

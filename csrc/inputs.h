@@ -15,8 +15,9 @@ struct __attribute__((visibility("hidden"))) SortedPoints {
   int width() const { return int(polynomials.size(1)); }
 };
 
-inline SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                           const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, bool single) {
+inline SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts,
+                                  const Tensor& polynomials, const std::vector<int64_t>& cells,
+                                  const std::vector<int64_t>& tile, bool single) {
   check_tensor(polynomials, "polynomials", 2);
   const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
   check_tensor(position, "position", 3);

@@ -99,8 +99,8 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("error", &PlanChoice::error)
       .def_readonly("nanoseconds", &PlanChoice::nanoseconds);
 
-  m.def("choose_plan", [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex,
-                          bool cuda) {
+  m.def("choose_plan",
+        [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool cuda) {
     return choose_plan({std::move(modes), points, eps, single, complex, cuda});
   }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
         py::arg("cuda") = false);

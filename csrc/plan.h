@@ -76,14 +76,14 @@ inline double cpu_cost(const PlanRequest& r, const PlanChoice& p) {
   return double(r.points) * per_point + bytes * (0.05 * with_halo + 0.03 * cells * std::log2(cells + 2));
 }
 
-// What csrc/cuda does, in instructions of a thread and bytes of memory. Not yet fitted to measurements: instructions are
-// counted in the kernels, and rates are half and four fifths of what is published of an H100 (SXM).
+// What csrc/cuda does, in instructions of a thread and bytes of memory. Not yet fitted to measurements: instructions
+// are counted in the kernels, and rates are half and four fifths of what is published of an H100 (SXM).
 struct CudaRates {
   double instructions_per_ns = 0.5 * 132 * 128 * 1.755;
   double bytes_per_ns = 0.8 * 3350;
-  double double_precision = 2;           // times as long
+  double double_precision = 2;              // times as long
   double per_cell[kMaxDim] = {18, 22, 11};  // of a point's window, spreading and interpolating, by dimension
-  double per_tap = 4;                    // and per term of its polynomial
+  double per_tap = 4;                       // and per term of its polynomial
 };
 
 inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {

@@ -101,8 +101,8 @@ Tensor spread_either(const Tensor& position, const Tensor& order, const Tensor& 
   Tensor grid = empty(strengths, shape(strengths, 0, 2, p.grid.cells, p.grid.dim), strengths.scalar_type());
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
-    const SpreadArgs<T> a{p.grid,           points_of<T>(p), p.width(), in<T>(p.polynomials), in<T>(strengths),
-                          out<T>(grid),     strengths.size(1)};
+    const SpreadArgs<T> a{p.grid,           points_of<T>(p), p.width(),        in<T>(p.polynomials),
+                          in<T>(strengths), out<T>(grid),    strengths.size(1)};
     cuda::spread(a, is_complex(grid), ordered, here.stream());
   });
   return grid;

@@ -219,14 +219,12 @@ struct Interpolate {
       int at = from < last ? tile_of(starts, tiles, from) : 0;
       for (int64_t first = from; first < last;) {
         const int64_t stop = starts[at + 1] < last ? starts[at + 1] : last;
-        for (int channel = begin; channel < end; ++channel)
-          tile(block, table, cells, set, channel, at, first, stop);
+        for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, stop);
         first = stop;
         if (first < last && starts[++at + 1] <= first) at = tile_of(starts, tiles, first);
       }
     } else {
-      for (int channel = begin; channel < end; ++channel)
-        one_by_one(block, table, starts, set, channel, from, last);
+      for (int channel = begin; channel < end; ++channel) one_by_one(block, table, starts, set, channel, from, last);
     }
     if (to > sorted)
       block.each([&](int thread) {
@@ -243,9 +241,10 @@ void launch_interpolate(const InterpolateArgs<T>& a, const InterpolateShape& s, 
          {rows * s.chunks.per_set, kInterpolateThreads, s.shared}, stream);
 }
 
-// Whether taps and sums are held in registers, unrolled: all but the widest of the kernels with most sums.
-constexpr bool fits_registers(int width, int dim, int parts, bool slopes) {
-  return !(width > 8 && dim == 3 && parts == 2 && slopes);
+// Whether a kernel is compiled for its width, to hold taps in registers: in 1-D none are held, and those of the widest
+// with the most sums do not fit.
+constexpr bool has_own_width(int width, int dim, int parts, bool slopes) {
+  return dim > 1 && !(width > 8 && dim == 3 && parts == 2 && slopes);
 }
 
 template <class T, int D, int Parts, bool WithSlopes>
@@ -260,7 +259,7 @@ void interpolate_with(const InterpolateArgs<T>& a, void* stream) {
   if constexpr (sizeof(T) == 4) {
 #define FASTSPEC_WIDTH(W) \
   if (a.width == W)       \
-    return launch_interpolate<T, D, Parts, W * fits_registers(W, D, Parts, WithSlopes), WithSlopes, true>(a, s, stream);
+    return launch_interpolate<T, D, Parts, W * has_own_width(W, D, Parts, WithSlopes), WithSlopes, true>(a, s, stream);
     FASTSPEC_SINGLE_WIDTHS(FASTSPEC_WIDTH)
 #undef FASTSPEC_WIDTH
     throw std::runtime_error("polynomials: of a width that no kernel is made for");

@@ -1,5 +1,5 @@
-// The CUDA stages: what crosses from the ops to the kernels. Raw pointers to memory of the current device, and a stream.
-// Strides and sizes are in elements, not bytes; complex numbers are pairs.
+// The CUDA stages: what crosses from the ops to the kernels. Raw pointers to memory of the current device, and a
+// stream. Strides and sizes are in elements, not bytes; complex numbers are pairs.
 #pragma once
 #include <cstddef>
 

@@ -17,7 +17,7 @@ constexpr int kThreads = 256;
 
 // Where a point lies along one axis.
 struct Place {
-  int64_t first;    // cell of the window
+  int64_t first;  // cell of the window
   int64_t tile;
   double fraction;  // of a cell, from the point's left edge of the window to that cell
   bool finite;

@@ -265,9 +265,8 @@ struct Spread {
     for_each_cell<D>(a.grid, s.region, box.corner, extent, thread, s.threads, [&](int from, int64_t to) {
       T sum[Parts] = {};
       bool any = false;
-      for (int copy = 0; copy < s.copies; ++copy)
-        FASTSPEC_UNROLLED
-        for (int q = 0; q < Parts; ++q) sum[q] += m.cells[(copy * s.region.cells + from) * Parts + q];
+      for (int copy = 0; copy < s.copies; ++copy) FASTSPEC_UNROLLED
+      for (int q = 0; q < Parts; ++q) sum[q] += m.cells[(copy * s.region.cells + from) * Parts + q];
       FASTSPEC_UNROLLED
       for (int q = 0; q < Parts; ++q) any = any || sum[q] != 0;
       if constexpr (By == SpreadBy::kChunks) {
