@@ -8,7 +8,7 @@ import compiling
 import emulated
 import pytest
 import torch
-from conftest import CASE, CASES, OPS, make_sample, relative_error, samples
+from conftest import CASE, CASES, OPS, make_sample, relative_error
 
 import fastspec as fs
 from fastspec import _C
@@ -91,12 +91,17 @@ def close(got, want):
 def test_many_points_to_a_tile_and_to_a_cell(way, gen):
     """Chunks that begin and end within a tile; in 1-D, points sorted by cell."""
     for cells, tile in (((64,), (16,)), ((32, 32), (16, 32)), ((16, 16, 16), (8, 16, 16))):
-        args, polynomials, strengths, grid = raw_inputs(cells, tile, 4, torch.float32, False, gen, count=9000, channels=1)
+        args, polynomials, strengths, grid = raw_inputs(
+            cells, tile, 4, torch.float32, False, gen, count=9000, channels=1
+        )
         points, cuda = CPU.sort(*args), emulated.Ops(way)
         for got, want in zip(cuda.sort(*args), points, strict=True):
             assert torch.equal(got, want)
         with emulated.without_shared_memory(way):
-            close(cuda.spread(*points, polynomials, strengths, cells, tile), CPU.spread(*points, polynomials, strengths, cells, tile))
+            close(
+                cuda.spread(*points, polynomials, strengths, cells, tile),
+                CPU.spread(*points, polynomials, strengths, cells, tile),
+            )
             close(cuda.interpolate(*points, polynomials, grid, tile), CPU.interpolate(*points, polynomials, grid, tile))
 
 

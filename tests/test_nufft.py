@@ -64,7 +64,9 @@ def test_points_on_the_seam_of_the_box(op, dtype, device):
     x = torch.tensor([0.0, -0.0, -1e-30, -1e-17, 1e-30, 0, 0, 0, 0], dtype=dtype)
     x[5:] = torch.stack([half, -half, 2 * half, torch.nextafter(2 * half, half)])
     exact = sample(fs.reference, x.double(), sample.data.to(torch.complex128))
-    assert relative_error(sample(fs, x.to(device), sample.data.to(device)).cpu(), exact) <= (5e-6 if dtype == torch.float32 else 5e-12)
+    assert relative_error(sample(fs, x.to(device), sample.data.to(device)).cpu(), exact) <= (
+        5e-6 if dtype == torch.float32 else 5e-12
+    )
 
 
 @pytest.mark.parametrize("eps", [1e-2, 1e-5, 1e-9])

@@ -131,7 +131,7 @@ struct Chunks {
 };
 
 inline Chunks chunks_of(int64_t count, int64_t transforms, int64_t processors, int64_t least, int64_t most) {
-  const int64_t wanted_blocks = 16 * processors;
+  const int64_t wanted_blocks = 8 * processors;  // fewer, larger chunks break fewer tiles in two
   int64_t size = least;
   while (size < most && transforms * (count / (2 * size)) >= wanted_blocks) size *= 2;
   return {int(size), int((count + size - 1) / size)};
