@@ -132,7 +132,8 @@ inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int 
   static constexpr std::array<int64_t, 3> height{256, 32, 8};
   const size_t dim = cells.size();
   std::vector<int64_t> tile(dim);
-  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], kMostTile[dim - 1][a]);
+  const int64_t inner = cuda && dim == 3 && !single ? 8 : kMostTile[dim - 1][dim - 1];  // of twice the bytes, half
+  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], inner);
   const int64_t wanted = cuda && dim == 3 ? cuda_height(tile, width, single) : height[dim - 1];
   tile[0] = strip_height(cells[0], std::max<int64_t>(wanted, width), width);
   return tile;

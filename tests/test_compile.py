@@ -130,7 +130,9 @@ def calls_of_public_functions(dtype):
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
         for relative in (True, False):  # composed, and in one op
             fs.SpectralLoss(sample.modes, x=sample.x, relative=relative)(sample.data, torch.ones_like(sample.data))
-    weigh = torch.ops.fastspec.weigh.default
+    weigh, spread = torch.ops.fastspec.weigh.default, torch.ops.fastspec.spread.default
+    for args in [args for func, args in recorder.calls.values() if func is spread]:
+        recorder.keep(torch.ops.fastspec.spread_ordered.default, args)  # where algorithms must be deterministic
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
     long = torch.randn(2, 600, dtype=torch.promote_types(dtype, torch.complex64))

@@ -18,9 +18,11 @@
 #include <cuda_runtime.h>
 #define FASTSPEC_FORCE_INLINE __host__ __device__ __forceinline__
 #define FASTSPEC_UNROLLED _Pragma("unroll")
+#define FASTSPEC_ROLLED _Pragma("unroll 1")
 #else
 #define FASTSPEC_FORCE_INLINE inline __attribute__((always_inline))
 #define FASTSPEC_UNROLLED
+#define FASTSPEC_ROLLED
 #endif
 
 namespace fastspec::cuda {
@@ -37,7 +39,7 @@ struct DeviceBlock {
 };
 
 template <class Work>
-__global__ void __launch_bounds__(Work::kMostThreads, 1) kernel(const __grid_constant__ Work work) {
+__global__ void __launch_bounds__(Work::kMostThreads, Work::kLeastBlocks) kernel(const __grid_constant__ Work work) {
   extern __shared__ __align__(16) char shared[];
   DeviceBlock block{shared};
   work.run(block, int(blockIdx.x));

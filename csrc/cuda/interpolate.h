@@ -34,6 +34,7 @@ template <class T, int D, int Parts, int Width, bool WithSlopes, bool Held>
 struct Interpolate {
   using P = typename Fixed<T>::type;
   static constexpr int kMostThreads = kInterpolateThreads;
+  static constexpr int kLeastBlocks = WithSlopes ? 1 : 4;  // to a processor: bounds the registers
   static constexpr int kTaps = Width ? Width : kMaxWidth;
   static constexpr int kSlopes = WithSlopes ? D : 0;
   InterpolateArgs<T> a;
@@ -85,9 +86,7 @@ struct Interpolate {
         }
       };
       if constexpr (Axis == 0) {
-#ifdef __CUDACC__
-#pragma unroll 1
-#endif
+        FASTSPEC_ROLLED
         for (int i = 0; i < width(); ++i) {
           T slope = 0;
           const T tap = tap_at<WithSlopes>(w.table, terms_of(width()), i, w.offset, slope);

@@ -40,7 +40,7 @@ inline size_t most_shared() { return size_t(device_attribute(cudaDevAttrMaxShare
 inline int processors() { return device_attribute(cudaDevAttrMultiProcessorCount); }
 
 inline void clear(void* to, size_t bytes, void* stream) {
-  check(cudaMemsetAsync(to, 0, bytes, static_cast<cudaStream_t>(stream)));
+  if (bytes > 0) check(cudaMemsetAsync(to, 0, bytes, static_cast<cudaStream_t>(stream)));
 }
 
 template <class Work>

@@ -38,7 +38,7 @@ FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point)
 
 template <class T>
 struct Keys {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   SortArgs<T> a;
   bool by_cell;
   int64_t keys;  // of a set, the last one for points that are not finite
@@ -63,7 +63,7 @@ struct Keys {
 
 template <class T>
 struct Starts {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   SortArgs<T> a;
   int64_t per_tile;  // keys
   int64_t keys;
@@ -83,7 +83,7 @@ struct Starts {
 template <class T>
 struct Positions {
   using F = Fixed<T>;
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   SortArgs<T> a;
 
   template <class Block>

@@ -55,7 +55,7 @@ FASTSPEC_FORCE_INLINE void along(int line, const int64_t* extent, int dim, int* 
 
 template <class T>
 struct Deconvolve {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   DeconvolveArgs<T> a;
   Lines lines;  // of the modes
 
@@ -86,7 +86,7 @@ struct Deconvolve {
 // Every cell of the fine spectrum, which is contiguous, is written.
 template <class T>
 struct Pad {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   DeconvolveArgs<T> a;
   Lines lines;  // of the fine spectrum
 
@@ -130,7 +130,7 @@ FASTSPEC_FORCE_INLINE void add_up(Block& block, double* sums) {
 
 template <class T>
 struct Weigh {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   WeighArgs<T> a;
   Lines lines;  // of the spectrum
 
@@ -169,7 +169,7 @@ struct Weigh {
 };
 
 struct Totals {
-  static constexpr int kMostThreads = kThreads;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
   const double* partial;  // (transforms, count)
   double* loss;
   int count;

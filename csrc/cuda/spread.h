@@ -83,7 +83,7 @@ inline SpreadShape spread_shape(const Grid& g, int width, int parts, int number_
 template <class T, int D, int Parts, SpreadBy By>
 struct Spread {
   using P = typename Fixed<T>::type;
-  static constexpr int kMostThreads = 256;
+  static constexpr int kMostThreads = 256, kLeastBlocks = 1;
   SpreadArgs<T> a;
   SpreadShape s;
 

@@ -31,7 +31,8 @@ template <bool Slope, class T>
 FASTSPEC_FORCE_INLINE T tap_at(const T* table, int terms, int tap, T t, T& slope) {
   const Four<T>* row = reinterpret_cast<const Four<T>*>(table + tap * terms);
   T value = 0, rate = 0;
-  for (int p = 0; p < terms / 4; ++p) {
+  FASTSPEC_ROLLED  // unrolled, the coefficients would take the registers
+      for (int p = 0; p < terms / 4; ++p) {
     const Four<T> four = row[p];
     FASTSPEC_UNROLLED
     for (int i = 0; i < 4; ++i) {
