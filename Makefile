@@ -24,7 +24,7 @@ test: setup ## run the tests
 lint: setup ## check style of Python and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
 	$(BIN)/fastspec bench
@@ -35,11 +35,12 @@ counts: setup ## count the instructions of each kernel with valgrind, against th
 resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record registers and spills; takes five minutes
 	$(BIN)/python benchmarks/triton_resources.py
 
-gpu: ## build with this machine's own python and torch, and run the tests that need a CUDA device
+gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
-	$(PYTHON) -m pip install --no-build-isolation --no-deps -e .
+	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
 	$(PYTHON) -m pytest -m gpu
+	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; exec $(PYTHON) benchmarks/gpu.py'
 
 clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache

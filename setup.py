@@ -1,16 +1,19 @@
 """Builds the one extension module, fastspec._C. Everything else is in pyproject.toml.
 
-USE_CUDA=0 leaves the CUDA sources out; USE_CUDA=1 demands them; unset, they join where a CUDA toolkit and sources are.
+USE_CUDA=0 leaves the CUDA sources out; USE_CUDA=1 demands them; unset, they join where torch is built for CUDA and a
+toolkit is found.
 """
 
 import os
 from pathlib import Path
 
 import pybind11
+import torch
 from setuptools import setup
 from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
 
-CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").glob("*.cu"))
+CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").iterdir() if path.suffix in (".cpp", ".cu"))
+CPU_SOURCES = sorted({str(path) for path in Path("csrc").rglob("*.cpp")} - set(CUDA_SOURCES))
 CUDA_TARGETS = ["80", "90"]
 HOST_FLAGS = "-std=c++20 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno -fno-trapping-math -g0"
 
@@ -19,13 +22,15 @@ def use_cuda() -> bool:
     wanted = os.environ.get("USE_CUDA", "")
     if wanted == "1" and CUDA_HOME is None:
         raise SystemExit("USE_CUDA=1, but no CUDA toolkit was found: set CUDA_HOME")
-    return wanted != "0" and CUDA_HOME is not None and bool(CUDA_SOURCES)
+    if wanted == "1" and torch.version.cuda is None:
+        raise SystemExit("USE_CUDA=1, but this torch is built without CUDA: install one that is built with it")
+    return wanted != "0" and CUDA_HOME is not None and torch.version.cuda is not None
 
 
 def nvcc_flags() -> list[str]:
     newest = CUDA_TARGETS[-1]
     targets = [f"-gencode=arch=compute_{t},code=sm_{t}" for t in CUDA_TARGETS]
-    return ["-O3", "-std=c++20", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
+    return ["-O3", "-std=c++20", "--threads=0", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
 
 
 def extension():
@@ -34,7 +39,7 @@ def extension():
     macros = [("TORCH_TARGET_VERSION", "0x020a000000000000"), *([("USE_CUDA", "1")] if cuda else [])]
     built = (CUDAExtension if cuda else CppExtension)(
         "fastspec._C",
-        sorted(str(path) for path in Path("csrc").rglob("*.cpp")) + (CUDA_SOURCES if cuda else []),
+        CPU_SOURCES + (CUDA_SOURCES if cuda else []),
         include_dirs=[pybind11.get_include()],
         define_macros=macros,
         extra_compile_args={"cxx": HOST_FLAGS.split(), "nvcc": nvcc_flags()},

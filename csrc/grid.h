@@ -2,6 +2,12 @@
 #pragma once
 #include <cstdint>
 
+#ifdef __CUDACC__
+#define FASTSPEC_BOTH __host__ __device__  // for a function that kernels on a GPU call too
+#else
+#define FASTSPEC_BOTH
+#endif
+
 namespace fastspec {
 
 constexpr int kMaxDim = 3;
@@ -17,12 +23,12 @@ struct Grid {
   int64_t tile[kMaxDim];   // extent of a tile; the last tile of an axis may be shorter
   int64_t tiles[kMaxDim];  // tiles per axis
 
-  int64_t total() const {
+  FASTSPEC_BOTH int64_t total() const {
     int64_t product = 1;
     for (int a = 0; a < dim; ++a) product *= cells[a];
     return product;
   }
-  int64_t tile_count() const {
+  FASTSPEC_BOTH int64_t tile_count() const {
     int64_t product = 1;
     for (int a = 0; a < dim; ++a) product *= tiles[a];
     return product;
@@ -30,7 +36,7 @@ struct Grid {
 };
 
 // In one dimension with many points to a cell, points are sorted by cell within their tile, and cpu/dense.h takes over.
-inline bool sorted_by_cell(const Grid& g, int64_t count) { return g.dim == 1 && count >= 8 * g.cells[0]; }
+FASTSPEC_BOTH inline bool sorted_by_cell(const Grid& g, int64_t count) { return g.dim == 1 && count >= 8 * g.cells[0]; }
 
 // A point of a tile is one unsigned integer per axis: the first cell of its window, counted from the tile's corner,
 // above the binary fraction of a cell by which that cell lies to the right of the window's left edge.
@@ -50,13 +56,13 @@ struct Fixed<double> {
 };
 
 template <class T>
-inline int64_t cell_of(typename Fixed<T>::type p) {
+FASTSPEC_BOTH inline int64_t cell_of(typename Fixed<T>::type p) {
   return static_cast<int64_t>(p >> Fixed<T>::fraction_bits);
 }
 
 // The fraction mapped to [-1, 1), the variable of the window's polynomials.
 template <class T>
-inline T offset_of(typename Fixed<T>::type p) {
+FASTSPEC_BOTH inline T offset_of(typename Fixed<T>::type p) {
   using F = Fixed<T>;
   constexpr auto mask = (typename F::type(1) << F::fraction_bits) - 1;
   constexpr T scale = T(2) / T(typename F::type(1) << F::fraction_bits);

@@ -100,10 +100,10 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("nanoseconds", &PlanChoice::nanoseconds);
 
   m.def("choose_plan",
-        [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes) {
-    return choose_plan({std::move(modes), points, eps, single, complex, slopes});
+        [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda) {
+    return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda});
   }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
-        py::arg("slopes") = false);
+        py::arg("slopes") = false, py::arg("cuda") = false);
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
   m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");

@@ -55,26 +55,6 @@ Points<T> points_of(const SortedPoints& p) {
 
 }  // namespace
 
-SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                           const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, bool single) {
-  check_tensor(polynomials, "polynomials", 2);
-  const Grid g = make_grid(cells, tile, int(polynomials.size(1)));
-  check_tensor(position, "position", 3);
-  check_tensor(order, "order", 2);
-  check_tensor(starts, "starts", 2);
-  check_size(position, "position", 2, g.dim);
-  check_dtype(position, "position", single ? ScalarType::Int : ScalarType::Long);
-  check_dtype(order, "order", ScalarType::Int);
-  check_dtype(starts, "starts", ScalarType::Int);
-  check_dtype(polynomials, "polynomials", single ? ScalarType::Float : ScalarType::Double);
-  check_size(polynomials, "polynomials", 0, window_degree(int(polynomials.size(1))) + 1);
-  check_size(order, "order", 0, position.size(0));
-  check_size(order, "order", 1, position.size(1));
-  check_size(starts, "starts", 0, position.size(0));
-  check_size(starts, "starts", 1, g.tile_count() + 1);
-  return {g, position, order, starts, polynomials};
-}
-
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid) {
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
@@ -105,17 +85,11 @@ void interpolate_to(const SortedPoints& p, const Tensor& grid, int64_t channels,
 static std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, std::vector<double> period, std::vector<int64_t> cells,
                                                std::vector<int64_t> tile, int64_t width, bool single) {
   const Grid g = make_grid(cells, tile, int(width));
-  check_tensor(x, "x", 3);
-  STD_TORCH_CHECK(x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::Double,
-                  "x: dtype must be float32 or float64");
-  check_size(x, "x", 2, g.dim);
-  STD_TORCH_CHECK(period.size() == size_t(g.dim), "period: one number per axis");
-  STD_TORCH_CHECK(x.size(1) < (int64_t(1) << 31) && g.tile_count() < (int64_t(1) << 31), "x: at most 2^31 - 1 points");
+  check_points(x, period, g, int(width));
   const int64_t sets = x.size(0), count = x.size(1);
   Tensor position = empty(x, {sets, count, g.dim}, single ? ScalarType::Int : ScalarType::Long);
   Tensor order = empty(x, {sets, count}, ScalarType::Int);
   Tensor starts = empty(x, {sets, g.tile_count() + 1}, ScalarType::Int);
-  for (int d = 0; d < g.dim; ++d) STD_TORCH_CHECK(2 * g.cells[d] >= width, "cells: at least half the window's width");
   std::unique_ptr<bool[]> finite(new bool[sets]);
   auto run = [&](auto zero) {
     using T = decltype(zero);
@@ -204,23 +178,6 @@ static std::tuple<Tensor, Tensor> interpolate_gradient(const Tensor& position, c
   return {values, gradient};
 }
 
-static Band make_band(const Tensor& fine, std::vector<int64_t> modes, std::vector<int64_t> negative, bool centered) {
-  STD_TORCH_CHECK(modes.size() >= 1 && modes.size() <= size_t(kMaxDim) && negative.size() == modes.size() &&
-                      fine.dim() == int64_t(modes.size()) + 1,
-                  "modes and negative: one number per axis of the spectrum");
-  Band b{};
-  b.dim = int(modes.size());
-  b.centered = centered;
-  for (int a = 0; a < b.dim; ++a) {
-    b.cells[a] = fine.size(a + 1);
-    b.modes[a] = modes[a];
-    b.negative[a] = negative[a];
-    STD_TORCH_CHECK(modes[a] >= 1 && modes[a] <= b.cells[a] && negative[a] >= 0 && negative[a] <= modes[a],
-                    "modes: at least 1, at most the fine spectrum's");
-  }
-  return b;
-}
-
 template <class T>
 static DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors, const Tensor& fine) {
   DeconvolveArgs<T> a{};
@@ -229,15 +186,6 @@ static DeconvolveArgs<T> deconvolve_args(const Band& band, const Tensor& factors
   a.factors = in<T>(factors);
   for (int i = 0; i <= band.dim; ++i) a.fine_stride[i] = fine.stride(i);
   return a;
-}
-
-static void check_factors(const Tensor& factors, const Tensor& spectrum, const Band& band) {
-  STD_TORCH_CHECK(is_complex(spectrum), "spectrum: must be complex");
-  check_tensor(factors, "factors", 1);
-  check_dtype(factors, "factors", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
-  int64_t total = 0;
-  for (int a = 0; a < band.dim; ++a) total += band.modes[a];
-  check_size(factors, "factors", 0, total);
 }
 
 // The fine spectrum may have any strides: FFT libraries leave their output transposed.
@@ -273,17 +221,8 @@ static Tensor pad(const Tensor& modes, const Tensor& factors, std::vector<int64_
 }
 
 void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums) {
-  const int dim = int(spectrum.dim()) - 1;
-  STD_TORCH_CHECK(dim >= 1 && dim <= kMaxDim && is_complex(spectrum), "spectrum: must be complex, of rank 2 to 4");
-  check_tensor(spectrum, "spectrum", dim + 1);
-  check_tensor(weight, "weight", dim + 1);
-  check_dtype(weight, "weight", is_single(spectrum) ? ScalarType::Float : ScalarType::Double);
+  const int dim = check_weighed(spectrum, weight);
   const int64_t transforms = spectrum.size(0);
-  STD_TORCH_CHECK(weight.size(0) == 1 || weight.size(0) == transforms, "weight: one, or one per transform");
-  STD_TORCH_CHECK(weight.size(1) <= spectrum.size(1), "weight: at most the spectrum's rows");
-  for (int a = 2; a <= dim; ++a)
-    STD_TORCH_CHECK(weight.size(a) % 2 == 1 && weight.size(a) <= spectrum.size(a),
-                    "weight: its other axes must be odd and at most the spectrum's");
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
     WeighArgs<T> a{};
@@ -336,6 +275,9 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
   m.def(
       "interpolate_gradient(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor grid, "
       "Tensor strengths, int[] tile, bool values) -> (Tensor, Tensor)");
+  m.def(
+      "spread_ordered(Tensor position, Tensor order, Tensor starts, Tensor polynomials, Tensor strengths, int[] cells, "
+      "int[] tile) -> Tensor");
   m.def("deconvolve(Tensor fine, Tensor factors, int[] modes, int[] negative, bool centered) -> Tensor");
   m.def("pad(Tensor modes, Tensor factors, int[] cells, int[] negative, bool centered) -> Tensor");
   m.def("grid_to_modes(Tensor grid, Tensor factors, int[] modes, int[] negative, bool centered, int sign) -> Tensor");
@@ -352,6 +294,7 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("sort", TORCH_BOX(&fastspec::sort));
   m.impl("spread", TORCH_BOX(&fastspec::spread));
+  m.impl("spread_ordered", TORCH_BOX(&fastspec::spread));
   m.impl("interpolate", TORCH_BOX(&fastspec::interpolate));
   m.impl("interpolate_slopes", TORCH_BOX(&fastspec::interpolate_slopes));
   m.impl("interpolate_gradient", TORCH_BOX(&fastspec::interpolate_gradient));

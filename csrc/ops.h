@@ -6,20 +6,10 @@
 #include <tuple>
 #include <vector>
 
+#include "inputs.h"
 #include "tensors.h"
 
 namespace fastspec {
-
-// The result of the op sort and the window's polynomials, checked to fit together.
-struct __attribute__((visibility("hidden"))) SortedPoints {
-  Grid grid;
-  const Tensor &position, &order, &starts, &polynomials;
-
-  int width() const { return int(polynomials.size(1)); }
-};
-
-SortedPoints sorted_points(const Tensor& position, const Tensor& order, const Tensor& starts, const Tensor& polynomials,
-                           const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, bool single);
 
 // Contiguous tensors, strengths and values (sets, channels, count), grid (sets, channels, *cells), of any rank.
 void spread_to(const SortedPoints& p, const Tensor& strengths, int64_t channels, Tensor& grid);

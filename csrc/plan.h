@@ -19,6 +19,7 @@ struct PlanRequest {
   bool single;   // float32 or complex64 data
   bool complex;  // complex strengths, or real ones
   bool slopes;   // whether slopes in the points must meet eps too
+  bool cuda = false;
 };
 
 struct PlanChoice {
@@ -27,7 +28,7 @@ struct PlanChoice {
   int width = 0;               // of the window, in cells
   double sigma = 0;            // smallest ratio of cells to modes
   double error = 0;            // expected relative l2 error, aliasing and rounding
-  double nanoseconds = 0;      // estimated for one transform, points sorted, one thread
+  double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
 };
 
 // Expected error of a transform in d dimensions, fitted to measured ones. Aliasing: its exponent is that of the prolate
@@ -63,7 +64,7 @@ inline int64_t next_smooth(int64_t n) {
 
 // One thread, nanoseconds, fitted to this library's stages and to torch's FFT on a Zen 5 core: the windows' evaluation,
 // the rows of cells that a point touches, the tiles' buffers with their halos, and the FFT.
-inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
+inline double cpu_cost(const PlanRequest& r, const PlanChoice& p) {
   const double dim = double(r.modes.size()), bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1);
   const double row_bytes = std::exp2(std::ceil(std::log2(p.width * bytes))), rows = std::pow(p.width, dim - 1);
   const double evaluation = dim * (2.2 + 0.2 * p.width * std::max(1.0, row_bytes / 64));
@@ -75,6 +76,38 @@ inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
     with_halo *= double(p.cells[a]) * (1 + double(p.width - 1) / double(p.tile[a]));
   }
   return double(r.points) * per_point + bytes * (0.05 * with_halo + 0.03 * cells * std::log2(cells + 2));
+}
+
+// What csrc/cuda does, in instructions of a thread and bytes of memory. Not yet fitted to measurements: instructions
+// are counted in the kernels, and rates are half and four fifths of what is published of an H100 (SXM).
+struct CudaRates {
+  double instructions_per_ns = 0.5 * 132 * 128 * 1.755;
+  double bytes_per_ns = 0.8 * 3350;
+  double double_precision = 2;              // times as long
+  double per_cell[kMaxDim] = {18, 22, 11};  // of a point's window, spreading and interpolating, by dimension
+  double per_tap = 4;                       // and per term of its polynomial
+};
+
+inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
+  const CudaRates rate;
+  const int dim = int(r.modes.size());
+  const double bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1), points = double(r.points);
+  const double evaluation = 2 * dim * p.width * (rate.per_tap + window_degree(p.width) + 1);
+  const double window = std::pow(p.width, dim) * rate.per_cell[dim - 1] * (r.complex ? 1.3 : 1);
+  const double compute = points * (evaluation + window) * (r.single ? 1 : rate.double_precision);
+  double cells = 1, with_halo = 1;
+  for (size_t a = 0; a < p.cells.size(); ++a) {
+    cells *= double(p.cells[a]);
+    with_halo *= double(p.cells[a]) * (1 + double(p.width - 1) / double(p.tile[a]));
+  }
+  // the grid cleared, added to with atomics, and read and written once for each axis of the FFT; a sector of 32 bytes
+  // for each strength
+  const double memory = bytes * (cells * (1 + 2 * dim) + 3 * with_halo) + points * (32 + 4 * (dim + 1));
+  return compute / rate.instructions_per_ns + memory / rate.bytes_per_ns;
+}
+
+inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
+  return r.cuda ? cuda_cost(r, p) : cpu_cost(r, p);
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
@@ -90,12 +123,21 @@ inline int64_t strip_height(int64_t cells, int64_t target, int width) {
   throw std::logic_error("no tiling of the first axis");
 }
 
-inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int width) {
+// In 3-D on CUDA: as high as a tile of real numbers can be whose halo leaves room for several in shared memory.
+inline int64_t cuda_height(const std::vector<int64_t>& tile, int width, bool single) {
+  constexpr int64_t bytes = 40 << 10, most = 16;
+  const int64_t slab = (tile[1] + width - 1) * (tile[2] + width - 1) * (single ? 4 : 8);
+  return std::clamp<int64_t>(bytes / slab - (width - 1), 1, most);
+}
+
+inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int width, bool single, bool cuda) {
   static constexpr std::array<int64_t, 3> height{256, 32, 8};
   const size_t dim = cells.size();
   std::vector<int64_t> tile(dim);
-  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], kMostTile[dim - 1][a]);
-  tile[0] = strip_height(cells[0], std::max<int64_t>(height[dim - 1], width), width);
+  const int64_t inner = cuda && dim == 3 && !single ? 8 : kMostTile[dim - 1][dim - 1];  // of twice the bytes, half
+  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], inner);
+  const int64_t wanted = cuda && dim == 3 ? cuda_height(tile, width, single) : height[dim - 1];
+  tile[0] = strip_height(cells[0], std::max<int64_t>(wanted, width), width);
   return tile;
 }
 
@@ -116,7 +158,7 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
     p.sigma = std::min(p.sigma, double(p.cells.back()) / double(modes));
   }
   p.sigma = std::min(p.sigma, 2.5);  // on the smallest grids, a window for more would only be wider
-  p.tile = tile_extents(p.cells, width);
+  p.tile = tile_extents(p.cells, width, r.single, r.cuda);
   p.error = expected_error(width, p.sigma, int(r.modes.size()), r.single, r.slopes);
   p.nanoseconds = estimated_cost(r, p);
   return p;

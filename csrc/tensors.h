@@ -47,7 +47,8 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   STABLE_TORCH_ERROR_CODE_CHECK(
       aoti_torch_empty_strided(int64_t(size.size()), size.data(), stride.data(), type, device, index, &made));
   Tensor result(made);
-  ask_for_huge_pages(result.mutable_data_ptr(), size_t(result.numel()) * result.element_size());
+  if (device == aoti_torch_device_type_cpu())
+    ask_for_huge_pages(result.mutable_data_ptr(), size_t(result.numel()) * result.element_size());
   return result;
 }
 

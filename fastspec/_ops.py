@@ -13,6 +13,7 @@ from . import triton
 
 _ops = torch.ops.fastspec
 _triton = triton.register()
+NON_FINITE = "x: had non-finite points, must be finite"
 
 
 def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -21,16 +22,32 @@ def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tens
     Raises ValueError where a coordinate is not finite.
     """
     try:
-        return _ops.sort(x, period, cells, tile, width, single)
+        position, order, starts = _ops.sort(x, period, cells, tile, width, single)
     except RuntimeError as error:
         if "non-finite" not in str(error):
             raise
-        raise ValueError("x: had non-finite points, must be finite") from None
+        raise ValueError(NON_FINITE) from None
+    if x.is_cuda and _may_wait() and bool((starts[:, -1] != x.shape[1]).any()):  # such points are in no tile
+        raise ValueError(NON_FINITE)
+    return position, order, starts
+
+
+def _may_wait() -> bool:
+    """Whether the host may wait for the device: not where it traces, nor where it captures a CUDA graph.
+
+    There points that are not finite pass unseen: nothing is spread from them, and NaN is interpolated to them.
+    """
+    return not torch.compiler.is_compiling() and not torch.cuda.is_current_stream_capturing()
 
 
 def spread(position, order, starts, polynomials, strengths: Tensor, cells, tile) -> Tensor:
-    """Strengths (S, C, M), real or complex -> fine grid (S, C, *cells)."""
-    return _ops.spread(position, order, starts, polynomials, strengths, cells, tile)
+    """Strengths (S, C, M), real or complex -> fine grid (S, C, *cells).
+
+    On CUDA the order of sums varies, unless torch.use_deterministic_algorithms says that it must not.
+    """
+    ordered = strengths.is_cuda and torch.are_deterministic_algorithms_enabled()
+    op = _ops.spread_ordered if ordered else _ops.spread
+    return op(position, order, starts, polynomials, strengths, cells, tile)
 
 
 def interpolate(position, order, starts, polynomials, grid: Tensor, tile) -> Tensor:
@@ -181,6 +198,7 @@ def _(x, period, cells, tile, width, single):
 
 
 @register_fake("fastspec::spread")
+@register_fake("fastspec::spread_ordered")
 def _(position, order, starts, polynomials, strengths, cells, tile):
     return strengths.new_empty((*strengths.shape[:2], *cells))
 

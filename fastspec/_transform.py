@@ -85,18 +85,18 @@ def choose(modes, period, centered: bool, points: int, eps: float, single: bool,
 
     ``slopes``: whether the slopes in the points must meet eps too.
     """
-    layout = _layout(modes, period, centered, points, eps, single, real, slopes)
+    layout = _layout(modes, period, centered, points, eps, single, real, slopes, device.startswith("cuda"))
     return layout, _tables(layout, single, device)
 
 
-def expectation(layout: Layout, points: int, eps: float, single: bool, slopes: bool) -> _C.PlanChoice:
+def expectation(layout: Layout, points: int, eps: float, single: bool, slopes: bool, cuda: bool) -> _C.PlanChoice:
     """The planner's choice behind a layout for real strengths, with the error and time it expects."""
-    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, slopes=slopes)
+    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, slopes=slopes, cuda=cuda)
 
 
 @lru_cache(maxsize=256)
-def _layout(modes, period, centered, points, eps, single, real, slopes) -> Layout:
-    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes)
+def _layout(modes, period, centered, points, eps, single, real, slopes, cuda) -> Layout:
+    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes, cuda=cuda)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
     cells, tile = tuple(choice.cells), tuple(choice.tile)
     return Layout(modes, half_modes, period, centered, cells, tile, choice.width, choice.sigma)
@@ -228,9 +228,12 @@ def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind, wanted: 
     return values, gradient * _cells_per_unit(kind.layout, gradient)
 
 
-def _cells_per_unit(layout: Layout, like: Tensor) -> Tensor:
+def _cells_per_unit(layout: Layout, like: Tensor) -> float | Tensor:
     per_unit = [n / p for n, p in zip(layout.cells, layout.period, strict=True)]
-    return torch.tensor(per_unit, dtype=like.real.dtype, device=like.device)
+    if len(set(per_unit)) == 1:
+        return per_unit[0]
+    # filled in where they are: a copy from the host would hold up the stream
+    return torch.cat([torch.full((1,), n, dtype=like.real.dtype, device=like.device) for n in per_unit])
 
 
 # --- autograd ---------------------------------------------------------------------------------------------------------

@@ -234,9 +234,10 @@ class Plan(nn.Module):
             self.register_buffer("order_" if name == "order" else name, t, persistent=False)
 
     def _apply(self, fn, recurse=True):
-        dtype = self.x.dtype
+        dtype, device = self.x.dtype, self.x.device.type
         super()._apply(fn, recurse)
-        if self.x.dtype != dtype:  # the layout depends on the precision
+        # the layout depends on the precision and on the kind of device
+        if self.x.dtype != dtype or {device, self.x.device.type} == {"cpu", "cuda"}:
             self._sort()
         return self
 
@@ -305,7 +306,9 @@ class Plan(nn.Module):
 def explain(planned: "Planned", eps: float) -> str:
     """The text of Plan.explain."""
     layout, count, dtype = planned.layout, planned.x.shape[1], planned.points.polynomials.dtype
-    expected = expectation(layout, count, eps, dtype == torch.float32, planned.x.requires_grad)
+    cuda = planned.x.is_cuda
+    expected = expectation(layout, count, eps, dtype == torch.float32, planned.x.requires_grad, cuda)
+    where = "on the GPU" if cuda else "on one thread"
     return "\n".join(
         [
             f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
@@ -313,8 +316,10 @@ def explain(planned: "Planned", eps: float) -> str:
             f"window     {layout.width} cells wide, for an upsampling factor of {layout.sigma:.3g}",
             f"fine grid  {_times(layout.cells)} cells, in tiles of {_times(layout.tile)}",
             f"error      {expected.error:.1e} expected, relative l2",
-            f"time       {expected.nanoseconds / 1e6:.3g} ms expected for real strengths on one thread",
-            f"threads    {torch.get_num_threads()}, {_C.instruction_set()} kernels",
+            f"time       {expected.nanoseconds / 1e6:.3g} ms expected for real strengths {where}",
+            f"device     {planned.x.device}"
+            if cuda
+            else f"threads    {torch.get_num_threads()}, {_C.instruction_set()} kernels",
         ]
     )
 

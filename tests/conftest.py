@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 import pytest
@@ -99,6 +99,14 @@ class Sample:
         """The transform of (points, strengths), all else held."""
         return lambda x, data: self(module, x, data, **more)
 
+    def on(self, device: str) -> "Sample":
+        """The same call there, its exact answer that of the CPU."""
+        if device == "cpu":
+            return self
+        moved = replace(self, x=self.x.to(device), data=self.data.to(device), folded=self.folded.to(device))
+        moved.__dict__["exact"] = self.exact.to(device)
+        return moved
+
     @cached_property
     def exact(self) -> Tensor:
         return self(fs.reference, self.folded, self.data.to(double(self.data.dtype)))
@@ -187,6 +195,20 @@ def _last_axes(op: str, case: Case) -> tuple[int, ...]:
     if op.endswith("1"):
         return (case.m,)
     return case.modes if op == "nufft2" else case.modes[:-1] + (case.modes[-1] // 2 + 1,)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request) -> str:
+    return request.param
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """`make gpu` is there to run the tests that need a GPU: one that is skipped has failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.get_closest_marker("gpu"):
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
 
 
 @pytest.fixture

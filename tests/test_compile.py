@@ -137,7 +137,9 @@ def calls_of_public_functions(dtype):
             )
             torch.autograd.grad(energy(fs.nufft3(x, c, s)), (x, c, s))
             torch.autograd.grad(fs.measure.gaussian_filter(x, x, [0.1, 2.0]).sum(), x)
-    weigh = torch.ops.fastspec.weigh.default
+    weigh, spread = torch.ops.fastspec.weigh.default, torch.ops.fastspec.spread.default
+    for args in [args for func, args in recorder.calls.values() if func is spread]:
+        recorder.keep(torch.ops.fastspec.spread_ordered.default, args)  # where algorithms must be deterministic
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
     with recorder:

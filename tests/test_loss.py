@@ -82,10 +82,11 @@ def test_is_mean_squared_error_on_uniform_points(modes, dtype, gen):
 
 @pytest.mark.parametrize("name", WEIGHTS)
 @pytest.mark.parametrize("modes", [*SIZES.values(), *EVEN.values()], ids=str)
-def test_value_and_gradients_are_the_formulas(modes, name):
+def test_value_and_gradients_are_the_formulas(modes, name, device):
     weight = WEIGHTS[name](modes)
     x, *values = (t.requires_grad_() for t in scattered(modes))
-    got = fs.SpectralLoss(modes, weight=weight, eps=1e-12)(*values, x=x)
+    here = weight.to(device) if isinstance(weight, torch.Tensor) else weight
+    got = fs.SpectralLoss(modes, weight=here, eps=1e-12)(*(t.to(device) for t in values), x=x.to(device))
     want = formula(x, *values, modes, weight)
     assert got.item() == pytest.approx(want.item(), rel=1e-11)
     got, want = (torch.autograd.grad(value, (*values, x)) for value in (got, want))

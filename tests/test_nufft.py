@@ -27,8 +27,8 @@ LADDER = ("1d-large", "1d-large-clustered", "2d-large", "2d-large-rows", "3d-lar
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize(("op", "case", "real", "sign"), samples())
-def test_matches_direct_sums_at_default_eps(op, case, real, sign, dtype, poisoned):
-    sample = make_sample(op, case, dtype, real, sign)
+def test_matches_direct_sums_at_default_eps(op, case, real, sign, dtype, device, poisoned):
+    sample = make_sample(op, case, dtype, real, sign).on(device)
     eps = {torch.float32: 1e-6, torch.float64: 1e-12}[dtype]
     for module in (fs, ThroughPlan):
         got = sample(module)
@@ -42,8 +42,8 @@ def test_matches_direct_sums_at_default_eps(op, case, real, sign, dtype, poisone
 )
 @pytest.mark.parametrize("case", [CASE[name] for name in LADDER], ids=LADDER)
 @pytest.mark.parametrize("op", OPS)
-def test_error_is_within_five_eps(op, case, dtype, eps, poisoned):
-    sample = make_sample(op, case, dtype, real=op == "rnufft1")
+def test_error_is_within_five_eps(op, case, dtype, eps, device, poisoned):
+    sample = make_sample(op, case, dtype, real=op == "rnufft1").on(device)
     assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps
 
 
@@ -59,20 +59,22 @@ def test_points_are_folded_and_scaled_in_float64(op, gen):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("op", OPS)
-def test_points_on_the_seam_of_the_box(op, dtype):
+def test_points_on_the_seam_of_the_box(op, dtype, device):
     """Where folding by floor may return the period itself, one past the last cell."""
     sample = make_sample(op, Case("seam", (40,), m=9), dtype, real=op == "rnufft1")
     half = torch.tensor(TAU / 2, dtype=dtype)
     x = torch.tensor([0.0, -0.0, -1e-30, -1e-17, 1e-30, 0, 0, 0, 0], dtype=dtype)
     x[5:] = torch.stack([half, -half, 2 * half, torch.nextafter(2 * half, half)])
     exact = sample(fs.reference, x.double(), sample.data.to(torch.complex128))
-    assert relative_error(sample(fs, x), exact) <= (5e-6 if dtype == torch.float32 else 5e-12)
+    assert relative_error(sample(fs, x.to(device), sample.data.to(device)).cpu(), exact) <= (
+        5e-6 if dtype == torch.float32 else 5e-12
+    )
 
 
 @pytest.mark.parametrize("eps", [1e-2, 1e-5, 1e-9])
 @pytest.mark.parametrize("case", [CASE[name] for name in ("1d-large", "2d-large", "3d-large")], ids=lambda c: c.id)
-def test_types_1_and_2_are_adjoint_to_rounding(case, eps):
-    first, second = (make_sample(op, case) for op in ("nufft1", "nufft2"))
+def test_types_1_and_2_are_adjoint_to_rounding(case, eps, device):
+    first, second = (make_sample(op, case).on(device) for op in ("nufft1", "nufft2"))
     strengths, modes = (first.data, second.data[0]) if case.rows else (first.data, second.data)
     plan = fs.Plan(first.x, case.modes, eps=eps)
     left = torch.vdot(modes.flatten(), plan.nufft1(strengths.reshape(-1, case.m)[0]).flatten())
@@ -82,11 +84,11 @@ def test_types_1_and_2_are_adjoint_to_rounding(case, eps):
 
 @pytest.mark.parametrize("eps", [1e-2, 1e-9])
 @pytest.mark.parametrize("case", [CASE[name] for name in ("1d-odd", "2d-even-odd", "3d-large")], ids=lambda c: c.id)
-def test_real_types_are_adjoint_to_rounding(case, eps):
+def test_real_types_are_adjoint_to_rounding(case, eps, device):
     """<rnufft1(c), m f> = <c, rnufft2(f)> over the half grid as a real space, with rnufft2's weights m."""
-    first, second = make_sample("rnufft1", case, real=True), make_sample("rnufft2", case)
+    first, second = make_sample("rnufft1", case, real=True).on(device), make_sample("rnufft2", case).on(device)
     plan = fs.Plan(first.x, case.modes, eps=eps)
-    weight = torch.full((second.data.shape[-1],), 2.0, dtype=torch.float64)
+    weight = torch.full((second.data.shape[-1],), 2.0, dtype=torch.float64, device=device)
     weight[0] = 1
     if case.modes[-1] % 2 == 0:
         weight[-1] = 1

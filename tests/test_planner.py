@@ -34,11 +34,12 @@ def test_deconvolution_is_the_inverse_of_the_windows_transform(width, sigma):
         assert factors[k] == pytest.approx(1 / transform, rel=1e-10)
 
 
+@pytest.mark.parametrize("cuda", [False, True], ids=["cpu", "cuda"])
 @pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("modes", MODES, ids=str)
-def test_choice_meets_eps_and_fits_the_kernels(modes, single):
+def test_choice_meets_eps_and_fits_the_kernels(modes, single, cuda):
     for eps in (1e-2, 1e-4, 1e-6) if single else (1e-3, 1e-6, 1e-9, 1e-12):
-        choice = _C.choose_plan(modes, 10_000, eps, single=single, complex=True)
+        choice = _C.choose_plan(modes, 10_000, eps, single=single, complex=True, cuda=cuda)
         assert choice.error <= eps
         assert choice.sigma >= 1.2
         assert all(cells >= 1.2 * n and cells % 2 == 0 for cells, n in zip(choice.cells, modes, strict=True))
@@ -50,6 +51,12 @@ def test_choice_meets_eps_and_fits_the_kernels(modes, single):
 def test_out_of_reach_eps_gets_the_most_accurate_choice():
     out_of_reach, within = (_C.choose_plan((100,), 1000, eps, single=True, complex=True) for eps in (1e-15, 1e-6))
     assert 1e-15 < out_of_reach.error < within.error / 2
+
+
+@pytest.mark.parametrize("modes", [(1000,), (512, 512), (128, 128, 128)], ids=str)
+def test_devices_have_costs_of_their_own(modes):
+    cpu, cuda = (_C.choose_plan(modes, 10**6, 1e-6, single=True, complex=False, cuda=cuda) for cuda in (False, True))
+    assert cuda.nanoseconds < cpu.nanoseconds / 20
 
 
 def test_many_points_per_mode_get_a_narrower_window_than_few():

@@ -1,31 +1,10 @@
 // Between the FFT of the fine grid and the modes: deconvolve and crop, its transpose, and the loss's fused pass.
 #pragma once
-#include "../grid.h"
+#include "../band.h"
 #include "parallel.h"
 #include "simd.h"
 
 namespace fastspec {
-
-// Which wavenumbers of a fine axis are modes, and in what order they are stored.
-struct Band {
-  int dim;
-  int64_t cells[kMaxDim];     // fine wavenumbers per axis, in FFT order
-  int64_t modes[kMaxDim];     // modes kept per axis
-  int64_t negative[kMaxDim];  // how many of them are negative
-  bool centered;              // stored from the most negative up; else in FFT order
-
-  int64_t mode_count() const {
-    int64_t product = 1;
-    for (int a = 0; a < dim; ++a) product *= modes[a];
-    return product;
-  }
-  // Fine index of the mode stored at place i.
-  int64_t fine(int axis, int64_t i) const {
-    const int64_t positive = modes[axis] - negative[axis];
-    const int64_t k = centered ? i - negative[axis] : i < positive ? i : i - modes[axis];
-    return k < 0 ? k + cells[axis] : k;
-  }
-};
 
 // Strides are in complex numbers. Both arrays are complex, as pairs of T.
 template <class T>

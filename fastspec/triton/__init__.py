@@ -23,20 +23,20 @@ HOMES = {
 
 
 def register() -> Library | None:
-    """Makes these the CUDA kernels of ops that have none; the library returned must be kept. None without Triton."""
+    """Makes these the CUDA kernels of their ops; the library returned must be kept. None without Triton."""
     if find_spec("triton") is None:
         if torch.cuda.is_available():
             warnings.warn(
-                "fastspec: Triton is not installed (pip install triton), so direct sums, Gaussian filters and the "
-                "loss's weighing run in plain torch on CUDA, more slowly",
+                "fastspec: Triton is not installed (pip install triton), so direct sums and Gaussian filters run in plain "
+                "torch on CUDA, more slowly",
                 RuntimeWarning,
                 stacklevel=2,
             )
         return None
     library = Library("fastspec", "IMPL")
     for name, home in HOMES.items():
-        op = f"fastspec::{name}"
-        if hasattr(torch.ops.fastspec, name) and not torch._C._dispatch_has_kernel_for_dispatch_key(op, "CUDA"):
+        with warnings.catch_warnings():  # of the C++ kernels that it replaces
+            warnings.simplefilter("ignore", UserWarning)
             library.impl(name, _on_its_device(name, home), "CUDA")
     return library
 

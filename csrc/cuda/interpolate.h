@@ -1,0 +1,279 @@
+// Interpolation: value = sum over the window's cells of window * grid, for all points, and its slopes.
+//
+// A thread to a point. Blocks take chunks of points and hold a tile at a time, with its halo, in shared memory; or, for
+// few points to a tile, read the grid where it is.
+#pragma once
+#include "geometry.h"
+#include "kernels.h"
+#include "launch.h"
+#include "window.h"
+
+namespace fastspec::cuda {
+
+struct InterpolateShape {
+  Region region;
+  Chunks chunks;
+  int cells_at;  // offset in shared memory, in bytes
+  size_t shared;
+};
+
+constexpr int kInterpolateThreads = 128;
+
+inline InterpolateShape interpolate_shape(const Grid& g, int width, int parts, int number_bytes, bool held,
+                                          Chunks chunks) {
+  InterpolateShape s{};
+  s.region = region_of(g, width - 1);
+  s.chunks = chunks;
+  s.cells_at = (table_size(width) * number_bytes + 15) / 16 * 16;
+  s.shared = size_t(s.cells_at) + (held ? size_t(s.region.cells) * parts * number_bytes : 0);
+  return s;
+}
+
+// Width 0: known at run time only. Held: whether tiles are held in shared memory.
+template <class T, int D, int Parts, int Width, bool WithSlopes, bool Held>
+struct Interpolate {
+  using P = typename Fixed<T>::type;
+  static constexpr int kMostThreads = kInterpolateThreads;
+  static constexpr int kLeastBlocks = WithSlopes ? 1 : 4;  // to a processor: bounds the registers
+  static constexpr int kTaps = Width ? Width : kMaxWidth;
+  static constexpr int kSlopes = WithSlopes ? D : 0;
+  InterpolateArgs<T> a;
+  InterpolateShape s;
+
+  FASTSPEC_FORCE_INLINE int width() const { return Width ? Width : a.width; }
+
+  // Where a window begins, in the region or in the grid, and its taps. Those of axis 0 are evaluated one by one.
+  struct Window {
+    const T *table, *cells;
+    int64_t corner[D];
+    T offset;
+    T taps[D][kTaps], slopes[D][kTaps];
+  };
+
+  // Sums over the cells of the axes Axis ... D - 1, and the slopes along these axes.
+  template <int Axis>
+  struct Sums {
+    T value[Parts] = {};
+    T slope[WithSlopes && Axis < D ? D - Axis : 1][Parts] = {};
+  };
+
+  FASTSPEC_FORCE_INLINE int64_t pitch(int axis) const {
+    if (Held) return s.region.stride[axis];
+    int64_t cells = 1;
+    FASTSPEC_UNROLLED
+    for (int d = D - 1; d > axis; --d) cells *= a.grid.cells[d];
+    return cells;
+  }
+
+  template <int Axis>
+  FASTSPEC_FORCE_INLINE Sums<Axis> sums(const Window& w, int64_t at) const {
+    Sums<Axis> total;
+    if constexpr (Axis == D) {
+      FASTSPEC_UNROLLED
+      for (int q = 0; q < Parts; ++q) total.value[q] = w.cells[at * Parts + q];
+    } else {
+      auto add = [&](int i, T tap, T slope) {
+        const int64_t along = Held ? w.corner[Axis] + i : wrapped(w.corner[Axis] + i, a.grid.cells[Axis]);
+        const Sums<Axis + 1> inner = sums<Axis + 1>(w, at + (Held && Axis > 0 ? i : along) * pitch(Axis));
+        FASTSPEC_UNROLLED
+        for (int q = 0; q < Parts; ++q) {
+          total.value[q] += tap * inner.value[q];
+          if constexpr (WithSlopes) {
+            total.slope[0][q] += slope * inner.value[q];
+            FASTSPEC_UNROLLED
+            for (int d = 1; d < D - Axis; ++d) total.slope[d][q] += tap * inner.slope[d - 1][q];
+          }
+        }
+      };
+      if constexpr (Axis == 0) {
+        FASTSPEC_ROLLED
+        for (int i = 0; i < width(); ++i) {
+          T slope = 0;
+          const T tap = tap_at<WithSlopes>(w.table, terms_of(width()), i, w.offset, slope);
+          add(i, tap, slope);
+        }
+      } else if constexpr (Width > 0) {
+        FASTSPEC_UNROLLED
+        for (int i = 0; i < Width; ++i) add(i, w.taps[Axis][i], w.slopes[Axis][i]);
+      } else {
+        for (int i = 0; i < width(); ++i) add(i, w.taps[Axis][i], w.slopes[Axis][i]);
+      }
+    }
+    return total;
+  }
+
+  FASTSPEC_FORCE_INLINE void evaluate(Window& w, int axis, T t) const {
+    if constexpr (Width > 0) {
+      FASTSPEC_UNROLLED
+      for (int i = 0; i < Width; ++i)
+        w.taps[axis][i] = tap_at<WithSlopes>(w.table, terms_of(Width), i, t, w.slopes[axis][i]);
+    } else {
+      for (int i = 0; i < width(); ++i)
+        w.taps[axis][i] = tap_at<WithSlopes>(w.table, terms_of(width()), i, t, w.slopes[axis][i]);
+    }
+  }
+
+  // The point at place `j` of a set. `cells`: the region, or the transform's grid.
+  FASTSPEC_FORCE_INLINE void point(const T* table, const T* cells, int set, int channel, int64_t j,
+                                   const int64_t* corner) const {
+    const int64_t place = int64_t(set) * a.points.count + j;
+    const P* p = a.points.position + place * D;
+    Window w;
+    w.table = table;
+    w.cells = cells;
+    w.offset = offset_of<T>(p[0]);
+    FASTSPEC_UNROLLED
+    for (int d = 0; d < D; ++d) w.corner[d] = corner[d] + cell_of<T>(p[d]);
+    FASTSPEC_UNROLLED
+    for (int d = 1; d < D; ++d) evaluate(w, d, offset_of<T>(p[d]));
+    int64_t at = 0;
+    if constexpr (Held) {
+      FASTSPEC_UNROLLED
+      for (int d = 1; d < D; ++d) at += w.corner[d] * s.region.stride[d];
+    }
+    store(sums<0>(w, at), set, channel, a.points.order[place]);
+  }
+
+  FASTSPEC_FORCE_INLINE void store(const Sums<0>& sums, int set, int channel, int64_t point) const {
+    const int64_t to = (int64_t(set) * a.channels + channel) * a.points.count + point;
+    FASTSPEC_UNROLLED
+    for (int q = 0; q < Parts; ++q)
+      if (a.values) a.values[to * Parts + q] = sums.value[q];
+    if constexpr (WithSlopes) {
+      T* gradient = a.gradient ? a.gradient + (int64_t(set) * a.points.count + point) * D : nullptr;
+      FASTSPEC_UNROLLED
+      for (int d = 0; d < D; ++d) {
+        T along = channel > 0 && gradient ? gradient[d] : T(0);
+        FASTSPEC_UNROLLED
+        for (int q = 0; q < Parts; ++q) {
+          if (a.slopes) a.slopes[(to * D + d) * Parts + q] = sums.slope[d][q];
+          if (gradient) along += a.strengths[to * Parts + q] * sums.slope[d][q];
+        }
+        if (gradient) gradient[d] = along;
+      }
+    }
+  }
+
+  template <class Block>
+  FASTSPEC_FORCE_INLINE void tile(Block& block, const T* table, T* cells, int set, int channel, int tile, int64_t first,
+                                  int64_t last) const {
+    const T* grid = a.in + (int64_t(set) * a.channels + channel) * a.grid.total() * Parts;
+    const Box box = tile_box<D>(a.grid, tile);
+    block.each([&](int thread) {
+      int extent[D];
+      FASTSPEC_UNROLLED
+      for (int d = 0; d < D; ++d) extent[d] = box.extent[d] + a.width - 1;
+      for_each_cell<D>(a.grid, s.region, box.corner, extent, thread, kMostThreads, [&](int to, int64_t from) {
+        FASTSPEC_UNROLLED
+        for (int q = 0; q < Parts; ++q) cells[to * Parts + q] = grid[from * Parts + q];
+      });
+    });
+    block.each([&](int thread) {
+      const int64_t corner[D] = {};
+      for (int64_t j = first + thread; j < last; j += kMostThreads) point(table, cells, set, channel, j, corner);
+    });
+  }
+
+  template <class Block>
+  FASTSPEC_FORCE_INLINE void one_by_one(Block& block, const T* table, const int32_t* starts, int set, int channel,
+                                        int64_t first, int64_t last) const {
+    const T* grid = a.in + (int64_t(set) * a.channels + channel) * a.grid.total() * Parts;
+    block.each([&](int thread) {
+      for (int64_t j = first + thread; j < last; j += kMostThreads) {
+        const Box box = tile_box<D>(a.grid, tile_of(starts, int(a.grid.tile_count()), j));
+        point(table, grid, set, channel, j, box.corner);
+      }
+    });
+  }
+
+  // Points that are not finite.
+  FASTSPEC_FORCE_INLINE void spoil(int set, int channel, int64_t first, int64_t last, int thread) const {
+    Sums<0> none;
+    FASTSPEC_UNROLLED
+    for (int q = 0; q < Parts; ++q) {
+      none.value[q] = T(NAN);
+      if constexpr (WithSlopes) {
+        FASTSPEC_UNROLLED
+        for (int d = 0; d < D; ++d) none.slope[d][q] = T(NAN);
+      }
+    }
+    for (int64_t j = first + thread; j < last; j += kMostThreads)
+      store(none, set, channel, a.points.order[int64_t(set) * a.points.count + j]);
+  }
+
+  // Blocks take one channel, or, where the gradient sums over them, all channels one after the other.
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    T* table = reinterpret_cast<T*>(block.shared);
+    T* cells = reinterpret_cast<T*>(block.shared + s.cells_at);
+    const int channels = int(a.channels), row = index / s.chunks.per_set;
+    const int set = a.gradient ? row : row / channels, begin = a.gradient ? 0 : row % channels;
+    const int end = a.gradient ? channels : begin + 1, tiles = int(a.grid.tile_count());
+    const int32_t* starts = a.points.starts + int64_t(set) * (tiles + 1);
+    const int64_t from = int64_t(index % s.chunks.per_set) * s.chunks.size, sorted = starts[tiles];
+    const int64_t to = from + s.chunks.size < a.points.count ? from + s.chunks.size : a.points.count;
+    const int64_t last = to < sorted ? to : sorted;
+
+    block.each([&](int thread) { load_table(a.polynomials, a.width, table, thread, kMostThreads); });
+    if constexpr (Held) {
+      int at = from < last ? tile_of(starts, tiles, from) : 0;
+      for (int64_t first = from; first < last;) {
+        const int64_t stop = starts[at + 1] < last ? starts[at + 1] : last;
+        for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, stop);
+        first = stop;
+        if (first < last && starts[++at + 1] <= first) at = tile_of(starts, tiles, first);
+      }
+    } else {
+      for (int channel = begin; channel < end; ++channel) one_by_one(block, table, starts, set, channel, from, last);
+    }
+    if (to > sorted)
+      block.each([&](int thread) {
+        for (int channel = begin; channel < end; ++channel)
+          spoil(set, channel, from < sorted ? sorted : from, to, thread);
+      });
+  }
+};
+
+template <class T, int D, int Parts, int Width, bool WithSlopes, bool Held>
+void launch_interpolate(const InterpolateArgs<T>& a, const InterpolateShape& s, void* stream) {
+  const int64_t rows = a.points.sets * (a.gradient ? 1 : a.channels);
+  launch(Interpolate<T, D, Parts, Width, WithSlopes, Held>{a, s},
+         {rows * s.chunks.per_set, kInterpolateThreads, s.shared}, stream);
+}
+
+// Whether a kernel is compiled for its width, to hold taps in registers: in 1-D none are held, and those of the widest
+// with the most sums do not fit.
+constexpr bool has_own_width(int width, int dim, int parts, bool slopes) {
+  return dim > 1 && !(width > 8 && dim == 3 && parts == 2 && slopes);
+}
+
+template <class T, int D, int Parts, bool WithSlopes>
+void interpolate_with(const InterpolateArgs<T>& a, void* stream) {
+  constexpr int64_t least_chunk = 512, most_chunk = 4096;
+  const int64_t transforms = a.points.sets * a.channels;
+  const Chunks chunks = chunks_of(a.points.count, transforms, processors(), least_chunk, most_chunk);
+  auto shape = [&](bool held) { return interpolate_shape(a.grid, a.width, Parts, sizeof(T), held, chunks); };
+  const InterpolateShape s = shape(true);
+  if (s.shared > most_shared() || is_sparse(a.grid, s.region, a.points.count, a.width))
+    return launch_interpolate<T, D, Parts, 0, WithSlopes, false>(a, shape(false), stream);
+  if constexpr (sizeof(T) == 4) {
+#define FASTSPEC_WIDTH(W) \
+  if (a.width == W)       \
+    return launch_interpolate<T, D, Parts, W * has_own_width(W, D, Parts, WithSlopes), WithSlopes, true>(a, s, stream);
+    FASTSPEC_SINGLE_WIDTHS(FASTSPEC_WIDTH)
+#undef FASTSPEC_WIDTH
+    throw std::runtime_error("polynomials: of a width that no kernel is made for");
+  } else {
+    launch_interpolate<T, D, Parts, 0, WithSlopes, true>(a, s, stream);
+  }
+}
+
+// One dimension to a source file: they compile side by side.
+template <class T, int D>
+void interpolate_in(const InterpolateArgs<T>& a, bool complex, void* stream) {
+  const bool slopes = a.slopes || a.gradient;
+  if (complex) return slopes ? interpolate_with<T, D, 2, true>(a, stream) : interpolate_with<T, D, 2, false>(a, stream);
+  return slopes ? interpolate_with<T, D, 1, true>(a, stream) : interpolate_with<T, D, 1, false>(a, stream);
+}
+
+}  // namespace fastspec::cuda

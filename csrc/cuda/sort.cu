@@ -1,0 +1,160 @@
+// Folds points into the period, finds the first cell of each one's window, and sorts them by tile, or by cell where
+// sorted_by_cell says so: the same order, bit for bit, as the CPU's. A radix sort, so stable, whatever the points.
+#ifdef __CUDACC__
+#include <cub/device/device_radix_sort.cuh>
+#else
+#include <numeric>
+#endif
+
+#include "geometry.h"
+#include "kernels.h"
+#include "launch.h"
+
+namespace fastspec::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+// Where a point lies along one axis.
+struct Place {
+  int64_t first;  // cell of the window
+  int64_t tile;
+  double fraction;  // of a cell, from the point's left edge of the window to that cell
+  bool finite;
+};
+
+template <class T>
+FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point) {
+  const int64_t at = point * a.grid.dim + axis;
+  const double x = a.x_single ? double(static_cast<const float*>(a.x)[at]) : static_cast<const double*>(a.x)[at];
+  const double cells = double(a.grid.cells[axis]), inverse_tile = 1.0 / double(a.grid.tile[axis]);
+  double turn = product(x, a.inverse_period[axis]);
+  turn -= floor(turn);
+  if (!(turn >= 0 && turn <= 1)) return {0, 0, 0, false};
+  const double left = product(turn, cells) - product(0.5, a.width), up = ceil(left);
+  const double first = up < 0 ? up + cells : up;
+  return {int64_t(first), int64_t(floor(product(first + 0.5, inverse_tile))), up - left, true};
+}
+
+template <class T>
+struct Keys {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  SortArgs<T> a;
+  bool by_cell;
+  int64_t keys;  // of a set, the last one for points that are not finite
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    block.each([&](int thread) {
+      const int64_t i = int64_t(index) * kThreads + thread;
+      if (i >= a.sets * a.count) return;
+      int64_t key = 0;
+      bool finite = true;
+      for (int d = 0; d < a.grid.dim; ++d) {
+        const Place p = place(a, d, i);
+        key = key * a.grid.tiles[d] + (by_cell ? p.first : p.tile);
+        finite = finite && p.finite;
+      }
+      a.keys[i] = uint32_t(i / a.count * keys + (finite ? key : keys - 1));
+      a.indices[i] = int32_t(i % a.count);
+    });
+  }
+};
+
+template <class T>
+struct Starts {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  SortArgs<T> a;
+  int64_t per_tile;  // keys
+  int64_t keys;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    block.each([&](int thread) {
+      const int64_t i = int64_t(index) * kThreads + thread, tiles = a.grid.tile_count();
+      if (i >= a.sets * (tiles + 1)) return;
+      const int64_t set = i / (tiles + 1), tile = i % (tiles + 1);
+      const int64_t key = set * keys + (tile < tiles ? tile * per_tile : keys - 1);
+      a.starts[i] = int32_t(lower_bound(a.sorted_keys + set * a.count, a.count, uint32_t(key)));
+    });
+  }
+};
+
+template <class T>
+struct Positions {
+  using F = Fixed<T>;
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  SortArgs<T> a;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    constexpr double unit = double(typename F::type(1) << F::fraction_bits);
+    block.each([&](int thread) {
+      const int64_t i = int64_t(index) * kThreads + thread;
+      if (i >= a.sets * a.count) return;
+      const int64_t point = i / a.count * a.count + a.order[i];
+      for (int d = 0; d < a.grid.dim; ++d) {
+        const Place p = place(a, d, point);
+        const double fraction = product(p.fraction, unit), low = fraction < unit - 1 ? fraction : unit - 1;
+        const auto cell = typename F::type(p.first - p.tile * a.grid.tile[d]);
+        a.position[i * a.grid.dim + d] = cell << F::fraction_bits | typename F::type(low);
+      }
+    });
+  }
+};
+
+int bits_below(int64_t keys) {
+  int bits = 1;
+  while (keys > int64_t(1) << bits) ++bits;
+  return bits;
+}
+
+#ifdef __CUDACC__
+size_t sort_pairs(void* space, size_t bytes, const uint32_t* keys, uint32_t* sorted, const int32_t* values, int32_t* to,
+                  int64_t count, int bits, void* stream) {
+  check(cub::DeviceRadixSort::SortPairs(space, bytes, keys, sorted, values, to, count, 0, bits,
+                                        static_cast<cudaStream_t>(stream)));
+  return bytes;
+}
+#else
+size_t sort_pairs(void* space, size_t, const uint32_t* keys, uint32_t* sorted, const int32_t* values, int32_t* to,
+                  int64_t count, int, void*) {
+  if (!space) return 1;
+  std::vector<int64_t> places(count);
+  std::iota(places.begin(), places.end(), 0);
+  std::stable_sort(places.begin(), places.end(), [&](int64_t i, int64_t j) { return keys[i] < keys[j]; });
+  for (int64_t i = 0; i < count; ++i) {
+    sorted[i] = keys[places[i]];
+    to[i] = values[places[i]];
+  }
+  return 1;
+}
+#endif
+
+}  // namespace
+
+int64_t sort_keys(const Grid& grid, int64_t count) {
+  return (sorted_by_cell(grid, count) ? grid.cells[0] : grid.tile_count()) + 1;
+}
+
+size_t sort_workspace(int64_t count, int64_t keys) {
+  return sort_pairs(nullptr, 0, nullptr, nullptr, nullptr, nullptr, count, bits_below(keys), nullptr);
+}
+
+template <class T>
+void sort(const SortArgs<T>& a, void* stream) {
+  const bool by_cell = sorted_by_cell(a.grid, a.count);
+  const int64_t all = a.sets * a.count, keys = sort_keys(a.grid, a.count);
+  launch(Keys<T>{a, by_cell, keys}, {ceil_div(all, kThreads), kThreads, 0}, stream);
+  if (all > 0)
+    sort_pairs(a.sorting, a.sorting_bytes, a.keys, a.sorted_keys, a.indices, a.order, all, bits_below(a.sets * keys),
+               stream);
+  launch(Starts<T>{a, by_cell ? a.grid.tile[0] : 1, keys},
+         {ceil_div(a.sets * (a.grid.tile_count() + 1), kThreads), kThreads, 0}, stream);
+  launch(Positions<T>{a}, {ceil_div(all, kThreads), kThreads, 0}, stream);
+}
+
+template void sort(const SortArgs<float>&, void*);
+template void sort(const SortArgs<double>&, void*);
+
+}  // namespace fastspec::cuda

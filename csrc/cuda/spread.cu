@@ -1,0 +1,54 @@
+// Which way to spread, and the launch.
+#include "spread.h"
+
+#include "launch.h"
+
+namespace fastspec::cuda {
+namespace {
+
+constexpr int64_t kLeastChunk = 256, kMostChunk = 4096;  // points
+
+template <class T, int D, int Parts, SpreadBy By>
+void launch_by(const SpreadArgs<T>& a, const SpreadShape& s, void* stream) {
+  const int64_t transforms = a.points.sets * a.channels;
+  const int64_t each = By == SpreadBy::kTiles ? a.grid.tile_count() : s.chunks.per_set;
+  launch(Spread<T, D, Parts, By>{a, s}, {transforms * each, s.threads, s.shared}, stream);
+}
+
+template <class T, int D, int Parts>
+void spread_in(const SpreadArgs<T>& a, bool ordered, void* stream) {
+  const int64_t transforms = a.points.sets * a.channels;
+  const Chunks chunks = chunks_of(a.points.count, transforms, processors(), kLeastChunk, kMostChunk);
+  auto shape = [&](SpreadBy by) { return spread_shape(a.grid, a.width, Parts, sizeof(T), by, chunks); };
+  if (ordered) {
+    const SpreadShape s = shape(SpreadBy::kTiles);
+    if (s.shared > most_shared()) throw std::runtime_error("tile: larger than this device's shared memory");
+    return launch_by<T, D, Parts, SpreadBy::kTiles>(a, s, stream);
+  }
+  clear(a.out, size_t(transforms * a.grid.total()) * Parts * sizeof(T), stream);
+  const SpreadShape s = shape(SpreadBy::kChunks);
+  if (s.shared <= most_shared() && !is_sparse(a.grid, s.region, a.points.count, a.width))
+    launch_by<T, D, Parts, SpreadBy::kChunks>(a, s, stream);
+  else
+    launch_by<T, D, Parts, SpreadBy::kPoints>(a, shape(SpreadBy::kPoints), stream);
+}
+
+template <class T, int Parts>
+void spread_parts(const SpreadArgs<T>& a, bool ordered, void* stream) {
+  if (a.grid.dim == 1) return spread_in<T, 1, Parts>(a, ordered, stream);
+  if (a.grid.dim == 2) return spread_in<T, 2, Parts>(a, ordered, stream);
+  spread_in<T, 3, Parts>(a, ordered, stream);
+}
+
+}  // namespace
+
+template <class T>
+void spread(const SpreadArgs<T>& a, bool complex, bool ordered, void* stream) {
+  if (complex) return spread_parts<T, 2>(a, ordered, stream);
+  spread_parts<T, 1>(a, ordered, stream);
+}
+
+template void spread(const SpreadArgs<float>&, bool, bool, void*);
+template void spread(const SpreadArgs<double>&, bool, bool, void*);
+
+}  // namespace fastspec::cuda

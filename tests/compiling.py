@@ -1,0 +1,80 @@
+"""Compiles the CUDA sources for tests: for a CPU, where blocks are run thread after thread, and with nvcc.
+
+What was compiled from the same text by the same command is kept in build/.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
+BINDING = ROOT / "csrc" / "cuda" / "bind.cpp"
+SHAPES = ROOT / "tests" / "shapes.cpp"
+TORCH = Path(torch.__file__).parent
+STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
+HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
+
+
+def _digest(command: list[str]) -> str:
+    text = hashlib.sha256("\0".join([*command, torch.__version__]).encode())
+    for path in [*sorted((ROOT / "csrc").glob("*.h")), *sorted((ROOT / "csrc" / "cuda").iterdir()), SHAPES]:
+        text.update(path.read_bytes())
+    return text.hexdigest()[:16]
+
+
+def compiled(command: list[str], source: Path, folder: str) -> tuple[Path, str]:
+    """The object of a source and what the compiler said."""
+    out = ROOT / "build" / folder / f"{source.stem}-{_digest([*command, source.name])}.o"
+    said = out.with_suffix(".txt")
+    if not (out.exists() and said.exists()):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh = out.with_suffix(f".{os.getpid()}.tmp")
+        done = subprocess.run([*command, "-c", str(source), "-o", str(fresh)], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} {source}\n{done.stderr}")
+        said.write_text(done.stdout + done.stderr)
+        fresh.rename(out)
+    return out, said.read_text()
+
+
+def side_by_side(jobs) -> list[tuple[Path, str]]:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda job: compiled(*job), jobs))
+
+
+def emulation() -> Path:
+    """A library that registers the CUDA ops, which run on CPU memory."""
+    jobs = [([*HOST, "-x", "c++"], source, "emulated") for source in SOURCES]
+    jobs += [([*HOST, *STABLE], BINDING, "emulated"), (HOST, SHAPES, "emulated")]
+    objects = [str(out) for out, _ in side_by_side(jobs)]
+    library = ROOT / "build" / "emulated" / f"emulated-{_digest(objects)}.so"
+    if not library.exists():
+        fresh = library.with_suffix(f".{os.getpid()}.tmp")
+        libraries = [f"-L{TORCH / 'lib'}", "-ltorch_cpu", "-ltorch", "-lc10"]
+        subprocess.run(["g++", "-shared", *objects, *libraries, "-o", str(fresh)], check=True)
+        fresh.rename(library)
+    return library
+
+
+def on_gpu(targets: tuple[str, ...]) -> str:
+    """What nvcc says of the kernels, compiled as setup.py does for these targets."""
+    command = [nvcc(), "-O3", "-std=c++20", "-Xptxas", "-v"]
+    said = side_by_side(
+        [
+            ([*command, f"-gencode=arch=compute_{target},code=sm_{target}"], source, "nvcc")
+            for target in targets
+            for source in sorted(SOURCES, key=lambda path: -path.stat().st_size)
+        ]
+    )
+    return "\n".join(text for _, text in said)
+
+
+def nvcc() -> str | None:
+    """Where the CUDA compiler is, if there is one."""
+    return shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")

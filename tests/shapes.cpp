@@ -1,0 +1,37 @@
+// What blocks ask for, for the table of the kernels' resources: plain functions for ctypes.
+#include "../csrc/cuda/interpolate.h"
+#include "../csrc/cuda/spread.h"
+#include "../csrc/plan.h"
+
+namespace {
+
+using namespace fastspec;
+
+// The grid that the planner lays out for as many cells along each axis.
+Grid grid_of(int dim, int width, bool single) {
+  constexpr int64_t cells[] = {1 << 18, 1 << 11, 1 << 8};
+  const std::vector<int64_t> extent(dim, cells[dim - 1]), tile = tile_extents(extent, width, single, true);
+  Grid g{};
+  g.dim = dim;
+  for (int a = 0; a < dim; ++a) {
+    g.cells[a] = extent[a];
+    g.tile[a] = tile[a];
+    g.tiles[a] = (extent[a] + tile[a] - 1) / tile[a];
+  }
+  return g;
+}
+
+}  // namespace
+
+extern "C" void spread_resources(int dim, int width, int parts, int number_bytes, int by, int64_t* threads_and_shared) {
+  const Grid g = grid_of(dim, width, number_bytes == 4);
+  const cuda::SpreadShape s = cuda::spread_shape(g, width, parts, number_bytes, cuda::SpreadBy(by), {1024, 1});
+  threads_and_shared[0] = s.threads;
+  threads_and_shared[1] = int64_t(s.shared);
+}
+
+extern "C" void interpolate_resources(int dim, int width, int parts, int number_bytes, int64_t* threads_and_shared) {
+  const Grid g = grid_of(dim, width, number_bytes == 4);
+  threads_and_shared[0] = cuda::kInterpolateThreads;
+  threads_and_shared[1] = int64_t(cuda::interpolate_shape(g, width, parts, number_bytes, true, {1024, 1}).shared);
+}

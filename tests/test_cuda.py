@@ -1,0 +1,260 @@
+"""The CUDA kernels, without a GPU: compiled for it, and run thread after thread on the CPU against its own kernels."""
+
+import csv
+import ctypes
+import re
+
+import compiling
+import emulated
+import pytest
+import torch
+from conftest import CASE, CASES, OPS, make_sample, relative_error
+
+import fastspec as fs
+from fastspec import _C
+
+CPU = torch.ops.fastspec
+ROUNDING = {torch.float32: 2e-6, torch.float64: 4e-15}
+SINGLE, DOUBLE = (3, 4, 5, 6, 7, 8, 9), (4, 6, 8, 10, 12, 14, 16)
+# cells, tile: strips that do and do not divide the axis, one tile that is its own neighbour, windows that go round
+GRIDS = (
+    ((600,), (75,)),
+    ((64,), (256,)),
+    ((8,), (256,)),
+    ((50, 44), (25, 16)),
+    ((96, 70), (24, 32)),
+    ((9, 10), (256, 32)),
+    ((40, 25, 18), (20, 16, 5)),
+    ((8, 20, 36), (256, 16, 16)),
+    ((10, 9, 11), (256, 4, 16)),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library():
+    if not emulated.available():
+        pytest.skip("this build has the kernels themselves")
+    before = _C.instruction_set()
+    _C.select_instruction_set("generic")  # which fuses no products with sums, as both sorts must not
+    yield
+    _C.select_instruction_set(before)
+
+
+def raw_inputs(cells, tile, width, dtype, complex, gen, count=400, sets=2, channels=2):
+    """Points of two sets, one of them in a corner of the box, and all else that the raw ops take."""
+    x = torch.rand(sets, count, len(cells), generator=gen, dtype=torch.float64)
+    x[1:] = 0.1 * x[1:] - 0.05
+    single = dtype == torch.float32
+    args = x.to(dtype), [1.0] * len(cells), cells, tile, width, single
+    kind = (torch.complex64 if single else torch.complex128) if complex else dtype
+    strengths = torch.randn(sets, channels, count, generator=gen, dtype=kind)
+    grid = torch.randn(sets, channels, *cells, generator=gen, dtype=kind)
+    return args, torch.tensor(_C.Window(width, 1.6).polynomials(), dtype=dtype), strengths, grid
+
+
+def widths(cells, tile, dtype):
+    """Those that fit the grid: a strip is no lower than a window, and a window goes round at most twice."""
+    kinds = SINGLE if dtype == torch.float32 else DOUBLE
+    for width in kinds if len(cells) < 3 else kinds[::3]:
+        last = cells[0] - (-(-cells[0] // tile[0]) - 1) * tile[0]
+        if (tile[0] >= cells[0] or min(last, tile[0]) >= width) and 2 * min(cells) >= width:
+            yield width
+
+
+@pytest.mark.parametrize("complex", [False, True], ids=["real", "complex"])
+@pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
+@pytest.mark.parametrize(("cells", "tile"), GRIDS, ids=str)
+def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen, poisoned):
+    for width in widths(cells, tile, dtype):
+        args, polynomials, strengths, grid = raw_inputs(cells, tile, width, dtype, complex, gen)
+        points = CPU.sort(*args)
+        for way in emulated.WAYS:
+            cuda = emulated.Ops(way)
+            with emulated.without_shared_memory(way):
+                for got, want in zip(cuda.sort(*args), points, strict=True):
+                    assert torch.equal(got, want)
+                held = (*points, polynomials)
+                close(cuda.spread(*held, strengths, cells, tile), CPU.spread(*held, strengths, cells, tile))
+                close(cuda.interpolate(*held, grid, tile), CPU.interpolate(*held, grid, tile))
+                for a, b in zip(
+                    cuda.interpolate_slopes(*held, grid, tile), CPU.interpolate_slopes(*held, grid, tile), strict=True
+                ):
+                    close(a, b)
+                for values in (True, False):
+                    args = *held, grid, strengths, tile, values
+                    for a, b in zip(cuda.interpolate_gradient(*args), CPU.interpolate_gradient(*args), strict=True):
+                        close(a, b)
+
+
+def close(got, want):
+    assert got.shape == want.shape and got.dtype == want.dtype
+    if want.numel():
+        assert relative_error(got, want) <= ROUNDING[want.real.dtype if want.is_complex() else want.dtype]
+
+
+@pytest.mark.parametrize("way", emulated.WAYS)
+def test_many_points_to_a_tile_and_to_a_cell(way, gen):
+    """Chunks that begin and end within a tile; in 1-D, points sorted by cell."""
+    for cells, tile in (((64,), (16,)), ((32, 32), (16, 32)), ((16, 16, 16), (8, 16, 16))):
+        args, polynomials, strengths, grid = raw_inputs(
+            cells, tile, 4, torch.float32, False, gen, count=9000, channels=1
+        )
+        points, cuda = CPU.sort(*args), emulated.Ops(way)
+        for got, want in zip(cuda.sort(*args), points, strict=True):
+            assert torch.equal(got, want)
+        with emulated.without_shared_memory(way):
+            close(
+                cuda.spread(*points, polynomials, strengths, cells, tile),
+                CPU.spread(*points, polynomials, strengths, cells, tile),
+            )
+            close(cuda.interpolate(*points, polynomials, grid, tile), CPU.interpolate(*points, polynomials, grid, tile))
+
+
+def test_ordered_sums_are_the_same_every_time(gen):
+    """Every other launch of the emulation runs its blocks and threads backwards."""
+    args, polynomials, strengths, _ = raw_inputs((96, 70), (24, 32), 6, torch.float32, False, gen)
+    cuda, points = emulated.Ops("ordered"), CPU.sort(*args)
+    once, again, third = (cuda.spread(*points, polynomials, strengths, *args[2:4]) for _ in range(3))
+    assert torch.equal(once, again) and torch.equal(once, third)
+
+
+def test_points_that_are_not_finite_are_in_no_tile(gen, poisoned):
+    cells, tile = (50, 44), (25, 16)
+    args, polynomials, strengths, grid = raw_inputs(cells, tile, 5, torch.float32, False, gen)
+    x = args[0].clone()
+    x[0, 3, 1], x[0, 9, 0], x[1, 0] = torch.nan, torch.inf, -torch.inf
+    lost = ~x.isfinite().all(-1)
+    cuda = emulated.Ops()
+    points = cuda.sort(x, *args[1:])
+    assert torch.equal(points[2][:, -1], (~lost).sum(1).int())
+    values, slopes = cuda.interpolate_slopes(*points, polynomials, grid, tile)
+    assert torch.equal(values.isnan(), lost.unsqueeze(1).expand_as(values))
+    assert torch.equal(slopes.isnan().all(-1), values.isnan())
+    kept = torch.where(lost.unsqueeze(1), 0, strengths)
+    sorted_anyway = CPU.sort(torch.where(lost.unsqueeze(-1), 0, x), *args[1:])
+    want = CPU.spread(*sorted_anyway, polynomials, kept, cells, tile)
+    assert relative_error(cuda.spread(*points, polynomials, strengths, cells, tile), want) <= 1e-6
+
+
+@pytest.mark.parametrize("way", emulated.WAYS)
+@pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
+@pytest.mark.parametrize("op", OPS)
+def test_transforms_match_direct_sums(op, dtype, way, poisoned):
+    eps = {torch.float32: 1e-6, torch.float64: 1e-12}[dtype]
+    for case in CASES:
+        sample = make_sample(op, case, dtype, real=op == "rnufft1")
+        with emulated.emulation(way):
+            got = sample(fs)
+        assert relative_error(got, sample.exact) <= 5 * eps, case.id
+
+
+@pytest.mark.parametrize("eps", [1e-2, 1e-3, 1e-4, 1e-5])
+def test_transforms_match_direct_sums_at_other_widths(eps, poisoned):
+    for op in OPS:
+        for name in ("1d-large", "2d-large", "3d-large-clustered"):
+            sample = make_sample(op, CASE[name], torch.float32, real=op == "rnufft1")
+            with emulated.emulation():
+                assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps, (op, name)
+
+
+@pytest.mark.parametrize("name", ["1d-rows", "2d-sets-of-rows", "3d-even-odd"])
+def test_gradients_are_the_cpus(name):
+    for op in OPS:
+        sample = make_sample(op, CASE[name], real=op == "rnufft1")
+        grads = []
+        for on_cuda in (False, True):
+            x, data = sample.x.clone().requires_grad_(), sample.data.clone().requires_grad_()
+            with emulated.emulation() if on_cuda else emulated.without_shared_memory("chunks"):
+                grads.append(torch.autograd.grad(sample(fs, x, data).abs().square().sum(), (x, data)))
+        for got, want in zip(*grads, strict=True):
+            assert relative_error(got, want) <= 1e-9
+
+
+@pytest.mark.parametrize("modes", [(31,), (12, 9), (6, 8, 5)], ids=str)
+@pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
+def test_loss_is_the_cpus(modes, dtype, gen, poisoned):
+    x = torch.rand(300, len(modes), generator=gen, dtype=dtype)
+    pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=dtype) for _ in range(2))
+    weight = fs.weights.sobolev(1.0)
+    results = []
+    for on_cuda in (False, True):
+        p = pred.clone().requires_grad_()
+        with emulated.emulation() if on_cuda else emulated.without_shared_memory("chunks"):
+            value = fs.SpectralLoss(modes, x=x, weight=weight, period=1.0)(p, target)
+            value.backward()
+        results.append((value.detach(), p.grad))
+    for got, want in zip(*results, strict=True):
+        assert relative_error(got, want) <= (1e-5 if dtype == torch.float32 else 1e-11)
+
+
+def test_weigh_is_the_cpus_over_many_blocks(gen):
+    for shape, band in (((2, 5000), (4000,)), ((3, 40, 3001), (30, 2101)), ((2, 9, 20, 70), (7, 9, 33))):
+        spectrum = torch.randn(shape, generator=gen, dtype=torch.complex64)
+        weight = torch.rand(shape[0], *band, generator=gen)
+        mine, theirs = spectrum.clone(), spectrum.clone()
+        assert relative_error(emulated.Ops().weigh(mine, weight, 0.3), CPU.weigh(theirs, weight, 0.3)) <= 1e-6
+        assert relative_error(mine, theirs) <= 1e-6
+
+
+# --- compiled for a GPU -----------------------------------------------------------------------------------------------
+
+needs_nvcc = pytest.mark.skipif(compiling.nvcc() is None, reason="no nvcc here")
+RESULTS = compiling.ROOT / "benchmarks" / "results" / "cuda_resources.csv"
+ENTRY = re.compile(
+    r"Compiling entry function '(?P<name>\S+)' for 'sm_(?P<target>\d+)'.*?(?P<stack>\d+) bytes stack frame, "
+    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?Used (?P<registers>\d+) registers",
+    re.S,
+)
+SPREAD = re.compile(r"SpreadI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELNS0_8SpreadByE(?P<by>\d)")
+INTERPOLATE = re.compile(
+    r"InterpolateI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELi(?P<width>\d+)ELb(?P<slopes>\d)ELb(?P<held>\d)"
+)
+
+
+def hot_kernels(said: str):
+    """A row for each kernel that a transform's time is spent in."""
+    shapes = ctypes.CDLL(str(compiling.emulation()))
+    for entry in ENTRY.finditer(said):
+        spread, interpolate = SPREAD.search(entry["name"]), INTERPOLATE.search(entry["name"])
+        kernel = spread or interpolate
+        if not kernel or (interpolate and interpolate["held"] == "0"):
+            continue
+        bytes, asked = {"f": 4, "d": 8}[kernel["type"]], (ctypes.c_int64 * 2)()
+        width = int(interpolate["width"]) if interpolate else 0
+        typical = width or {4: 7, 8: 14}[bytes]
+        common = int(kernel["dim"]), typical, int(kernel["parts"]), bytes
+        if spread:
+            shapes.spread_resources(*common, int(spread["by"]), asked)
+            name = "spread by " + ("chunks", "tiles", "points")[int(spread["by"])]
+        else:
+            shapes.interpolate_resources(*common, asked)
+            name = "interpolate" + (" with slopes" if interpolate["slopes"] == "1" else "")
+        yield {
+            "kernel": name,
+            "dtype": f"{'complex' if kernel['parts'] == '2' else 'float'}{bytes * 8 * int(kernel['parts'])}",
+            "dim": common[0],
+            "compiled for width": width or "any",
+            "target": f"sm_{entry['target']}",
+            "registers": int(entry["registers"]),
+            "spilled bytes": int(entry["stores"]) + int(entry["loads"]),
+            "threads": asked[0],
+            "width": typical,
+            "shared bytes": asked[1],
+        }
+
+
+@needs_nvcc
+def test_kernels_compile_for_gpus_and_spill_no_registers():
+    rows = sorted(hot_kernels(compiling.on_gpu(("80", "90"))), key=lambda row: [str(value) for value in row.values()])
+    assert len(rows) > 200
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert [row for row in rows if row["spilled bytes"]] == []
+
+
+@pytest.mark.skipif(not (compiling.TORCH / "include").exists(), reason="torch came without its headers")
+def test_the_ops_bind_to_torchs_stable_interface():
+    """As the build for CUDA compiles them: that of the emulation lacks streams and devices."""
+    compiling.compiled([*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"], compiling.BINDING, "emulated")

@@ -1,0 +1,66 @@
+"""The benchmark of `make gpu`, rehearsed on the CPU: its rows, its tables, and what it would measure of a rival."""
+
+import csv
+from types import SimpleNamespace
+
+import gpu
+import pytest
+import torch
+from common import Size
+
+import fastspec as fs
+
+
+class FakePlan:
+    """cuFINUFFT's interface over our own transforms; its methods above 1 are refused."""
+
+    def __init__(self, kind, modes, channels, eps, *, isign, dtype, gpu_method):
+        if gpu_method > 1:
+            raise RuntimeError("no such method")
+        assert dtype == "complex64"
+        self.kind, self.modes, self.eps, self.sign = kind, modes, eps, isign
+
+    def setpts(self, *coordinates):
+        self.plan = fs.Plan(torch.stack(coordinates, -1), self.modes, eps=self.eps)
+
+    def execute(self, data):
+        return getattr(self.plan, f"nufft{self.kind}")(data, sign=self.sign)
+
+
+def called(calls, seconds):
+    for call in calls.values():
+        call()
+    return dict.fromkeys(calls, 1.0)
+
+
+@pytest.fixture
+def on_cpu(monkeypatch):
+    monkeypatch.setattr(gpu, "DEVICE", "cpu")
+    monkeypatch.setattr(gpu, "SIZES", (Size(200, (30,)), Size(300, (8, 9))))
+    monkeypatch.setattr(gpu, "captured", lambda call: call)
+    monkeypatch.setattr(gpu, "copy_bandwidth", lambda: 1e6)
+    monkeypatch.setattr(gpu, "medians", called)
+    for name in ("synchronize", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    row = gpu.Row("planning", Size(1, (1,)), None, 1.0, "setpts", 3.0, 0.5)
+    monkeypatch.setattr(gpu, "plan_row", lambda *_: row)
+    monkeypatch.setattr(gpu, "training_row", lambda *_: row)
+
+
+@pytest.mark.parametrize("rival", [None, SimpleNamespace(Plan=FakePlan)], ids=["alone", "rival"])
+def test_every_row_is_measured_and_written(rival, on_cpu, monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "cufinufft", rival)
+    stages = []
+    rows = list(gpu.all_rows(False, 0.0, stages))
+    gpu.write(tmp_path / "gpu.csv", [row.record("a device") for row in rows])
+    with (tmp_path / "gpu.csv").open() as file:
+        written = list(csv.DictReader(file))
+    assert {row["work"] for row in written} >= {"loss and gradient", "type 1", "type 2, as a graph", "planning"}
+    measured = [row for row in written if row["eps"]]
+    assert all(float(row["ours_error"]) <= float(row["eps"]) for row in measured)
+    if rival:
+        assert all(float(row["rival_error"]) <= float(row["eps"]) for row in measured)
+        assert {row["rival"] for row in measured} == {"cuFINUFFT method 0"}
+    assert {stage["stage"] for stage in stages} == {"spread", "FFT", "weigh", "inverse FFT", "interpolate"}
+    gpu.plot(tmp_path / "gpu.png", rows, "a device")
+    assert (tmp_path / "gpu.png").exists()
