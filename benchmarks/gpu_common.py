@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -92,7 +93,7 @@ def special_functions() -> float:
 def write(name: str, rows: Callable[[], Iterator[GpuRow]]) -> None:
     """Runs a benchmark from the command line: ``python benchmarks/NAME.py --out DIR``."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or Path(__file__).parent / "results"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     made = list(rows())

@@ -35,7 +35,12 @@ def recipe(monkeypatch):
 def test_list_names_every_recipe():
     result = invoke("list")
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.output.splitlines()] == ["mauna-loa", "f-principle", "upper-limit"]
+    assert [line.split()[0] for line in result.output.splitlines()] == [
+        "mauna-loa",
+        "f-principle",
+        "upper-limit",
+        "walsh",
+    ]
 
 
 @pytest.mark.parametrize("holds", [True, False])

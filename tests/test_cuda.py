@@ -81,8 +81,8 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen, poisoned):
                 ):
                     close(a, b)
                 for values in (True, False):
-                    args = *held, grid, strengths, tile, values
-                    for a, b in zip(cuda.interpolate_gradient(*args), CPU.interpolate_gradient(*args), strict=True):
+                    given = *held, grid, strengths, tile, values
+                    for a, b in zip(cuda.interpolate_gradient(*given), CPU.interpolate_gradient(*given), strict=True):
                         close(a, b)
 
 

@@ -27,8 +27,8 @@ def register() -> Library | None:
     if find_spec("triton") is None:
         if torch.cuda.is_available():
             warnings.warn(
-                "fastspec: Triton is not installed (pip install triton), so direct sums and Gaussian filters run in plain "
-                "torch on CUDA, more slowly",
+                "fastspec: Triton is not installed (pip install triton), so direct sums and Gaussian filters run in "
+                "plain torch on CUDA, more slowly",
                 RuntimeWarning,
                 stacklevel=2,
             )
