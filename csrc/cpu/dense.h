@@ -98,15 +98,26 @@ struct Dense {
     }
   }
 
-  // Coefficients of the polynomial that the window, by these rows of its table, makes of the cells from `at` on.
+  // Makes of the cells under a window the polynomial in t that their sum with the window's taps, or their slopes, is:
+  // by its coefficients in lanes, a cell at a time.
   template <int Terms>
-  static FASTSPEC_INLINE void coefficients(const T (&table)[Terms][Taps1::kLanes], const T* at, T* coefficient) {
-    alignas(64) T cells[Taps1::kLanes] = {};
-    for (int i = 0; i < W; ++i) cells[i] = at[i * Parts];
-    const auto row = Taps1::L::load(cells);
-    FASTSPEC_UNROLL
-    for (int p = 0; p < Terms; ++p) reduce<T, Taps1::kLanes, 1>(row * Taps1::L::load(table[p]), coefficient + p);
-  }
+  struct Polynomial {
+    using C = Lanes<T, padded_lanes<T>(Terms)>;
+    alignas(64) T of_tap[W][C::kChunk * C::kChunks] = {};
+    alignas(64) T coefficient[C::kChunk * C::kChunks];
+
+    explicit Polynomial(const T (&table)[Terms][Taps1::kLanes]) {
+      for (int i = 0; i < W; ++i)
+        for (int p = 0; p < Terms; ++p) of_tap[i][p] = table[p][i];
+    }
+    FASTSPEC_INLINE const T* under(const T* cells) {
+      C sum = C::load(of_tap[0]) * cells[0];
+      FASTSPEC_UNROLL
+      for (int i = 1; i < W; ++i) sum = sum.plus(cells[i * Parts], C::load(of_tap[i]));
+      sum.store(coefficient);
+      return coefficient;
+    }
+  };
 
   // body(chunk, first of its points, count) with the points' offsets
   template <class Body>
@@ -121,11 +132,11 @@ struct Dense {
 
   static void interpolate(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
                           int64_t cell0, T* values, T* slopes) {
+    Polynomial<kTerms> polynomial(taps.table);
     for_each_chunk(position, count, [&](Chunk& chunk, int64_t done, int64_t n) {
       for_each_run(position + done, n, [&](int64_t first, int64_t last, int64_t cell) {
         for (int q = 0; q < Parts; ++q) {
-          T coefficient[kTerms];
-          coefficients(taps.table, buffer + (cell - cell0) * Parts + q, coefficient);
+          const T* coefficient = polynomial.under(buffer + (cell - cell0) * Parts + q);
           if (slopes)
             evaluate(coefficient, chunk.t + first, last - first, chunk.data[q] + first, chunk.slope[q] + first);
           else
@@ -142,11 +153,12 @@ struct Dense {
   // Re(conj(strength) slope) of each point, instead of or added to what is there.
   static void gradient(const Taps1& taps, const P* position, const int32_t* order, int64_t count, const T* buffer,
                        int64_t cell0, const T* strengths, bool instead, T* gradient) {
+    Polynomial<kTerms - 1> real(taps.slopes), imaginary = real;
     for_each_chunk(position, count, [&](Chunk& chunk, int64_t done, int64_t n) {
       gather(strengths, order + done, n, chunk);
       for_each_run(position + done, n, [&](int64_t first, int64_t last, int64_t cell) {
-        T coefficient[Parts][kTerms - 1];
-        for (int q = 0; q < Parts; ++q) coefficients(taps.slopes, buffer + (cell - cell0) * Parts + q, coefficient[q]);
+        const T* cells = buffer + (cell - cell0) * Parts;
+        const T* coefficient[] = {real.under(cells), Parts == 2 ? imaginary.under(cells + 1) : nullptr};
         for (int64_t i = first; i < last; i += kLanes) {
           const L offset = L::load(chunk.t + i);
           L sum = L::zero();

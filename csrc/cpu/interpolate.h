@@ -88,14 +88,24 @@ struct Interpolate {
     }
   }
 
+  // Or the compiler loads it again for each product, and most rows lie across two cache lines.
+  static FASTSPEC_INLINE L loaded(const T* at) {
+    L row = L::load(at);
+    if constexpr (kRegister == 64) {
+      FASTSPEC_UNROLL
+      for (int c = 0; c < L::kChunks; ++c) asm("" : "+v"(row.v[c]));
+    }
+    return row;
+  }
+
   // sum_i weights[i] * row i and sum_i slopes[i] * row i
   static FASTSPEC_INLINE void rows(const T* at, const T* weights, const T* slopes, L& value, L& slope) {
-    L row = L::load(at);
+    L row = loaded(at);
     value = row * weights[0];
     slope = row * slopes[0];
     FASTSPEC_UNROLL
     for (int i = 1; i < W; ++i) {
-      row = L::load(at + i * Tl::kRow);
+      row = loaded(at + i * Tl::kRow);
       value = value.plus(weights[i], row);
       slope = slope.plus(slopes[i], row);
     }
