@@ -194,11 +194,12 @@ struct Interpolate {
     }
   }
 
-  // Values and strengths are in the user's order: fetch them before they are waited for.
+  // Values and strengths are in the user's order: fetch them before they are waited for. In 2-D and 3-D there is so
+  // much work to a point that values can wait for themselves.
   static FASTSPEC_INLINE void fetch(const Channels& ch, const Slopes& slopes, const int32_t* order, int64_t j,
                                     int64_t all) {
     if (j >= all) return;
-    if (ch.values) __builtin_prefetch(ch.value(0, order[j]), 1);
+    if (D == 1 && ch.values) __builtin_prefetch(ch.value(0, order[j]), 1);
     if (slopes.gradient) __builtin_prefetch(slopes.strengths + order[j] * int64_t(Parts));
   }
 
@@ -221,7 +222,7 @@ struct Interpolate {
       }
     for (; j < last; ++j) {
       const P* p = position + j * D;
-      fetch(ch, slopes, order, j + kAhead, a.points.count);
+      if (D == 1 || slopes.gradient) fetch(ch, slopes, order, j + kAhead, a.points.count);
       if (slopes.wanted())
         point_with_slopes(windows, p, cell, ch, slopes, order[j]);
       else if (ch.count == 1)

@@ -76,8 +76,9 @@ struct Spread {
   }
 
   // Strengths are in the user's order: fetch them before they are waited for.
-  static FASTSPEC_INLINE void fetch(const Channels& ch, const int32_t* order, int64_t j, int64_t all) {
-    for (int64_t c = 0; c < ch.count && j < all; ++c) __builtin_prefetch(ch.strength(c, order[j]));
+  static FASTSPEC_INLINE void fetch(const Channels& ch, int64_t count, const int32_t* order, int64_t j, int64_t all) {
+    if (j >= all) return;
+    for (int64_t c = 0; c < count; ++c) __builtin_prefetch(ch.strength(c, order[j]));
   }
 
   static void points(const SpreadArgs<T>& a, const Ws& windows, const Channels& ch, int64_t set, int64_t first,
@@ -95,8 +96,8 @@ struct Spread {
     }
     if constexpr (Ws::kTwoPoints)
       for (; j + 1 < last; j += 2) {
-        fetch(ch, order, j + kAhead, a.points.count);
-        fetch(ch, order, j + kAhead + 1, a.points.count);
+        fetch(ch, 1, order, j + kAhead, a.points.count);
+        fetch(ch, 1, order, j + kAhead + 1, a.points.count);
         two_points(windows, position + j, order + j, cell[0], ch);
       }
     if (ch.count == 1)
@@ -111,7 +112,7 @@ struct Spread {
     const Channels ch = channels;
     const int64_t count = OneChannel ? 1 : ch.count;
     for (int64_t j = first; j < last; ++j) {
-      fetch(ch, order, j + kAhead, all);
+      fetch(ch, count, order, j + kAhead, all);
       point(windows, position + j * D, cell, ch, count, order[j]);
     }
   }
