@@ -6,6 +6,9 @@ brings u's low frequencies within 10 %: the residual is nearly all high. Five se
 use Adam at the same rate and the same points, one thread. Whitening of the same plain net is run too.
 Seconds include finding frequencies and measuring rates. `python benchmarks/cure.py [--quick] [task ...]` writes
 cure.csv, cure.md and cure.png to benchmarks/results.
+
+What met it are other networks than the plain one, in every case because the plain one never got there in the steps it
+was given, which on three tasks are few. The table recorded holds no rows of whitening: they await a run.
 """
 
 import argparse

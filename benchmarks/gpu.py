@@ -212,16 +212,19 @@ def their_transform(op: str, p: Problem, eps: float, method: int) -> Call:
 
 
 def rivals(make: Callable[[int], Call]) -> dict[str, Call]:
-    """A call for each method that cuFINUFFT has for this work."""
+    """A call for each method that cuFINUFFT has for this work. It refuses some, but never all of them."""
     calls = {}
     for method in METHODS if cufinufft else ():
         try:
             call = make(method)
             call()
             torch.cuda.synchronize()
-        except (RuntimeError, ValueError, NotImplementedError):
+        except (RuntimeError, ValueError, NotImplementedError) as refusal:
+            print(f"cuFINUFFT method {method} is left out: {refusal}")
             continue
         calls[f"cuFINUFFT method {method}"] = call
+    if cufinufft and not calls:
+        raise RuntimeError("cuFINUFFT is here, but none of its methods ran: see what it said above")
     return calls
 
 

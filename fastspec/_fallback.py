@@ -7,7 +7,7 @@ Registered below every backend's own kernels, which take over where they are.
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 CHUNK = 2**22  # pairs at a time
 
@@ -101,4 +101,4 @@ def weigh_copy(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, 
 
 
 for _op in (direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient, weigh, weigh_copy):
-    torch.library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)
+    library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

@@ -217,9 +217,8 @@ def _(position, order, starts, polynomials, grid, tile):
 @register_fake("fastspec::interpolate_gradient")
 def _(position, order, starts, polynomials, grid, strengths, tile, values):
     real = torch.float32 if position.dtype == torch.int32 else torch.float64
-    return grid.new_empty((*grid.shape[:2], position.shape[1]) if values else (0,)), grid.new_empty(
-        position.shape, dtype=real
-    )
+    shape = (*grid.shape[:2], position.shape[1]) if values else (0,)
+    return grid.new_empty(shape), grid.new_empty(position.shape, dtype=real)
 
 
 @register_fake("fastspec::deconvolve")

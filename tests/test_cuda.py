@@ -254,7 +254,6 @@ def test_kernels_compile_for_gpus_and_spill_no_registers():
     assert [row for row in rows if row["spilled bytes"]] == []
 
 
-@pytest.mark.skipif(not (compiling.TORCH / "include").exists(), reason="torch came without its headers")
 def test_the_ops_bind_to_torchs_stable_interface():
     """As the build for CUDA compiles them: that of the emulation lacks streams and devices."""
     compiling.compiled([*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"], compiling.BINDING, "emulated")

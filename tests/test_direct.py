@@ -308,3 +308,8 @@ def test_no_matrix_of_all_pairs_is_made():
     """It would be 400 MB even in float32."""
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=120, check=True)
     assert int(done.stdout) < 40_000  # kilobytes
+
+
+def test_no_point_sets():
+    assert fs.nufft3(torch.zeros(0, 5, 2), torch.zeros(0, 5), torch.zeros(3, 2)).shape == (0, 3)
+    assert fs.nufft3(torch.zeros(0, 5, 2), torch.zeros(0, 4, 5), torch.zeros(3, 2)).shape == (0, 4, 3)

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 import torch
-from torch.library import Library
+from torch import library as torch_library
 
 HOMES = {
     "weigh": "weigh",
@@ -22,7 +22,7 @@ HOMES = {
 }
 
 
-def register() -> Library | None:
+def register() -> torch_library.Library | None:
     """Makes these the CUDA kernels of their ops; the library returned must be kept. None without Triton."""
     if find_spec("triton") is None:
         if torch.cuda.is_available():
@@ -33,7 +33,7 @@ def register() -> Library | None:
                 stacklevel=2,
             )
         return None
-    library = Library("fastspec", "IMPL")
+    library = torch_library.Library("fastspec", "IMPL")
     for name, home in HOMES.items():
         with warnings.catch_warnings():  # of the C++ kernels that it replaces
             warnings.simplefilter("ignore", UserWarning)
