@@ -40,11 +40,11 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   for (int64_t a = int64_t(size.size()) - 1, next = 1; a >= 0; next *= std::max<int64_t>(size[a--], 1))
     stride[a] = next;
   int32_t device, index;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device));
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(like.get(), &index));
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device));
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(like.get(), &index));
   const int32_t type = torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype));
   AtenTensorHandle made = nullptr;
-  STABLE_TORCH_ERROR_CODE_CHECK(
+  TORCH_ERROR_CODE_CHECK(
       aoti_torch_empty_strided(int64_t(size.size()), size.data(), stride.data(), type, device, index, &made));
   Tensor result(made);
   if (device == aoti_torch_device_type_cpu())

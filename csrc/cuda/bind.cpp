@@ -18,7 +18,7 @@ class __attribute__((visibility("hidden"))) Here {
  public:
 #ifdef USE_CUDA
   explicit Here(const Tensor& t) : guard_(t.get_device_index()) {
-    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream_));
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(t.get_device_index(), &stream_));
   }
 #else
   explicit Here(const Tensor&) {}
