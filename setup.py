@@ -5,6 +5,8 @@ toolkit is found.
 """
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pybind11
@@ -33,6 +35,12 @@ def nvcc_flags() -> list[str]:
     return ["-O3", "-std=c++20", "--threads=0", *targets, f"-gencode=arch=compute_{newest},code=compute_{newest}"]
 
 
+def cuda_libraries() -> list[str]:
+    """Where nvcc itself looks: torch takes its place in the file tree for the toolkit's, which a wrapper's is not."""
+    dry_run = [Path(CUDA_HOME) / "bin" / "nvcc", "--dryrun", "-x", "cu", os.devnull]
+    return re.findall(r'"-L(.+?)"', subprocess.run(dry_run, capture_output=True, text=True).stderr)
+
+
 def extension():
     cuda = use_cuda()
     # torch's stable ABI as of 2.10: one build serves every later torch
@@ -42,6 +50,7 @@ def extension():
         CPU_SOURCES + (CUDA_SOURCES if cuda else []),
         include_dirs=[pybind11.get_include()],
         define_macros=macros,
+        library_dirs=cuda_libraries() if cuda else [],
         extra_compile_args={"cxx": HOST_FLAGS.split(), "nvcc": nvcc_flags()},
         extra_link_args=["-Wl,-s"],
     )

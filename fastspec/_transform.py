@@ -79,14 +79,27 @@ class Tables(NamedTuple):
     half_factors: Tensor  # the same, the last axis halved
 
 
-@torch._dynamo.assume_constant_result
 def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, slopes: bool, device: str):
     """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered.
 
     ``slopes``: whether the slopes in the points must meet eps too.
     """
+    if torch.compiler.is_compiling():
+        layout, tables = _constants(modes, period, centered, points, eps, single, real, slopes, device)
+        return Layout(*layout), Tables(*tables)
+    return _chosen(modes, period, centered, points, eps, single, real, slopes, device)
+
+
+def _chosen(modes, period, centered, points, eps, single, real, slopes, device: str):
     layout = _layout(modes, period, centered, points, eps, single, real, slopes, device.startswith("cuda"))
     return layout, _tables(layout, single, device)
+
+
+@torch._dynamo.assume_constant_result
+def _constants(*chosen_by) -> tuple[tuple, tuple]:
+    """As plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
+    layout, tables = _chosen(*chosen_by)
+    return tuple(layout), tuple(tables)
 
 
 def expectation(layout: Layout, points: int, eps: float, single: bool, slopes: bool, cuda: bool) -> _C.PlanChoice:
