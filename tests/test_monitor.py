@@ -265,12 +265,23 @@ def test_dominant_frequencies_in_more_dimensions(d):
     torch.testing.assert_close(found, truth, atol=2e-3, rtol=0)
 
 
+def test_dominant_frequencies_where_no_grid_fits():
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(2000, 6, generator=generator)
+    truth = 0.7 * torch.nn.functional.normalize(torch.randn(2, 6, generator=generator), dim=1)
+    phase = 2 * math.pi * x @ truth.mT
+    y = 2 * phase[:, 0].sin() + phase[:, 1].cos() + 0.1 * torch.randn(2000, generator=generator) + x[:, 0]
+    found = dominant_frequencies(x, y, 2, max_frequency=1.0)
+    truth = truth * truth[:, :1].sign()
+    torch.testing.assert_close(found, truth.double(), atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("error", "named", "change"),
     [
         (TypeError, "x", {"x": torch.arange(50)}),
         (ValueError, "x", {"x": torch.ones(50)}),
-        (ValueError, "x", {"x": torch.rand(50, 4)}),
+        (ValueError, "max_frequency", {"x": torch.rand(50, 4)}),
         (TypeError, "y", {"y": torch.rand(50) + 0j}),
         (ValueError, "y", {"y": torch.rand(49)}),
         (ValueError, "y", {"y": torch.full((50,), math.inf)}),

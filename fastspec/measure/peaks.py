@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
-from ..nufft import nufft1
+from ..nufft import nufft1, nufft3
 
 # Odd width, in modes along each axis, of the neighbourhood that a peak's background is estimated from: about a hundred
 # modes or fewer in every dimension, so that the estimate costs little more than the spectrum's own memory.
@@ -16,6 +16,8 @@ _BACKGROUND_QUANTILE = 0.25
 _FALSE_ALARM = 0.01
 _ROUNDING = 1e-5
 _MOST_MODES = 2**21
+_CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
+_CLIMBERS, _CLIMB = 16, 30
 
 
 def spectral_peaks(magnitude: Tensor, *, significant: bool = True) -> Tensor:
@@ -92,11 +94,16 @@ def dominant_frequencies(
     grid would exceed 2^21 modes: 2.6e5 cycles per span in 1-D, 180 in 2-D, 31 in 3-D. Give ``max_frequency`` to
     search less, for speed or where strong noise would win at frequencies you know to be empty.
 
+    Beyond three dimensions no grid would fit: the best of 16,384 random frequencies, drawn with a fixed seed from the
+    ball of radius ``max_frequency``, climb the spectrum's power. One of them must fall on the flank of a line, about
+    half a cycle per standard deviation of ``x`` wide: in eight dimensions look no further than about one such cycle.
+
     Args:
-        x: real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3, in your units.
+        x: real ``(M,)`` or ``(M, d)``, in your units.
         y: real ``(M,)`` or ``(M, C)``; channels share the frequencies, their powers add after scaling to unit variance.
         n_frequencies: how many.
-        max_frequency: upper limit per axis, in cycles per unit of ``x``.
+        max_frequency: upper limit per axis, in cycles per unit of ``x``; for d > 3 of the frequency's length, and not
+            optional.
         trend_degree: total degree of the polynomial trend fitted along.
         min_separation: least distance between picked frequencies, and from zero, in cycles per span of ``x``.
 
@@ -106,8 +113,9 @@ def dominant_frequencies(
 
     Raises:
         TypeError: if ``x`` or ``y`` is not a real floating-point tensor, or ``n_frequencies`` is not an int.
-        ValueError: if shapes disagree, d > 3, values are not finite, or the data cannot tell that many
-            frequencies apart (too few points, no extent, or no room between ``min_separation`` and ``max_frequency``).
+        ValueError: if shapes disagree, d > 3 without ``max_frequency``, values are not finite, or the data cannot tell
+            that many frequencies apart (too few points, no extent, or no room between ``min_separation`` and
+            ``max_frequency``).
     """
     x, y = _checked_data(x, y, n_frequencies)
     span = x.amax(0) - x.amin(0)
@@ -119,11 +127,11 @@ def dominant_frequencies(
     trend = _polynomials(2 * unit_x, trend_degree)
     if len(x) <= trend.shape[1] + n_frequencies * (2 + x.shape[1]):
         raise ValueError(f"x: had {len(x)} points, must have more to fit a trend and {n_frequencies} frequencies")
-    grid = _Grid(unit_x, _limits(unit_x, span, max_frequency))
+    search = _search(unit_x, span, max_frequency)
     picked = unit_x.new_zeros(0, x.shape[1])
     residual = y - trend @ _least_squares(trend, y)
     for _ in range(n_frequencies):
-        picked = torch.cat([picked, grid.largest(residual, picked, min_separation)[None]])
+        picked = torch.cat([picked, search.largest(residual, picked, min_separation)[None]])
         picked, residual = _refit(unit_x, y, trend, picked, min_separation / 4)
     return _positive(picked) / span
 
@@ -142,16 +150,24 @@ def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Ten
         raise ValueError(f"n_frequencies: was {n_frequencies}, must be at least 0")
     if len(x) != len(y):
         raise ValueError(f"y: had {len(y)} rows, must have {len(x)} as x has")
-    if x.ndim == 2 and x.shape[1] > 3:
-        raise ValueError(f"x: had {x.shape[1]} dimensions, must have 1 to 3: the search is on a grid")
     return tuple(t.detach().double().reshape(len(t), -1) for t in (x, y))
+
+
+def _search(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> "_Grid | _Ball":
+    if max_frequency is not None and not 0 < max_frequency < math.inf:
+        raise ValueError(f"max_frequency: was {max_frequency}, must be positive")
+    if len(span) <= 3:
+        return _Grid(unit_x, _limits(unit_x, span, max_frequency))
+    if max_frequency is None:
+        raise ValueError(
+            f"max_frequency: was None, must be given where x has more than 3 dimensions: it had {len(span)}"
+        )
+    return _Ball(unit_x, span, max_frequency)
 
 
 def _limits(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> list[float]:
     """Highest frequency per axis, in cycles per span."""
     if max_frequency is not None:
-        if not 0 < max_frequency < math.inf:
-            raise ValueError(f"max_frequency: was {max_frequency}, must be positive")
         return [max_frequency * s for s in span.tolist()]
     # Rounded, or coordinates of one grid line that differ in their last digit would count as close neighbours.
     gaps = [column.mul(1e6).round().unique().diff().median().item() / 1e6 for column in unit_x.unbind(1)]
@@ -174,15 +190,50 @@ class _Grid:
         modes = tuple(2 * h + 1 for h in self.half)
         spectrum = nufft1(self.unit_x, residual.mT.contiguous(), modes, eps=1e-6, period=float(self.oversampling))
         power = (spectrum.real**2 + spectrum.imag**2).sum(0)
-        for taken in itertools.chain([torch.zeros_like(self.unit_x[0])], picked, -picked):
-            power[(self.frequency - taken).norm(dim=-1) < min_separation] = -1
-        best = int(power.argmax())
-        if power.flatten()[best] < 0:
-            raise ValueError(
-                f"n_frequencies: must be at most {len(picked)}, the separate frequencies that these data resolve"
-                " up to max_frequency"
-            )
-        return self.frequency.flatten(end_dim=-2)[best]
+        return _strongest(self.frequency, power, picked, min_separation)
+
+
+class _Ball:
+    """Power of random frequencies in a ball, by direct sums, and the largest peak that the best of them climb to."""
+
+    def __init__(self, unit_x: Tensor, span: Tensor, radius: float):
+        self.unit_x = unit_x.float()
+        generator = torch.Generator(unit_x.device).manual_seed(0)
+        drawn = torch.randn(_CANDIDATES, len(span), generator=generator, device=unit_x.device)
+        length = torch.rand(_CANDIDATES, 1, generator=generator, device=unit_x.device) ** (1 / len(span))
+        self.frequency = radius * length * torch.nn.functional.normalize(drawn, dim=1) * span
+
+    def largest(self, residual: Tensor, picked: Tensor, min_separation: float) -> Tensor:
+        strengths = residual.mT.float().contiguous()
+        climbers = self.frequency[self._power(strengths, self.frequency).topk(_CLIMBERS).indices].requires_grad_()
+        ascent = torch.optim.LBFGS([climbers], max_iter=_CLIMB, line_search_fn="strong_wolfe")
+
+        def fall() -> Tensor:
+            ascent.zero_grad()
+            loss = -self._power(strengths, climbers).sum()
+            loss.backward()
+            return loss
+
+        ascent.step(fall)
+        climbers = climbers.detach()
+        return _strongest(climbers, self._power(strengths, climbers), picked, min_separation).to(picked)
+
+    def _power(self, strengths: Tensor, frequency: Tensor) -> Tensor:
+        spectrum = nufft3(self.unit_x, strengths, 2 * math.pi * frequency)
+        return (spectrum.real.square() + spectrum.imag.square()).sum(0) / len(self.unit_x)
+
+
+def _strongest(frequency: Tensor, power: Tensor, picked: Tensor, min_separation: float) -> Tensor:
+    """Of frequencies (..., d) with their power (...), the strongest apart from zero and from those picked."""
+    for taken in (picked.new_zeros(picked.shape[1]), *picked, *-picked):
+        power[(frequency - taken).norm(dim=-1) < min_separation] = -1
+    best = int(power.argmax())
+    if power.flatten()[best] < 0:
+        raise ValueError(
+            f"n_frequencies: must be at most {len(picked)}, the separate frequencies that these data resolve"
+            " up to max_frequency"
+        )
+    return frequency.flatten(end_dim=-2)[best]
 
 
 def _refit(unit_x: Tensor, y: Tensor, trend: Tensor, picked: Tensor, most: float) -> tuple[Tensor, Tensor]:

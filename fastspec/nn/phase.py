@@ -101,10 +101,11 @@ class PhaseMLP(nn.Module):
         how far it searches. Standardisation is that of the data, so the model takes x and returns y in your units.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            x: points, real ``(M,)`` or ``(M, d)``.
             y: values, real ``(M,)`` or ``(M, C)``.
             n_frequencies: number of shifts.
-            max_frequency: search no further than this along any axis, in cycles per unit of x.
+            max_frequency: search no further than this, in cycles per unit of x, along any axis; for d > 3 in any
+                direction, and to be given.
             width, depth, activation: of the envelopes.
 
         Returns:
