@@ -456,7 +456,7 @@ def _cell(row: dict, name: str, form: str) -> str:
 def plot(rows: list[dict], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(10, 1 + 0.21 * len(rows)), layout="constrained")
     left, right = figure.subplots(1, 2)
     labels = [f"{row['task']}: {row['method']}" for row in rows]
     colours = ["0.6" if row["method"] == "MSE" else "#0077BB" for row in rows]
@@ -465,11 +465,14 @@ def plot(rows: list[dict], path: Path) -> None:
     for place, row in enumerate(rows):
         if row["steps"] is None:
             left.text(steps[place], place, " not reached", va="center", fontsize=7)
+        if place and row["method"] == "MSE":
+            for ax in (left, right):
+                ax.axhline(place - 0.5, color="0.8", linewidth=0.8)
     left.set(xscale="log", xlabel="steps until every tracked frequency is within 10 %")
     right.barh(labels, [row["held_out"] for row in rows], color=colours)
     right.set(xscale="log", xlabel="relative error on held-out clean data", yticklabels=[])
     for ax in (left, right):
-        ax.invert_yaxis()
+        ax.set_ylim(len(rows) - 0.5, -0.5)
     figure.savefig(path, dpi=160)
 
 

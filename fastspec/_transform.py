@@ -60,8 +60,7 @@ class Kind(NamedTuple):
     sign: int
     real: bool
 
-    @property
-    def mode_shape(self) -> tuple[int, ...]:
+    def mode_shape(self) -> tuple[int, ...]:  # no property: torch 2.10 does not trace one that holds a tuple
         return self.layout.half_modes if self.real else self.layout.modes
 
     def flipped(self) -> "Kind":
@@ -192,7 +191,7 @@ def negative_modes(layout: Layout, real: bool) -> list[int]:
 
 
 def _type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
-    layout, band = kind.layout, (kind.mode_shape, negative_modes(kind.layout, kind.real), kind.layout.centered)
+    layout, band = kind.layout, (kind.mode_shape(), negative_modes(kind.layout, kind.real), kind.layout.centered)
     if kind.real:
         modes = _ops.deconvolve(half_spectrum(points, layout, c).flatten(0, 1), points.half_factors, *band)
     else:

@@ -390,13 +390,13 @@ def _type1(planned: Planned, c: Tensor, sign: int, real: bool) -> Tensor:
     strengths = _channels(c, planned, c.shape[-1:], "c").to(dtype if real else _complex_dtype(dtype))
     kind = Kind(planned.layout, sign, real)
     out = type1(planned.x, strengths, *planned.points, kind)
-    return _narrow(out.reshape(*c.shape[:-1], *kind.mode_shape), c)
+    return _narrow(out.reshape(*c.shape[:-1], *kind.mode_shape()), c)
 
 
 def _type2(planned: Planned, f: Tensor, sign: int, real: bool) -> Tensor:
     kind = Kind(planned.layout, sign, real)
     batch = f.shape[: f.ndim - planned.layout.dim]
-    modes = _channels(f, planned, kind.mode_shape, "f").to(_complex_dtype(planned.points.polynomials.dtype))
+    modes = _channels(f, planned, kind.mode_shape(), "f").to(_complex_dtype(planned.points.polynomials.dtype))
     out = type2(planned.x, modes, *planned.points, kind)
     return _narrow(out.reshape(*batch, out.shape[-1]), f)
 

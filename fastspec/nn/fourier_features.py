@@ -59,7 +59,7 @@ class FourierFeatures(nn.Module):
         cycle over the extent of x.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            x: points, real ``(M,)`` or ``(M, d)``.
             y: values, real ``(M,)`` or ``(M, C)``.
             n_frequencies: rows of B.
             n_lines: how many of the data's strongest frequencies to look at.

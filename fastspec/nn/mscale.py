@@ -69,7 +69,7 @@ class MscaleMLP(nn.Module):
         frequencies is at most one cycle per unit to the last subnetwork.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            x: points, real ``(M,)`` or ``(M, d)``.
             y: values, real ``(M,)`` or ``(M, C)``.
             n_frequencies: how many of the data's strongest frequencies to look at.
             max_frequency: as in :func:`fastspec.measure.dominant_frequencies`, which finds them.

@@ -75,9 +75,10 @@ class MultiStage(nn.Module):
         """A stage for what is left of y; those before it are frozen.
 
         Args:
-            x: points, real ``(M, d)``, or ``(M,)``; d = 1, 2 or 3 from the second stage on.
+            x: points, real ``(M, d)``, or ``(M,)``.
             y: values, real ``(M, C)`` or ``(M,)``.
-            max_frequency: search for the residual's frequency no further than this along any axis, in cycles per unit.
+            max_frequency: search for the residual's frequency no further than this, as in
+                :func:`fastspec.measure.dominant_frequencies`; to be given for d > 3 from the second stage on.
 
         Returns:
             The new stage's parameters.

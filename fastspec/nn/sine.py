@@ -53,7 +53,7 @@ class SineLayer(nn.Module):
         ω0 W is uniform up to that of the highest frequency along each axis.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``, d = 1, 2 or 3.
+            x: points, real ``(M,)`` or ``(M, d)``.
             y: values, real ``(M,)`` or ``(M, C)``.
             out_features: units.
             n_frequencies, max_frequency: as in :func:`fastspec.measure.dominant_frequencies`.
