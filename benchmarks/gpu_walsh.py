@@ -18,16 +18,15 @@ try:
 except ImportError:
     hadamard_transform = None
 
-NUMBERS, TARGET, LONGEST = 2**26, 1.1, 2**15
+DEVICE, NUMBERS, TARGET, LONGEST = "cuda", 2**26, 1.1, 2**15
 CASES = [(torch.float32, k) for k in (8, 10, 12, 13, 14, 15, 16, 20, 26)] + [(torch.float64, k) for k in (10, 14, 20)]
 
 
 def measure(dtype: torch.dtype, bits: int) -> Iterator[GpuRow]:
     length = 2**bits
-    x = torch.randn(NUMBERS // length, length, generator=torch.Generator("cuda").manual_seed(0), device="cuda").to(
-        dtype
-    )
-    exact = fs.walsh.fwht(x[:4].cpu().double(), normalized=True).cuda()
+    gen = torch.Generator(DEVICE).manual_seed(0)
+    x = torch.randn(NUMBERS // length, length, generator=gen, device=DEVICE, dtype=dtype)
+    exact = fs.walsh.fwht(x[:4].cpu().double(), normalized=True).to(DEVICE)
     calls = {"fastspec": lambda: fs.walsh.fwht(x, normalized=True)}
     if hadamard_transform and dtype == torch.float32 and length <= LONGEST:
         calls["fast-hadamard-transform"] = lambda: hadamard_transform(x, length**-0.5)

@@ -212,9 +212,10 @@ def test_hadamard_is_the_cpus(dtype, way, gen, poisoned):
         with emulated.without_shared_memory(way):
             got = emulated.Ops().hadamard(x, scale)
         want = CPU.hadamard(x, scale)
-        assert torch.equal(got, want) if dtype in test_walsh.INTEGERS else relative_error(got, want) <= test_walsh.ROUNDING[dtype], (
-            shape
-        )
+        if dtype in test_walsh.INTEGERS:
+            assert torch.equal(got, want), shape
+        else:
+            assert relative_error(got, want) <= test_walsh.ROUNDING[dtype], shape
 
 
 def test_hadamard_needs_few_passes():

@@ -4,6 +4,7 @@ import csv
 from types import SimpleNamespace
 
 import gpu
+import gpu_walsh
 import pytest
 import torch
 from common import Size
@@ -64,3 +65,18 @@ def test_every_row_is_measured_and_written(rival, on_cpu, monkeypatch, tmp_path)
     assert {stage["stage"] for stage in stages} == {"spread", "FFT", "weigh", "inverse FFT", "interpolate"}
     gpu.plot(tmp_path / "gpu.png", rows, "a device")
     assert (tmp_path / "gpu.png").exists()
+
+
+@pytest.mark.parametrize("rival", [None, lambda x, scale: fs.reference.fwht(x) * scale], ids=["alone", "rival"])
+def test_the_walsh_hadamard_transform_is_measured_against_what_is_here(rival, monkeypatch):
+    monkeypatch.setattr(gpu_walsh, "DEVICE", "cpu")
+    monkeypatch.setattr(gpu_walsh, "NUMBERS", 2**10)
+    monkeypatch.setattr(gpu_walsh, "CASES", [(torch.float32, 8), (torch.float64, 10)])
+    monkeypatch.setattr(gpu_walsh, "hadamard_transform", rival)
+    monkeypatch.setattr(gpu_walsh, "copy_bandwidth", lambda: 1e9)
+    monkeypatch.setattr(gpu_walsh, "medians", called)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+    rows = list(gpu_walsh.rows())
+    assert [row.rival for row in rows] == ["fast-hadamard-transform"] * bool(rival) + ["limit", "limit"]
+    assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
+    assert rows[-1].limit_ms == pytest.approx(1e3 * 2 * 2**10 * 8 / 1e9)

@@ -48,8 +48,8 @@ void launch(const Work& work, const Shape& s, void* stream) {
   constexpr size_t little = 8 << 10, without_asking = 48 << 10;
   if (s.blocks == 0) return;
   if (s.blocks >= int64_t(1) << 31) throw std::runtime_error("fastspec on CUDA: too many points and channels at once");
-  if (s.shared > without_asking)
-    check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(s.shared)));
+  if (s.shared > without_asking)  // for all there is: another thread may be about to launch the same kernel with more
+    check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(most_shared())));
   if (s.shared > little)  // room for several blocks, rather than a larger cache
     check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributePreferredSharedMemoryCarveout,
                                int(cudaSharedmemCarveoutMaxShared)));

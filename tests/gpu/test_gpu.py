@@ -73,7 +73,8 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen):
 
 @pytest.mark.parametrize("dtype", test_walsh.FLOATS + test_walsh.INTEGERS, ids=str)
 def test_hadamard_agrees_with_the_cpu(dtype, gen):
-    for shape in (*test_cuda.LINES, (500, 2**10, 1), (70, 2**15, 1), (1, 2**22, 1), (1, 2**17, 40), (1, 2**26, 1)):
+    longest = (1, 2**26, 1) if dtype == torch.float32 else (1, 2**21, 1)
+    for shape in (*test_cuda.LINES, (500, 2**10, 1), (70, 2**15, 1), (1, 2**17, 40), longest):
         x = test_walsh.draw(shape, dtype, gen)
         got, want = fs.walsh.fwht(x.cuda(), dim=1), fs.walsh.fwht(x, dim=1)
         assert got.is_cuda and got.dtype == want.dtype
