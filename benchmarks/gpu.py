@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import fastspec as fs
 from fastspec import _ops
+from fastspec._transform import half_fft, half_grid
 from fastspec.loss import _HalfWeight
 
 try:
@@ -301,22 +302,21 @@ def stage_times(p: Problem, eps: float, seconds: float, bandwidth: float) -> lis
     dim, strengths = layout.dim, (p.pred - p.target).view(1, 1, -1)
     table = _HalfWeight(loss.plan.planned, p.weight).table
     grid = _ops.spread(*points[:4], strengths, layout.cells, layout.tile)
-    axes = list(range(2, 2 + dim))
-    half = torch.fft.rfftn(grid, dim=axes)
-    spectrum = half.permute(0, 1, *reversed(axes)).flatten(0, 1).contiguous()
+    reversed_axes = (0, 1, *range(1 + dim, 1, -1))
+
+    def forward() -> Tensor:
+        return half_fft(layout, grid).permute(reversed_axes).flatten(0, 1).contiguous()
+
+    spectrum = forward()
+    inverse = lambda: half_grid(layout, spectrum.unsqueeze(0).permute(reversed_axes)).contiguous()  # noqa: E731
     held = sum(t.nbytes for t in points[:2])
+    interpolated = held + strengths.nbytes + grid.nbytes
     stages = {
-        "spread": (
-            lambda: _ops.spread(*points[:4], strengths, layout.cells, layout.tile),
-            held + strengths.nbytes + grid.nbytes,
-        ),
-        "FFT": (lambda: torch.fft.rfftn(grid, dim=axes), grid.nbytes + half.nbytes),
+        "spread": (lambda: _ops.spread(*points[:4], strengths, layout.cells, layout.tile), interpolated),
+        "FFT": (forward, grid.nbytes + spectrum.nbytes),
         "weigh": (lambda: _ops.weigh(spectrum, table, 1.0), 2 * spectrum.nbytes + table.nbytes),
-        "inverse FFT": (lambda: torch.fft.irfftn(half, s=layout.cells, dim=axes), grid.nbytes + half.nbytes),
-        "interpolate": (
-            lambda: _ops.interpolate(*points[:4], grid, layout.tile),
-            held + strengths.nbytes + grid.nbytes,
-        ),
+        "inverse FFT": (inverse, grid.nbytes + spectrum.nbytes),
+        "interpolate": (lambda: _ops.interpolate(*points[:4], grid, layout.tile), interpolated),
     }
     return [
         {
