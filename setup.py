@@ -5,12 +5,16 @@ toolkit is found.
 """
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pybind11
 import torch
 from setuptools import setup
-from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
+from torch.utils import cpp_extension
+from torch.utils.cpp_extension import BuildExtension, CppExtension, CUDAExtension
 
 CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").iterdir() if path.suffix in (".cpp", ".cu"))
 CPU_SOURCES = sorted({str(path) for path in Path("csrc").rglob("*.cpp")} - set(CUDA_SOURCES))
@@ -18,13 +22,26 @@ CUDA_TARGETS = ["80", "90"]
 HOST_FLAGS = "-std=c++20 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno -fno-trapping-math -g0"
 
 
+def toolkit() -> str | None:
+    """Where CUDA is. torch takes it to be above nvcc, which may be a script that calls another; that one knows."""
+    nvcc = shutil.which("nvcc")
+    if nvcc is None or "CUDA_HOME" in os.environ or "CUDA_PATH" in os.environ:
+        return cpp_extension.CUDA_HOME
+    done = subprocess.run([nvcc, "--dryrun", "any.cu"], capture_output=True, text=True)
+    top = re.search(r"TOP=(.+)", done.stdout + done.stderr)
+    return str(Path(top[1].strip()).resolve()) if top else cpp_extension.CUDA_HOME
+
+
+cpp_extension.CUDA_HOME = toolkit()
+
+
 def use_cuda() -> bool:
     wanted = os.environ.get("USE_CUDA", "")
-    if wanted == "1" and CUDA_HOME is None:
+    if wanted == "1" and cpp_extension.CUDA_HOME is None:
         raise SystemExit("USE_CUDA=1, but no CUDA toolkit was found: set CUDA_HOME")
     if wanted == "1" and torch.version.cuda is None:
         raise SystemExit("USE_CUDA=1, but this torch is built without CUDA: install one that is built with it")
-    return wanted != "0" and CUDA_HOME is not None and torch.version.cuda is not None
+    return wanted != "0" and cpp_extension.CUDA_HOME is not None and torch.version.cuda is not None
 
 
 def nvcc_flags() -> list[str]:
