@@ -155,31 +155,36 @@ struct Hadamard {
     }
   }
 
+  FASTSPEC_FORCE_INLINE void read(const Share& s, T* v) const {
+    const T* from = in + s.at;
+    FASTSPEC_UNROLLED
+    for (int i = 0; i < kHeld; ++i, from += s.step) {
+      v[i] = 0;
+      if (i < s.count) v[i] = *from;
+    }
+  }
+
+  FASTSPEC_FORCE_INLINE void write(const Share& s, const T* v) const {
+    T* to = out + s.at;
+    FASTSPEC_UNROLLED
+    for (int i = 0; i < kHeld; ++i, to += s.step)
+      if (i < s.count) *to = kInteger ? v[i] : v[i] * scale;
+  }
+
   FASTSPEC_FORCE_INLINE void round(const HadamardRound& r, bool first, bool last, int index, int thread,
                                    T* tile) const {
     const int below = thread & ((1 << r.at) - 1), place = below | (thread - below) << kRun;
-    const int row_shift = r.at - p.column_bits;
     T v[kHeld];
     T* held = tile + spaced<T>(place);
     if (first) {
-      const Share s = share_of(index, place, row_shift);
-      const T* from = in + s.at;
-      FASTSPEC_UNROLLED
-      for (int i = 0; i < kHeld; ++i, from += s.step) {
-        v[i] = 0;
-        if (i < s.count) v[i] = *from;
-      }
+      read(share_of(index, place, r.at - p.column_bits), v);
     } else {
       FASTSPEC_UNROLLED
       for (int i = 0; i < kHeld; ++i) v[i] = held[spaced<T>(i << r.at)];
     }
     butterflies(v, r);
     if (last) {
-      const Share s = share_of(index, place, row_shift);
-      T* to = out + s.at;
-      FASTSPEC_UNROLLED
-      for (int i = 0; i < kHeld; ++i, to += s.step)
-        if (i < s.count) *to = kInteger ? v[i] : v[i] * scale;
+      write(share_of(index, place, r.at - p.column_bits), v);
     } else {
       FASTSPEC_UNROLLED
       for (int i = 0; i < kHeld; ++i) held[spaced<T>(i << r.at)] = v[i];
