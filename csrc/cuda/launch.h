@@ -74,7 +74,11 @@ inline void clear(void* to, size_t bytes, void*) { std::memset(to, 0, bytes); }
 
 // For ThreadSanitizer: two threads share the blocks of a launch at random, and two more those of each step, so that it
 // sees whatever two threads of a GPU do to the same number without a barrier between them.
-inline bool drawn(uint64_t item, uint64_t seed) { return (item * 2 + seed * 2654435761) * 0x9E3779B97F4A7C15 >> 63; }
+inline bool drawn(uint64_t item, uint64_t seed) {
+  uint64_t mixed = (item + (seed << 32)) * 0x9E3779B97F4A7C15;
+  mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9;
+  return (mixed ^ mixed >> 32) & 1;
+}
 
 template <class Body>
 void in_two(int64_t count, uint64_t seed, Body&& body) {
