@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench counts resources gpu clean
+.PHONY: help setup demo test lint bench counts resources races gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ test: setup ## run the tests
 lint: setup ## check style of Python and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp tests/races.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
 	$(BIN)/fastspec bench
@@ -35,14 +35,22 @@ counts: setup ## count the instructions of each kernel with valgrind, against th
 resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record registers and spills; takes five minutes
 	$(BIN)/python benchmarks/triton_resources.py
 
+races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; takes three minutes
+	mkdir -p build/races
+	for f in csrc/cuda/*.cu tests/races.cpp; do \
+		echo $$f; $(CXX) -std=c++20 -O1 -g -fsanitize=thread -DFASTSPEC_RACES -x c++ -c $$f -o build/races/$$(basename $$f).o || exit 1; \
+	done
+	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
+
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing
 gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
-	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/test_recipes.py
+	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/test_recipes.py \
+		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
 	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) benchmarks/gpu.py'
-	for b in gpu_direct gpu_filter gpu_weigh; do $(PYTHON) benchmarks/$$b.py || exit 1; done
+	for b in gpu_direct gpu_filter gpu_weigh gpu_walsh gpu_fft; do $(PYTHON) benchmarks/$$b.py || exit 1; done
 
 clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache

@@ -9,9 +9,6 @@ gpu.png to DIR, $OUT or benchmarks/results.
 import argparse
 import csv
 import gc
-import os
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +16,12 @@ from pathlib import Path
 
 import torch
 from common import Setting, Size, brief, loosest, relative_error
+from gpu_common import Call, copy_bandwidth, default_out, medians, need_gpu
 from torch import Tensor, nn
 
 import fastspec as fs
 from fastspec import _ops
+from fastspec._transform import half_fft, half_grid
 from fastspec.loss import _HalfWeight
 
 try:
@@ -41,7 +40,6 @@ EPS = (1e-3, 1e-6)
 DEVICE = "cuda"
 METHODS = (0, 1, 2, 3, 4)  # cuFINUFFT's: 0 lets it choose; those it refuses are left out
 REFERENCE_EPS = 1e-11
-Call = Callable[[], Tensor]
 
 
 @dataclass(frozen=True)
@@ -87,28 +85,6 @@ class Row:
         }
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
-
-
-def medians(calls: dict[str, Callable], seconds: float, at_least: int = 7) -> dict[str, float]:
-    """Milliseconds of each call on the device, in turns."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        for _ in range(3):
-            call()
-    torch.cuda.synchronize()
-    end = time.perf_counter() + seconds * len(calls)
-    while time.perf_counter() < end or len(next(iter(times.values()))) < at_least:
-        for name, call in calls.items():
-            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            call()
-            stop.record()
-            stop.synchronize()
-            times[name].append(start.elapsed_time(stop))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def captured(call: Call) -> Call:
     """The call as one CUDA graph, without the host's time."""
     side = torch.cuda.Stream()
@@ -126,13 +102,6 @@ def captured(call: Call) -> Call:
         return out
 
     return replay
-
-
-def copy_bandwidth() -> float:
-    """Bytes per millisecond, read and written."""
-    a = torch.rand(2**28, device=DEVICE)
-    b = torch.empty_like(a)
-    return 2 * a.nbytes / medians({"copy": lambda: b.copy_(a)}, 0.2)["copy"]
 
 
 # --- problems ---------------------------------------------------------------------------------------------------------
@@ -173,7 +142,7 @@ class Problem:
 def our_loss(p: Problem, eps: float, dtype=torch.float32) -> Call:
     """The gradient in pred of a loss whose plan is held."""
     loss = fs.SpectralLoss(p.size.modes, x=p.x.to(dtype), weight=p.weight.to(dtype), eps=eps)
-    pred, target = p.pred.to(dtype).requires_grad_(), p.target.to(dtype)
+    pred, target = p.pred.to(dtype).detach().requires_grad_(), p.target.to(dtype)
     return lambda: torch.autograd.grad(loss(pred, target), pred)[0]
 
 
@@ -244,7 +213,7 @@ def compare(work, p: Problem, eps, ours, theirs, exact: Tensor, target: float, s
     if cufinufft:
         there = setting(lambda rung: theirs(rung, 0))
         others = rivals(lambda method: theirs(there.tolerance, method))
-    times = medians(calls | others, seconds)
+    times = medians(calls | others, seconds * (len(calls) + len(others)))
     best = min(others, key=times.get) if others else None
     if best:
         there = Setting(there.tolerance, relative_error(others[best](), exact), there.met)
@@ -295,7 +264,7 @@ def plan_row(size: Size, seconds: float) -> Row:
     if cufinufft:
         plan, points = their_plan(1, p, eps, 0), p.x.T.contiguous()
         calls["cuFINUFFT setpts"] = lambda: plan.setpts(*points)
-    times = medians(calls, seconds)
+    times = medians(calls, seconds * len(calls))
     return Row("planning", size, eps, times["ours"], "cuFINUFFT setpts", times.get("cuFINUFFT setpts"), 0.5)
 
 
@@ -322,7 +291,7 @@ def training_row(seconds: float) -> Row:
         return captured(once)
 
     calls = {"ours": step(fs.SpectralLoss(size.modes, x=p.x, weight=p.weight)), "MSELoss": step(nn.MSELoss())}
-    times = medians(calls, seconds)
+    times = medians(calls, seconds * len(calls))
     return Row("training step", size, None, times["ours"], "MSELoss", times["MSELoss"], 1.1)
 
 
@@ -333,22 +302,21 @@ def stage_times(p: Problem, eps: float, seconds: float, bandwidth: float) -> lis
     dim, strengths = layout.dim, (p.pred - p.target).view(1, 1, -1)
     table = _HalfWeight(loss.plan.planned, p.weight).table
     grid = _ops.spread(*points[:4], strengths, layout.cells, layout.tile)
-    axes = list(range(2, 2 + dim))
-    half = torch.fft.rfftn(grid, dim=axes)
-    spectrum = half.permute(0, 1, *reversed(axes)).flatten(0, 1).contiguous()
+    reversed_axes = (0, 1, *range(1 + dim, 1, -1))
+
+    def forward() -> Tensor:
+        return half_fft(layout, grid).permute(reversed_axes).flatten(0, 1).contiguous()
+
+    spectrum = forward()
+    inverse = lambda: half_grid(layout, spectrum.unsqueeze(0).permute(reversed_axes)).contiguous()  # noqa: E731
     held = sum(t.nbytes for t in points[:2])
+    interpolated = held + strengths.nbytes + grid.nbytes
     stages = {
-        "spread": (
-            lambda: _ops.spread(*points[:4], strengths, layout.cells, layout.tile),
-            held + strengths.nbytes + grid.nbytes,
-        ),
-        "FFT": (lambda: torch.fft.rfftn(grid, dim=axes), grid.nbytes + half.nbytes),
+        "spread": (lambda: _ops.spread(*points[:4], strengths, layout.cells, layout.tile), interpolated),
+        "FFT": (forward, grid.nbytes + spectrum.nbytes),
         "weigh": (lambda: _ops.weigh(spectrum, table, 1.0), 2 * spectrum.nbytes + table.nbytes),
-        "inverse FFT": (lambda: torch.fft.irfftn(half, s=layout.cells, dim=axes), grid.nbytes + half.nbytes),
-        "interpolate": (
-            lambda: _ops.interpolate(*points[:4], grid, layout.tile),
-            held + strengths.nbytes + grid.nbytes,
-        ),
+        "inverse FFT": (inverse, grid.nbytes + spectrum.nbytes),
+        "interpolate": (lambda: _ops.interpolate(*points[:4], grid, layout.tile), interpolated),
     }
     return [
         {
@@ -359,7 +327,7 @@ def stage_times(p: Problem, eps: float, seconds: float, bandwidth: float) -> lis
             "width": layout.width,
             "stage": name,
             "ms": medians({name: call}, seconds / 4)[name],
-            "limit_ms": bytes / bandwidth,
+            "limit_ms": 1e3 * bytes / bandwidth,
         }
         for name, (call, bytes) in stages.items()
     ]
@@ -420,21 +388,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two sizes, one tolerance")
     parser.add_argument("--seconds", type=float, default=0.3, help="for each contender of a row")
-    default = os.environ.get("OUT") or Path(__file__).parent / "results"
-    parser.add_argument("--out", type=Path, default=Path(default))
+    parser.add_argument("--out", type=Path, default=default_out())
     options = parser.parse_args()
+    need_gpu()
     device = torch.cuda.get_device_name()
     print(f"{device}, torch {torch.__version__}, CUDA {torch.version.cuda}")
     if cufinufft is None:
         print("cuFINUFFT is not here: our times alone")
     rows: list[Row] = []
     stages: list[dict] = []
-    for row in all_rows(options.quick, options.seconds, stages):
+    options.out.mkdir(parents=True, exist_ok=True)
+    for row in all_rows(options.quick, options.seconds, stages):  # what is written stays, if the rest takes too long
         rows.append(row)
         show(row)
-    options.out.mkdir(parents=True, exist_ok=True)
-    write(options.out / "gpu.csv", [row.record(device) for row in rows])
-    write(options.out / "gpu_stages.csv", [{"device": device, **stage} for stage in stages])
+        write(options.out / "gpu.csv", [row.record(device) for row in rows])
+        write(options.out / "gpu_stages.csv", [{"device": device, **stage} for stage in stages])
     plot(options.out / "gpu.png", rows, device)
 
 

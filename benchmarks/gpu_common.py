@@ -5,7 +5,7 @@ import csv
 import os
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -90,19 +90,29 @@ def special_functions() -> float:
     return 4 * repeats * out.numel() / (1e-3 * medians({"exp2": call}, 0.3)["exp2"])
 
 
+def default_out() -> Path:
+    return Path(os.environ.get("OUT") or Path(__file__).parent / "results")
+
+
+def need_gpu() -> None:
+    if not torch.cuda.is_available():
+        raise SystemExit(f"torch {torch.__version__} finds no CUDA device, and this is measured on one")
+
+
 def write(name: str, rows: Callable[[], Iterator[GpuRow]]) -> None:
-    """Runs a benchmark from the command line: ``python benchmarks/NAME.py --out DIR``."""
+    """Runs a benchmark from the command line: ``python benchmarks/NAME.py --out DIR``. Each row is written at once."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or Path(__file__).parent / "results"))
+    parser.add_argument("--out", type=Path, default=default_out())
     out = parser.parse_args().out
+    need_gpu()
     out.mkdir(parents=True, exist_ok=True)
-    made = list(rows())
-    with open(out / f"{name}.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, asdict(made[0]))
+    with open(out / f"{name}.csv", "w", newline="", buffering=1) as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(GpuRow)])
         writer.writeheader()
-        writer.writerows(map(asdict, made))
-    for r in made:
-        print(
-            f"{r.case}: {r.ours_ms:.3g} ms, {r.ratio:.3g} of {r.rival} (target {r.target}), {r.share_of_limit:.0%} of "
-            f"the limit; errors {r.ours_error:.1e}, {r.rival_error:.1e}"
-        )
+        for r in rows():
+            writer.writerow(asdict(r))
+            print(
+                f"{r.case}: {r.ours_ms:.3g} ms, {r.ratio:.3g} of {r.rival} (target {r.target}), "
+                f"{r.share_of_limit:.0%} of the limit; errors {r.ours_error:.1e}, {r.rival_error:.1e}",
+                flush=True,
+            )

@@ -88,4 +88,31 @@ inline int check_weighed(const Tensor& spectrum, const Tensor& weight) {
   return dim;
 }
 
+inline bool is_integer(const Tensor& t) {
+  return t.scalar_type() == ScalarType::Int || t.scalar_type() == ScalarType::Long;
+}
+
+// Lines as the op hadamard takes them.
+inline void check_lines(const Tensor& x, double scale) {
+  check_tensor(x, "x", 3);
+  const int64_t n = x.size(1);
+  STD_TORCH_CHECK(n >= 1 && (n & (n - 1)) == 0, "x: size ", n, " at axis 1, must be a power of two");
+  if (!is_integer(x)) check_floating(x, "x");
+  STD_TORCH_CHECK(!is_integer(x) || scale == 1, "scale: must be 1 for integers");
+}
+
+// body(number) with a number of the kind that lines are made of. A complex number is two real ones side by side.
+// Integers are added as unsigned ones, which wrap around as torch's do.
+template <class Body>
+void by_number(const Tensor& t, Body&& body) {
+  if (t.scalar_type() == ScalarType::Int)
+    body(uint32_t{});
+  else if (t.scalar_type() == ScalarType::Long)
+    body(uint64_t{});
+  else if (is_single(t))
+    body(float{});
+  else
+    body(double{});
+}
+
 }  // namespace fastspec

@@ -100,5 +100,16 @@ def weigh_copy(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, 
     return weigh(weighed, weight, scale), weighed
 
 
-for _op in (direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient, weigh, weigh_copy):
+def hadamard(x: Tensor, scale: float) -> Tensor:
+    rows, n, inner = x.shape
+    out, stride = x.clone() if scale == 1 else x * scale, 1
+    while stride < n:
+        a, b = out.view(rows, n // (2 * stride), 2, stride * inner).unbind(2)
+        out = torch.stack([a + b, a - b], 2)
+        stride *= 2
+    return out.view(rows, n, inner)
+
+
+OPS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient, weigh, weigh_copy, hadamard
+for _op in OPS:
     library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

@@ -92,18 +92,7 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
     """The Walsh-Hadamard transform along the middle axis, times scale: (R, n, C), n a power of two, float32, float64,
     their complex kin, int32 or int64; integers with scale 1 only.
     """
-    return _ops.hadamard(x, scale) if x.device.type in ("cpu", "meta") else _hadamard(x, scale)
-
-
-def _hadamard(x: Tensor, scale: float) -> Tensor:
-    """As composed of torch's own operations, for devices without the op."""
-    rows, n, inner = x.shape
-    stride = 1
-    while stride < n:
-        a, b = x.view(rows, -1, 2, stride * inner).unbind(2)
-        x = torch.stack([a + b, a - b], 2)
-        stride *= 2
-    return x.reshape(rows, n, inner) * scale if scale != 1 else x.reshape(rows, n, inner)
+    return _ops.hadamard(x, scale)
 
 
 def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:

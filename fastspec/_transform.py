@@ -171,13 +171,16 @@ def _fft(x: Tensor, dims, sign: int) -> Tensor:
 
 def half_spectrum(points: Points, layout: Layout, c: Tensor) -> Tensor:
     """Real strengths (S, C, M) to the fine spectrum (S, C, *cells[:-1], modes[-1] // 2 + 1), sign -1."""
-    grid = _ops.spread(*points[:4], c, layout.cells, layout.tile)
+    return half_fft(layout, _ops.spread(*points[:4], c, layout.cells, layout.tile))
+
+
+def half_fft(layout: Layout, grid: Tensor) -> Tensor:
     fine = torch.fft.rfft(grid, dim=-1)[..., : layout.half_modes[-1]]
     return fine if layout.dim == 1 else _fft(fine, tuple(range(2, layout.dim + 1)), -1)
 
 
 def half_grid(layout: Layout, fine: Tensor) -> Tensor:
-    """The transpose of half_spectrum's FFTs: fine half spectrum to the real grid, sign +1."""
+    """The transpose of half_fft: fine half spectrum to the real grid, sign +1."""
     if layout.dim > 1:
         fine = _fft(fine, tuple(range(2, layout.dim + 1)), 1)
     return torch.fft.irfft(fine, n=layout.cells[-1], dim=-1, norm="forward")

@@ -1,6 +1,7 @@
 """The sample inputs that feed the tests of correctness, gradients and operators, and the fixtures around them."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -15,6 +16,7 @@ from fastspec import _C
 OPS = ("nufft1", "nufft2", "rnufft1", "rnufft2")
 REAL_DATA = {"nufft1": (False, True), "nufft2": (False, True), "rnufft1": (True,), "rnufft2": (False,)}
 TAU = 2 * math.pi
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else `poisoned` refuses matrix products on CUDA
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 // What blocks ask for, for the table of the kernels' resources: plain functions for ctypes.
+#include "../csrc/cuda/hadamard.h"
 #include "../csrc/cuda/interpolate.h"
 #include "../csrc/cuda/spread.h"
 #include "../csrc/plan.h"
@@ -34,4 +35,22 @@ extern "C" void interpolate_resources(int dim, int width, int parts, int number_
   const Grid g = grid_of(dim, width, number_bytes == 4);
   threads_and_shared[0] = cuda::kInterpolateThreads;
   threads_and_shared[1] = int64_t(cuda::interpolate_shape(g, width, parts, number_bytes, true, {1024, 1}).shared);
+}
+
+// Passes of a line of 2^bits numbers.
+extern "C" int hadamard_passes(int bits, int number_bytes) {
+  const int64_t n = int64_t(1) << bits;
+  const auto count = [&](auto zero) {
+    return int(cuda::plan_hadamard<decltype(zero)>(n, n, 1, cuda::kEmulatedShared, 132).size());
+  };
+  return number_bytes == 4 ? count(float{}) : count(double{});
+}
+
+extern "C" void hadamard_resources(int number_bytes, int64_t* threads_and_shared) {
+  const auto of = [&](auto zero) {
+    using T = decltype(zero);
+    threads_and_shared[0] = 1 << (cuda::HadamardSizes<T>::kEasyTile - cuda::HadamardSizes<T>::kRun);
+    threads_and_shared[1] = int64_t(cuda::hadamard_shared<T>(cuda::HadamardSizes<T>::kEasyTile));
+  };
+  number_bytes == 4 ? of(float{}) : of(double{});
 }

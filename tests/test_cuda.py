@@ -7,6 +7,7 @@ import re
 import compiling
 import emulated
 import pytest
+import test_walsh
 import torch
 from conftest import CASE, CASES, OPS, make_sample, relative_error
 
@@ -196,6 +197,34 @@ def test_weigh_is_the_cpus_over_many_blocks(gen):
         assert relative_error(mine, theirs) <= 1e-6
 
 
+# rows, length, inner: lines that share a tile, that fill it, and of several passes; columns that do not fill theirs
+LINES = (
+    *[(5, 1, 1), (7, 2, 1), (130, 16, 1), (1, 2**10, 1), (3, 2**11, 1), (1, 2**13, 1), (1, 2**15, 1), (3, 2**16, 1)],
+    *[(1, 2**11, 2), (9, 8, 2), (1, 4, 700), (3, 64, 40), (2, 2**12, 3), (1, 2**15, 5), (2, 2**10, 48), (0, 8, 1)],
+)
+
+
+@pytest.mark.parametrize("way", ["chunks", "points"])
+@pytest.mark.parametrize("dtype", test_walsh.FLOATS + test_walsh.INTEGERS, ids=str)
+def test_hadamard_is_the_cpus(dtype, way, gen, poisoned):
+    for shape in LINES:
+        x, scale = test_walsh.draw(shape, dtype, gen), 1.0 if dtype in test_walsh.INTEGERS else 0.3
+        with emulated.without_shared_memory(way):
+            got = emulated.Ops().hadamard(x, scale)
+        want = CPU.hadamard(x, scale)
+        if dtype in test_walsh.INTEGERS:
+            assert torch.equal(got, want), shape
+        else:
+            assert relative_error(got, want) <= test_walsh.ROUNDING[dtype], shape
+
+
+def test_hadamard_needs_few_passes():
+    """Of one read and one write of memory each, here as an H100 has room for tiles."""
+    shapes = ctypes.CDLL(str(compiling.emulation()))
+    assert [shapes.hadamard_passes(bits, 4) for bits in (0, 13, 15, 16, 25, 26, 28)] == [1, 1, 1, 2, 2, 3, 3]
+    assert [shapes.hadamard_passes(bits, 8) for bits in (14, 15, 24, 25, 28)] == [1, 2, 2, 3, 3]
+
+
 # --- compiled for a GPU -----------------------------------------------------------------------------------------------
 
 needs_nvcc = pytest.mark.skipif(compiling.nvcc() is None, reason="no nvcc here")
@@ -206,6 +235,11 @@ ENTRY = re.compile(
     re.S,
 )
 SPREAD = re.compile(r"SpreadI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELNS0_8SpreadByE(?P<by>\d)")
+COLUMNS = (
+    *("kernel", "dtype", "dim", "compiled for width", "target", "registers", "spilled bytes"),
+    *("threads", "width", "shared bytes"),
+)
+HADAMARD = re.compile(r"HadamardI(?P<type>[fdjm])E")
 INTERPOLATE = re.compile(
     r"InterpolateI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELi(?P<width>\d+)ELb(?P<slopes>\d)ELb(?P<held>\d)"
 )
@@ -215,32 +249,48 @@ def hot_kernels(said: str):
     """A row for each kernel that a transform's time is spent in."""
     shapes = ctypes.CDLL(str(compiling.emulation()))
     for entry in ENTRY.finditer(said):
-        spread, interpolate = SPREAD.search(entry["name"]), INTERPOLATE.search(entry["name"])
-        kernel = spread or interpolate
-        if not kernel or (interpolate and interpolate["held"] == "0"):
-            continue
-        bytes, asked = {"f": 4, "d": 8}[kernel["type"]], (ctypes.c_int64 * 2)()
-        width = int(interpolate["width"]) if interpolate else 0
-        typical = width or {4: 7, 8: 14}[bytes]
-        common = int(kernel["dim"]), typical, int(kernel["parts"]), bytes
-        if spread:
-            shapes.spread_resources(*common, int(spread["by"]), asked)
-            name = "spread by " + ("chunks", "tiles", "points")[int(spread["by"])]
+        name = entry["name"]
+        if hadamard := HADAMARD.search(name):
+            row = hadamard_row(shapes, hadamard)
+        elif (kernel := SPREAD.search(name) or INTERPOLATE.search(name)) and kernel.groupdict().get("held") != "0":
+            row = gridding_row(shapes, kernel)
         else:
-            shapes.interpolate_resources(*common, asked)
-            name = "interpolate" + (" with slopes" if interpolate["slopes"] == "1" else "")
-        yield {
-            "kernel": name,
-            "dtype": f"{'complex' if kernel['parts'] == '2' else 'float'}{bytes * 8 * int(kernel['parts'])}",
-            "dim": common[0],
-            "compiled for width": width or "any",
+            continue
+        measured = {
             "target": f"sm_{entry['target']}",
             "registers": int(entry["registers"]),
             "spilled bytes": int(entry["stores"]) + int(entry["loads"]),
-            "threads": asked[0],
-            "width": typical,
-            "shared bytes": asked[1],
         }
+        yield {name: (row | measured)[name] for name in COLUMNS}
+
+
+def hadamard_row(shapes, kernel):
+    asked, dtype = (ctypes.c_int64 * 2)(), {"f": "float32", "d": "float64", "j": "int32", "m": "int64"}[kernel["type"]]
+    shapes.hadamard_resources(4 if "32" in dtype else 8, asked)
+    row = {"kernel": "hadamard", "dtype": dtype, "dim": 1, "compiled for width": "", "width": ""}
+    return row | {"threads": asked[0], "shared bytes": asked[1]}
+
+
+def gridding_row(shapes, kernel):
+    bytes, asked, given = {"f": 4, "d": 8}[kernel["type"]], (ctypes.c_int64 * 2)(), kernel.groupdict()
+    width = int(given.get("width", 0))
+    typical = width or {4: 7, 8: 14}[bytes]
+    common = int(kernel["dim"]), typical, int(kernel["parts"]), bytes
+    if "by" in given:
+        shapes.spread_resources(*common, int(kernel["by"]), asked)
+        name = "spread by " + ("chunks", "tiles", "points")[int(kernel["by"])]
+    else:
+        shapes.interpolate_resources(*common, asked)
+        name = "interpolate" + (" with slopes" if kernel["slopes"] == "1" else "")
+    return {
+        "kernel": name,
+        "dtype": f"{'complex' if kernel['parts'] == '2' else 'float'}{bytes * 8 * int(kernel['parts'])}",
+        "dim": common[0],
+        "compiled for width": width or "any",
+        "width": typical,
+        "threads": asked[0],
+        "shared bytes": asked[1],
+    }
 
 
 @needs_nvcc

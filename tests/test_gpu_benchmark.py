@@ -4,6 +4,8 @@ import csv
 from types import SimpleNamespace
 
 import gpu
+import gpu_fft
+import gpu_walsh
 import pytest
 import torch
 from common import Size
@@ -64,3 +66,30 @@ def test_every_row_is_measured_and_written(rival, on_cpu, monkeypatch, tmp_path)
     assert {stage["stage"] for stage in stages} == {"spread", "FFT", "weigh", "inverse FFT", "interpolate"}
     gpu.plot(tmp_path / "gpu.png", rows, "a device")
     assert (tmp_path / "gpu.png").exists()
+
+
+@pytest.fixture
+def small_on_cpu(monkeypatch):
+    for module in (gpu_fft, gpu_walsh):
+        monkeypatch.setattr(module, "DEVICE", "cpu")
+        monkeypatch.setattr(module, "copy_bandwidth", lambda: 1e9)
+        monkeypatch.setattr(module, "medians", called)
+    monkeypatch.setattr(gpu_fft, "SIZES", (Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))))
+    monkeypatch.setattr(gpu_walsh, "NUMBERS", 2**10)
+    monkeypatch.setattr(gpu_walsh, "CASES", [(torch.float32, 8), (torch.float64, 10)])
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+
+
+def test_ffts_are_measured_beside_whole_ones_of_the_same_result(small_on_cpu):
+    rows = list(gpu_fft.rows())
+    assert [row.case.split(" of ")[0] for row in rows] == ["FFT", "inverse FFT"] * 3
+    assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
+
+
+@pytest.mark.parametrize("rival", [None, lambda x, scale: fs.reference.fwht(x) * scale], ids=["alone", "rival"])
+def test_the_walsh_hadamard_transform_is_measured_against_what_is_here(rival, small_on_cpu, monkeypatch):
+    monkeypatch.setattr(gpu_walsh, "hadamard_transform", rival)
+    rows = list(gpu_walsh.rows())
+    assert [row.rival for row in rows] == ["fast-hadamard-transform"] * bool(rival) + ["limit", "limit"]
+    assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
+    assert rows[-1].limit_ms == pytest.approx(1e3 * 2 * 2**10 * 8 / 1e9)

@@ -287,6 +287,18 @@ std::tuple<Tensor, Tensor> weigh_copy(const Tensor& spectrum, const Tensor& weig
   return {loss, weighed};
 }
 
+Tensor hadamard(const Tensor& x, double scale) {
+  check_lines(x, scale);
+  const Here here(x);
+  Tensor result = empty(x, shape(x, 0, 3, nullptr, 0), x.scalar_type());
+  by_number(x, [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t parts = is_complex(x) ? 2 : 1;
+    cuda::hadamard<T>({x.size(0), x.size(1), x.size(2) * parts, scale, in<T>(x), out<T>(result)}, here.stream());
+  });
+  return result;
+}
+
 }  // namespace
 }  // namespace fastspec::cuda::ops
 
@@ -303,4 +315,5 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CUDA, m) {
   m.impl("modes_to_grid", TORCH_BOX(&fastspec::cuda::ops::modes_to_grid));
   m.impl("weigh", TORCH_BOX(&fastspec::cuda::ops::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::cuda::ops::weigh_copy));
+  m.impl("hadamard", TORCH_BOX(&fastspec::cuda::ops::hadamard));
 }

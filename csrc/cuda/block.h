@@ -8,6 +8,7 @@
 // What stands between the steps is the same in every thread, and reads no memory that a step writes. So the very same
 // code runs on a GPU and, thread after thread, in the tests on a CPU.
 #pragma once
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -52,6 +53,8 @@ template <class T>
 FASTSPEC_FORCE_INLINE void add_atomically(T* to, T value) {
 #ifdef __CUDA_ARCH__
   atomicAdd(to, value);
+#elif defined(FASTSPEC_RACES)
+  std::atomic_ref<T>(*to).fetch_add(value);
 #else
   *to += value;
 #endif

@@ -77,6 +77,14 @@ struct WeighArgs {
   double* partial;  // weigh_workspace numbers
 };
 
+template <class T>
+struct HadamardArgs {
+  int64_t rows, length, inner;  // length: a power of two
+  double scale;                 // of integers: 1
+  const T* in;                  // (rows, length, inner)
+  T* out;                       // as in
+};
+
 // Bytes of SortArgs::sorting for as many keys below `keys`.
 size_t sort_workspace(int64_t count, int64_t keys);
 // Keys of a set: its tiles, or cells where sorted_by_cell says so, and one for points that are not finite.
@@ -90,5 +98,6 @@ template <class T> void deconvolve(const DeconvolveArgs<T>& a, void* stream);
 template <class T> void pad(const DeconvolveArgs<T>& a, void* stream);
 int64_t weigh_workspace(const Band& band, int64_t transforms);
 template <class T> void weigh(const WeighArgs<T>& a, void* stream);
+template <class T> void hadamard(const HadamardArgs<T>& a, void* stream);
 
 }  // namespace fastspec::cuda

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <vector>
 #endif
 
@@ -48,8 +49,8 @@ void launch(const Work& work, const Shape& s, void* stream) {
   constexpr size_t little = 8 << 10, without_asking = 48 << 10;
   if (s.blocks == 0) return;
   if (s.blocks >= int64_t(1) << 31) throw std::runtime_error("fastspec on CUDA: too many points and channels at once");
-  if (s.shared > without_asking)
-    check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(s.shared)));
+  if (s.shared > without_asking)  // for all there is: another thread may be about to launch the same kernel with more
+    check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(most_shared())));
   if (s.shared > little)  // room for several blocks, rather than a larger cache
     check(cudaFuncSetAttribute(kernel<Work>, cudaFuncAttributePreferredSharedMemoryCarveout,
                                int(cudaSharedmemCarveoutMaxShared)));
@@ -68,6 +69,50 @@ inline size_t most_shared() {
 }
 inline int processors() { return 4; }  // few, so that small problems have blocks of many points
 inline void clear(void* to, size_t bytes, void*) { std::memset(to, 0, bytes); }
+
+#ifdef FASTSPEC_RACES
+
+// For ThreadSanitizer: two threads share the blocks of a launch at random, and two more those of each step, so that it
+// sees whatever two threads of a GPU do to the same number without a barrier between them.
+inline bool drawn(uint64_t item, uint64_t seed) {
+  uint64_t mixed = (item + (seed << 32)) * 0x9E3779B97F4A7C15;
+  mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9;
+  return (mixed ^ mixed >> 32) & 1;
+}
+
+template <class Body>
+void in_two(int64_t count, uint64_t seed, Body&& body) {
+  auto share = [&](bool which) {
+    for (int64_t i = 0; i < count; ++i)
+      if (drawn(uint64_t(i), seed) == which) body(i);
+  };
+  std::thread other(share, true);
+  share(false);
+  other.join();
+}
+
+struct HostBlock {
+  char* shared;
+  int threads;
+  uint64_t seed;
+
+  template <class Step>
+  void each(Step&& step) {
+    in_two(threads, ++seed, [&](int64_t t) { step(int(t)); });
+  }
+};
+
+template <class Work>
+void launch(const Work& work, const Shape& s, void*) {
+  static uint64_t seed = 0;
+  in_two(s.blocks, ++seed, [&](int64_t i) {
+    std::vector<double> shared((s.shared + 7) / 8);
+    HostBlock block{reinterpret_cast<char*>(shared.data()), s.threads, seed * 1000 + uint64_t(i)};
+    work.run(block, int(i));
+  });
+}
+
+#else
 
 // Every other launch runs its threads from the last to the first, and its blocks likewise: a step whose outcome depends
 // on their order shows as a difference. Shared memory begins as NaN.
@@ -96,6 +141,7 @@ void launch(const Work& work, const Shape& s, void*) {
   backwards = !backwards;
 }
 
+#endif
 #endif
 
 }  // namespace fastspec::cuda

@@ -3,6 +3,7 @@
 import emulated
 import pytest
 import test_cuda
+import test_walsh
 import torch
 from conftest import CASES, OPS, make_sample, relative_error
 from torch import nn
@@ -68,6 +69,33 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen):
             got = op(*there, grid.cuda(), *[t.cuda() for t in more], tile, *flags)
             for a, b in zip(got, want, strict=True):
                 test_cuda.close(a.cpu(), b)
+
+
+@pytest.mark.parametrize("dtype", test_walsh.FLOATS + test_walsh.INTEGERS, ids=str)
+def test_hadamard_agrees_with_the_cpu(dtype, gen):
+    longest = (1, 2**26, 1) if dtype == torch.float32 else (1, 2**21, 1)
+    for shape in (*test_cuda.LINES, (500, 2**10, 1), (70, 2**15, 1), (1, 2**17, 40), longest):
+        x = test_walsh.draw(shape, dtype, gen)
+        got, want = fs.walsh.fwht(x.cuda(), dim=1), fs.walsh.fwht(x, dim=1)
+        assert got.is_cuda and got.dtype == want.dtype
+        if dtype in test_walsh.INTEGERS:
+            assert torch.equal(got.cpu(), want), shape
+        else:
+            assert relative_error(got.cpu(), want) <= test_walsh.ROUNDING[dtype], shape
+
+
+def test_hadamard_is_differentiable_and_captured():
+    x = torch.randn(3, 2**14, device="cuda", dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(fs.walsh.fwht(x, normalized=True).square().sum(), x)
+    assert relative_error(gradient, 2 * x.detach()) <= 1e-13
+    held, graph = x.detach().clone(), torch.cuda.CUDAGraph()
+    fs.walsh.fwht(held)
+    torch.cuda.synchronize()
+    with torch.cuda.graph(graph):
+        out = fs.walsh.fwht(held)
+    held.copy_(2 * x.detach())
+    graph.replay()
+    assert torch.equal(out, fs.walsh.fwht(2 * x.detach()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
