@@ -9,7 +9,6 @@ from torch import nn
 
 import fastspec as fs
 from fastspec.measure import SpectralMonitor, directions
-from fastspec.measure.rates import mean_diagonal
 
 TAU = 2 * math.pi
 
@@ -141,14 +140,6 @@ def test_rates_at_listed_wavenumbers_and_by_samples(gen):
     model, x = mlp([2, 30, 1]), torch.rand(50, 2)
     sampled = fs.measure.ntk_rates(model, x, (4, 5), period=2.0, samples=200, generator=gen)
     torch.testing.assert_close(sampled, fs.measure.ntk_rates(model, x, (4, 5), period=2.0), rtol=0.5, atol=0)
-
-
-def test_mean_diagonal_is_the_mean_of_the_diagonal(gen):
-    torch.manual_seed(0)
-    model, x = mlp([1, 30, 1]), torch.rand(40, 1)
-    rows = [torch.autograd.grad(out, list(model.parameters()), retain_graph=True) for out in model(x)[:, 0]]
-    want = sum(g.square().sum() for row in rows for g in row).item() / len(x)
-    assert mean_diagonal(model, x, probes=400, generator=gen) == pytest.approx(want, rel=0.2)
 
 
 def test_decay_exponent_fits_powers():

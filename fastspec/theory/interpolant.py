@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from ..measure.rates import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients
 from .gram import preconditioner
@@ -145,12 +146,6 @@ def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Seque
     if not bool((values > 0).all()):
         raise ValueError(f"weight: was {values.min().item()} somewhere, must be positive")
     return values
-
-
-def wavenumbers(modes: Sequence[int], device) -> Tensor:
-    """Float64 (*modes, d), centered."""
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=device, dtype=torch.float64) for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 # --- as many unknowns as points ---------------------------------------------------------------------------------------
