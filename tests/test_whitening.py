@@ -148,7 +148,9 @@ def test_rates_that_fall_faster_than_powers_have_a_large_exponent(gen):
 # --- quadrature -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "modes", "period"), [(500, (16,), TAU), (2000, (9, 6), (1.0, 30.0)), (6000, (4, 5, 4), 2.0)])
+@pytest.mark.parametrize(
+    ("n", "modes", "period"), [(500, (16,), TAU), (2000, (9, 6), (1.0, 30.0)), (6000, (4, 5, 4), 2.0)]
+)
 def test_quadrature_keeps_waves_apart(n, modes, period, gen):
     box = torch.tensor(period, dtype=torch.float64).expand(len(modes))
     x = torch.rand(n, len(modes), generator=gen, dtype=torch.float64) * box
@@ -241,7 +243,9 @@ def sharpness(model, x, plan, weight, q):
     return r.norm().item()
 
 
-@pytest.mark.parametrize(("activation", "d", "modes"), [("ReLU", 1, 13), ("Tanh", 1, 9), ("ReLU", 2, 7), ("Tanh", 2, 5)])
+@pytest.mark.parametrize(
+    ("activation", "d", "modes"), [("ReLU", 1, 13), ("Tanh", 1, 9), ("ReLU", 2, 7), ("Tanh", 2, 5)]
+)
 def test_whitening_evens_what_gradient_descent_does_at_scattered_points(activation, d, modes, gen):
     x = scattered(600, d, gen)
 
@@ -249,18 +253,37 @@ def test_whitening_evens_what_gradient_descent_does_at_scattered_points(activati
         torch.manual_seed(0)
         return Periodic(d, getattr(nn, activation)())
 
-    plan, q = fs.Plan(x, (modes,) * d), quadrature(x, (modes,) * d)
+    spread = spreads(make, x, (modes,) * d, TAU, [(x[:, 0] * k).cos() for k in range(modes // 2 + 1)])
+    assert spread["whitened"] < 3 and spread["plain"] > 20
+
+
+def test_reflection_lets_whitening_even_a_model_that_is_not_periodic(gen):
+    x = torch.rand(400, 1, generator=gen, dtype=torch.float64) * math.pi
+
+    def make():
+        torch.manual_seed(0)
+        return fs.nn.Reflected(two_layers(nn.ReLU(), 1, width=600), 0.0, math.pi)
+
+    mirrored, period = make().points(x), make().period
+    spread = spreads(make, mirrored, (13,), period, [(mirrored[:, 0] * k).cos() for k in range(7)], 30)
+    assert spread["whitened"] < 4 and spread["plain"] > 1000
+    cut_off = spreads(lambda: make().model, x, (7,), math.pi, [(x[:, 0] * k * 2).cos() for k in range(4)], 10)
+    assert cut_off["whitened"] > 5
+
+
+def spreads(make, x, modes, period, waves, steps=4):
+    """Of the rates at which each wave decays, greatest over least."""
+    plan, q = fs.Plan(x, modes, period=period), quadrature(x, modes, period=period)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CriticalRateWarning)
-        whitened = whitening_weight(make(), x, (modes,) * d, strength=1.0, quadrature=q)
-    waves = [(x[:, 0] * k).cos() / 1000 for k in range(modes // 2 + 1)]
-    spread = {}
+        whitened = whitening_weight(make(), x, modes, strength=1.0, quadrature=q, period=period)
+    out = {}
     for name, weight in (("plain", torch.ones_like(whitened)), ("whitened", whitened)):
-        loss = fs.SpectralLoss((modes,) * d, x=x, weight=weight, quadrature=q)
+        loss = fs.SpectralLoss(modes, x=x, weight=weight, quadrature=q, period=period)
         lr = 0.5 / sharpness(make(), x, plan, weight, q)
-        rates = [decay(make, x, wave, loss, lr, 4) for wave in waves]
-        spread[name] = max(rates) / max(min(rates), 1e-9)
-    assert spread["whitened"] < 3 and spread["plain"] > 20
+        rates = [decay(make, x, wave / 1000, loss, lr, steps) for wave in waves]
+        out[name] = max(rates) / max(min(rates), 1e-9)
+    return out
 
 
 OPTIMIZERS = {
@@ -303,6 +326,17 @@ def test_whitening_learns_high_modes_sooner_with(optimizer):
         monitor.update(0, fitted(optimizer, loss, 60)[0](x))
         error[name] = monitor.errors.item()
     assert error["loss"] < 0.75 * error["plain"] and error["backward"] < 0.75 * error["plain"]
+
+
+def test_a_gradient_preconditioned_with_quadrature_is_the_losss(gen):
+    x, weight = scattered(50, 1, gen), fs.weights.sobolev(0.5)
+    q = quadrature(x, 12)
+    pred, target = torch.randn(2, 50, 1, generator=gen, dtype=torch.float64).unbind()
+    pred.requires_grad_()
+    through = fs.precondition.spectral(pred, x, weight, modes=12, norm="forward", quadrature=q)
+    got = torch.autograd.grad(nn.functional.mse_loss(through, target), pred)[0]
+    loss = fs.SpectralLoss(12, x=x, weight=weight, quadrature=q)(pred, target)
+    torch.testing.assert_close(got, torch.autograd.grad(loss, pred)[0])
 
 
 def test_under_cross_entropy_the_step_is_the_operators(gen):
@@ -365,6 +399,12 @@ def test_pde_residuals_fall_with(optimizer):
         (ValueError, "modes", lambda: check_weight(Powers(3.0), grid(8), fs.weights.power(1.0))),
         (ValueError, "weight", lambda: check_weight(Powers(3.0), grid(8), torch.ones(4), modes=5)),
         (TypeError, "weight", lambda: check_weight(Powers(3.0), grid(8), 3, modes=5)),
+        (ValueError, "window", lambda: whitening_weight(Powers(3.0), grid(8), 5, quadrature=torch.ones(7))),
+        (ValueError, "samples", lambda: kernel_exponent(Powers(3.0), grid(8), 5, samples=0)),
+        (TypeError, "model", lambda: kernel_exponent(abs, grid(8), 5)),
+        (ValueError, "x", lambda: quadrature(torch.zeros(2, 8, 1), 5)),
+        (ValueError, "modes", lambda: quadrature(grid(8), (5, 5))),
+        (ValueError, "period", lambda: quadrature(grid(8), 5, period=0.0)),
         (ValueError, "every", lambda: Whitening(Powers(3.0), grid(8), 5, every=0)),
         (ValueError, "rates", lambda: fs.weights.from_rates(torch.zeros(3), 1.0)),
         (TypeError, "exponent", lambda: fs.weights.from_rates(torch.ones(3), "1")),

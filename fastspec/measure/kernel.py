@@ -30,8 +30,8 @@ def kernel_exponent(
     Rates at the points themselves (:func:`ntk_rates`) level off at what aliasing adds; and whatever the kernel, those
     of waves cut off at the ends of the box fall no faster than |k|^-2, as the model is not periodic there. So this
     measures on a regular grid over the extents of x, with waves under sin^p tapers: Rayleigh quotients, to which
-    leakage can only add, so of several tapers the least is nearest. The fit is of wavenumbers from 4 cycles over the box
-    on, below which tapers blur.
+    leakage can only add, so of several tapers the least is nearest. The fit begins at 4 cycles over the box, below
+    which tapers blur.
 
     Of rates that fall faster than any power, as those of smooth activations, α is the mean slope over the modes whose
     rate is above 1e-10 of the greatest, and depends on how many modes there are.

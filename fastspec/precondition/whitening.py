@@ -10,10 +10,10 @@ The kernel's own exponent α, of the inside of the box, is another matter: it te
 the data is. The interpolant of least Σ |k|^α |ĥ_k|² is regular for α > d only; at d and below it is zero but for spikes
 at the data (arXiv 2105.11675). "critical" leaves an exponent of d to the kernel times the weight. Where that matters:
 
-- A weight in a loss or a gradient (SpectralLoss, :func:`spectral`) changes the order in which modes are learnt, not what
-  training tends to: the model's change stays in the range of its kernel K, so trained to the end it is K's own
-  interpolant K(x, X) K(X, X)^-1 y, whatever the weight. Stopped before, a weight beyond the critical one has fitted
-  the points' noise at all frequencies alike.
+- A weight in a loss or a gradient (SpectralLoss, :func:`spectral`) changes the order in which modes are learnt, not
+  what training tends to: the model's change stays in the range of its kernel K, so trained to the end it is K's own
+  interpolant K(x, X) K(X, X)^-1 y, whatever the weight. Stopped before, it has fitted the more of the noise at high
+  frequencies, in place of the signal at low ones, the stronger the weight; nothing happens at d in particular.
 - A weight on the model itself, a filter λ^{-p/2} of its output, does change the kernel, to one of exponent α (1 - p),
   and beyond the critical strength the interpolant falls apart into spikes. benchmarks/limit.py shows both.
 """
@@ -63,10 +63,15 @@ def whitening_weight(
 ) -> Tensor:
     """The weight λ_k^-p, over its least, that evens the rates λ_k at which the model learns each mode at ``x``.
 
-    For SpectralLoss or :func:`spectral`. On scattered points give both this and the loss the same ``quadrature``, from
-    :func:`fastspec.precondition.quadrature`: without it aliasing adds the same to every rate, and there is little left
-    to even nor can be. "critical" takes the p ≤ 1 that leaves the kernel times the weight the critical exponent: of a
-    kernel of exponent α and rates λ_k ~ |k|^-β, p = min(1, (α - d) / β), or 0 where α ≤ d.
+    For SpectralLoss or :func:`spectral`. Two things keep any weight from evening the rates, and want taking away:
+
+    - On scattered points modes alias into one another, which adds the same to every rate: give both this and the loss
+      the same ``quadrature``, from :func:`fastspec.precondition.quadrature`.
+    - A model that is not periodic with ``period`` jumps at the ends of the box, which is seen at all wavenumbers: wrap
+      it in :class:`fastspec.nn.Reflected`.
+
+    "critical" takes the p ≤ 1 that leaves the kernel times the weight the critical exponent: of a kernel of exponent α
+    and rates λ_k ~ |k|^-β, p = min(1, (α - d) / β), or 0 where α ≤ d.
 
     A rate counts as at least 1e-6 of the greatest, 1e-12 in float64, and so no weight exceeds 1e6: this matters to
     smooth activations, as tanh, whose rates fall exponentially.
