@@ -32,7 +32,7 @@ from torch.func import functional_call, grad, vmap
 import fastspec as fs
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
-NOISE, WIDTH = 0.3, 512
+NOISE, WIDTH = 0.3, 256
 SOME_STEPS, THE_END = 1e3, 1e15  # of gradient descent at the largest rate that is stable
 TAU = 2 * math.pi
 
@@ -47,8 +47,8 @@ class Size:
     adam_seeds: int
 
 
-SIZES = {1: Size(60, 61, 512, 4001, 1500, 1), 2: Size(14, 15, 48, 201, 400, 1)}
-QUICK = {1: Size(60, 61, 256, 1001, 50, 1), 2: Size(14, 15, 32, 101, 10, 1)}
+SIZES = {1: Size(60, 61, 256, 4001, 1000, 1), 2: Size(14, 15, 40, 101, 300, 1)}
+QUICK = {1: Size(60, 61, 128, 1001, 50, 1), 2: Size(14, 15, 32, 61, 10, 1)}
 
 
 class Square(nn.Module):
@@ -142,7 +142,7 @@ def spectrum(values: Tensor, n: int, d: int) -> Tensor:
     return torch.fft.fftshift(modes, axes)[(..., *[slice(1, None)] * d)]
 
 
-def measured(problem: Problem, strengths, adam: bool) -> list[dict]:
+def measured(problem: Problem, adam: bool) -> list[dict]:
     size, d = problem.size, problem.x.shape[1]
     model = problem.make()
     at, beside, everywhere = (jacobian(model, x) for x in (problem.x, problem.test, problem.grid))
@@ -152,7 +152,7 @@ def measured(problem: Problem, strengths, adam: bool) -> list[dict]:
     inside = (slice((size.grid - 1 - size.modes) // 2, (size.grid - 1 + size.modes) // 2),) * d
     plan = fs.Plan(problem.x, (size.modes,) * d)
     rows = []
-    for p in strengths:
+    for p in STRENGTHS:
         row = {"strength": p, "exponent": alpha * (1 - p)}
         weight = rates[inside] ** -p
         weighed = plan.nufft2(weight * plan.nufft1(torch.eye(len(problem.x), dtype=torch.float64))).real
@@ -232,7 +232,7 @@ CURVES = (
 
 def summary(rows: list[dict]) -> list[dict]:
     """Medians over seeds of each net, dimension and strength."""
-    out, keys = [], [key for key in rows[0] if key not in ("net", "d", "seed", "strength")]
+    out, keys = [], [key for key in max(rows, key=len) if key not in ("net", "d", "seed", "strength")]
     for net, d, p in sorted({(r["net"], r["d"], r["strength"]) for r in rows}, key=lambda c: (c[1], c[0], c[2])):
         found = [r for r in rows if (r["net"], r["d"], r["strength"]) == (net, d, p)]
         values = {key: [r[key] for r in found if r.get(key) is not None] for key in keys}
@@ -270,21 +270,31 @@ def draw(rows: list[dict], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "dimensions", nargs="*", type=int, choices=(1, 2), help="default both; the other's rows are kept"
+    )
     parser.add_argument("--quick", action="store_true", help="one seed, few steps; writes nothing")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sizes, seeds = (QUICK, 1) if arguments.quick else (SIZES, 3)
-    rows = []
-    for d, size in sizes.items():
+    chosen, rows = arguments.dimensions or list(sizes), []
+    for d in chosen:
         for net in NETS:
             for seed in range(seeds):
-                found = problem(net, d, seed, size)
-                for row in measured(found, STRENGTHS, adam=seed < size.adam_seeds):
-                    rows.append({"net": net, "d": d, "seed": seed} | row)
+                found = measured(problem(net, d, seed, sizes[d]), adam=seed < sizes[d].adam_seeds)
+                rows += [{"net": net, "d": d, "seed": seed} | row for row in found]
             print(markdown(summary([r for r in rows if (r["net"], r["d"]) == (net, d)])), flush=True)
     if not arguments.quick:
-        write(rows, arguments.out)
+        kept = held(arguments.out / "limit.csv", chosen)
+        write(sorted(kept + rows, key=lambda r: r["d"]), arguments.out)
+
+
+def held(path: Path, dimensions: list[int]) -> list[dict]:
+    """Rows of dimensions that are not run now."""
+    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    read = [{key: value if key == "net" else float(value) for key, value in r.items() if value != ""} for r in rows]
+    return [r | {"d": int(r["d"]), "seed": int(r["seed"])} for r in read if r["d"] not in dimensions]
 
 
 def write(rows: list[dict], out: Path) -> None:
@@ -292,9 +302,8 @@ def write(rows: list[dict], out: Path) -> None:
         writer = csv.DictWriter(file, max(rows, key=len))
         writer.writeheader()
         writer.writerows(rows)
-    found = summary(sorted(rows, key=len, reverse=True))
-    (out / "limit.md").write_text(markdown(found))
-    draw(found, out / "limit.png")
+    (out / "limit.md").write_text(markdown(summary(rows)))
+    draw(summary(rows), out / "limit.png")
 
 
 if __name__ == "__main__":
