@@ -73,8 +73,8 @@ def whitening_weight(
     "critical" takes the p ≤ 1 that leaves the kernel times the weight the critical exponent: of a kernel of exponent α
     and rates λ_k ~ |k|^-β, p = min(1, (α - d) / β), or 0 where α ≤ d.
 
-    A rate counts as at least 1e-6 of the greatest, 1e-12 in float64, and so no weight exceeds 1e6: this matters to
-    smooth activations, as tanh, whose rates fall exponentially.
+    A rate counts as at least 1e-6 of the greatest, 1e-12 in float64, so no weight exceeds 1e6, or 1e12. That matters to
+    smooth activations, as tanh, whose rates fall exponentially: their α is large and "critical" evens all it can.
 
     Args:
         model, x, modes, period: as in :func:`fastspec.measure.ntk_rates`, on a grid of modes.
@@ -239,7 +239,8 @@ def _warn(what: str, own: float, effective: float, d: int) -> None:
     if effective < d <= own:
         warnings.warn(
             f"{what} takes the decay exponent from the model's {own:.2f} to {effective:.2f}, below the critical {d}:"
-            " what fits the data by it tends to spikes at the points; strength='critical' stops before",
+            " a model filtered by its root would interpolate by spikes, and a loss weighted so fits noise before what is"
+            " slow; strength='critical' stops at the limit",
             CriticalRateWarning,
             stacklevel=4,
         )
