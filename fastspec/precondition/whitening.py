@@ -239,8 +239,8 @@ def _warn(what: str, own: float, effective: float, d: int) -> None:
     if effective < d <= own:
         warnings.warn(
             f"{what} takes the decay exponent from the model's {own:.2f} to {effective:.2f}, below the critical {d}:"
-            " a model filtered by its root would interpolate by spikes, and a loss weighted so fits noise before what is"
-            " slow; strength='critical' stops at the limit",
+            " a model filtered by its root would interpolate by spikes, a loss weighted so fits noise early;"
+            " strength='critical' stops at the limit",
             CriticalRateWarning,
             stacklevel=4,
         )
