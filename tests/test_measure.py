@@ -9,7 +9,6 @@ from torch import nn
 
 import fastspec as fs
 from fastspec.measure import SpectralMonitor, directions
-from fastspec.measure.rates import mean_diagonal
 
 TAU = 2 * math.pi
 
@@ -102,17 +101,17 @@ ARCHITECTURES = {
 }
 
 
-def dense_rates(model, x, k):
+def dense_rates(model, x, k, window=1.0):
     """Rayleigh quotients of the kernel made whole, from Jacobians row by row; mean over outputs."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     outputs = model(x).reshape(len(x), -1)
-    waves = torch.polar(torch.ones(len(k), len(x), dtype=torch.float64), k.double() @ x.double().mT)
+    waves = torch.polar(torch.ones(len(k), len(x), dtype=torch.float64) * window, k.double() @ x.double().mT)
     total = 0
     for c in range(outputs.shape[1]):
         rows = [torch.autograd.grad(out, parameters, retain_graph=True) for out in outputs[:, c]]
         jacobian = torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]).double()
         kernel = (jacobian @ jacobian.mT).to(torch.complex128)
-        total = total + torch.einsum("kj,ji,ki->k", waves, kernel, waves.conj()).real / len(x)
+        total = total + torch.einsum("kj,ji,ki->k", waves, kernel, waves.conj()).real / waves[0].abs().square().sum()
     return total / outputs.shape[1]
 
 
@@ -143,12 +142,14 @@ def test_rates_at_listed_wavenumbers_and_by_samples(gen):
     torch.testing.assert_close(sampled, fs.measure.ntk_rates(model, x, (4, 5), period=2.0), rtol=0.5, atol=0)
 
 
-def test_mean_diagonal_is_the_mean_of_the_diagonal(gen):
+def test_rates_under_a_window(gen):
     torch.manual_seed(0)
-    model, x = mlp([1, 30, 1]), torch.rand(40, 1)
-    rows = [torch.autograd.grad(out, list(model.parameters()), retain_graph=True) for out in model(x)[:, 0]]
-    want = sum(g.square().sum() for row in rows for g in row).item() / len(x)
-    assert mean_diagonal(model, x, probes=400, generator=gen) == pytest.approx(want, rel=0.2)
+    model, x, window = mlp([2, 30, 1]), torch.rand(50, 2, generator=gen) * TAU, torch.randn(50, generator=gen)
+    k = fs.Plan(x, (4, 5)).k.flatten(0, 1)
+    exact = fs.measure.ntk_rates(model, x, (4, 5), window=window)
+    torch.testing.assert_close(exact.flatten().double(), dense_rates(model, x, k, window), rtol=1e-3, atol=0)
+    sampled = fs.measure.ntk_rates(model, x, (4, 5), window=window, samples=200, generator=gen)
+    torch.testing.assert_close(sampled, exact, rtol=0.5, atol=0)
 
 
 def test_decay_exponent_fits_powers():

@@ -477,3 +477,23 @@ def test_state_dict_carries_everything():
 def test_bad_arguments_are_named(error, named, call):
     with pytest.raises(error, match=rf"^{named}: "):
         call()
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_reflected_models_are_even_about_both_ends_and_the_model_between(d):
+    model, low, high = nn.Linear(d, 1).double(), [0.5, -1.0][:d], [2.0, 3.0][:d]
+    even = fsnn.Reflected(model, low, high)
+    low, period = torch.tensor(low).double(), torch.tensor(even.period).double()
+    x = low + torch.rand(9, d).double() * period / 2
+    torch.testing.assert_close(even(x), model(x))
+    torch.testing.assert_close(even(x + 3 * period), model(x))
+    mirrored = even.points(x)
+    assert mirrored.shape == (9 * 2**d, d) and len(mirrored.unique(dim=0)) == 9 * 2**d
+    torch.testing.assert_close(mirrored[:9], x)
+    torch.testing.assert_close(even(mirrored), even.values(model(x)))
+    flat = fsnn.Reflected(nn.Identity(), 0.0, 1.0)
+    torch.testing.assert_close(flat.points(torch.tensor([0.2, 0.7])), torch.tensor([0.2, 0.7, -0.2, -0.7]))
+    with pytest.raises(ValueError, match="^high: "):
+        fsnn.Reflected(model, 1.0, 1.0)
+    with pytest.raises(ValueError, match="^x: "):
+        even.points(torch.rand(4, 3))

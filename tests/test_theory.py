@@ -8,7 +8,7 @@ from conftest import relative_error
 from torch import nn
 
 import fastspec as fs
-from fastspec.theory import gram, lfp
+from fastspec.theory import dense, gram, lfp
 
 TAU = 2 * math.pi
 
@@ -66,6 +66,7 @@ def test_the_neighbours_preconditioner_solves_the_same(gen, monkeypatch):
     assert relative_error(nearest.coefficients, whole.coefficients) <= 1e-8
     assert nearest.iterations <= 30
     monkeypatch.setattr(gram, "_nearest", lambda *_: lambda r: r)
+    monkeypatch.setattr(dense, "affordable", lambda *_: False)
     with pytest.warns(RuntimeWarning):
         fs.theory.min_norm_interpolant(x, y, 3.0, (45, 45), max_iterations=2 * nearest.iterations)
 
@@ -134,6 +135,21 @@ def test_bad_arguments_are_named(error, named, change):
     arguments = {"x": X, "y": Y, "alpha": 2.0, "modes": (8, 8)} | change
     with pytest.raises(error, match=rf"^{named}: "):
         fs.theory.min_norm_interpolant(**arguments)
+
+
+@pytest.mark.parametrize(("modes", "ridge"), [((2001,), 0.0), ((2000,), 0.0), ((41, 41), 0.0), ((2001,), 1e-14)])
+def test_points_that_nearly_coincide_are_solved_densely(modes, ridge, gen, monkeypatch):
+    x = torch.rand(50, len(modes), generator=gen, dtype=torch.float64)
+    x[1], x[3] = x[0] + 1e-6, x[2] - 2e-5
+    y = torch.randn(2, 50, generator=gen, dtype=torch.float64)
+    sol = fs.theory.min_norm_interpolant(x, y, 4.0, modes, ridge=ridge, tol=1e-9)
+    assert sol.residual <= 1e-9
+    if not ridge:
+        values = fs.reference.nufft2(x, sol.coefficients, period=1.0)
+        assert relative_error(values, y.to(values.dtype)) <= 1e-9
+    monkeypatch.setattr(dense, "affordable", lambda *_: False)
+    with pytest.warns(RuntimeWarning, match="residual"):
+        assert fs.theory.min_norm_interpolant(x, y, 4.0, modes, ridge=ridge, tol=1e-9).residual > 1e-8
 
 
 def test_what_cannot_be_met_warns():

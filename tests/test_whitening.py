@@ -1,5 +1,6 @@
 """The whitening weight: even rates, the critical exponent, warnings, the schedule, and training with it."""
 
+import math
 import warnings
 
 import pytest
@@ -7,9 +8,18 @@ import torch
 from torch import nn
 
 import fastspec as fs
-from fastspec.precondition import CriticalRateWarning, Whitening, check_weight, critical_exponent, whitening_weight
+from fastspec.measure import kernel_exponent
+from fastspec.precondition import (
+    CriticalRateWarning,
+    Whitening,
+    check_weight,
+    critical_exponent,
+    quadrature,
+    whitening_weight,
+)
 
-TAU = 6.283185307179586
+TAU = 2 * math.pi
+SAMPLED = 0.08  # relative error of an exponent from 64 samples
 
 
 class Powers(nn.Module):
@@ -36,27 +46,40 @@ def grid(n, d=1):
     return torch.cartesian_prod(*[axis] * d).reshape(-1, d)
 
 
+def scattered(n, d, gen):
+    return (torch.rand(n, d, generator=gen, dtype=torch.float64) - 0.5) * TAU
+
+
+def exponent_left(weight, alpha, k):
+    """Of the kernel's rates |k|^-alpha times the weight."""
+    return alpha + fs.measure.decay_exponent(weight, k)
+
+
 def test_critical_is_as_far_as_the_dimension_allows():
-    model, x = Powers(3.0), grid(64)
-    weight = whitening_weight(model, x, 31)
-    rates = fs.measure.ntk_rates(model, x, 31)
-    k = fs.reference.wavenumbers(31)
-    assert fs.measure.decay_exponent(rates, k) == pytest.approx(3, abs=1e-6)
-    assert fs.measure.decay_exponent(rates * weight, k) == pytest.approx(1, abs=1e-6)
-    torch.testing.assert_close(weight[16:], k[16:].abs().double() ** 2, rtol=1e-6, atol=0)
-    plane, square = Powers(5.0, d=2, modes=6), grid(16, d=2)
-    rates, weight = fs.measure.ntk_rates(plane, square, (13, 13)), whitening_weight(plane, square, (13, 13))
-    k = fs.Plan(square, (13, 13)).k
-    assert fs.measure.decay_exponent(rates * weight, k) == pytest.approx(2, abs=1e-6)
+    model, x = Powers(3.0, modes=32), grid(64)
+    weight, k = whitening_weight(model, x, 31), fs.reference.wavenumbers(31)
+    assert fs.measure.decay_exponent(fs.measure.ntk_rates(model, x, 31), k) == pytest.approx(3, abs=1e-6)
+    assert exponent_left(weight, 3, k) == pytest.approx(1, abs=3 * SAMPLED)
+    powers = torch.where(k == 0, 1, k.abs().double())  # the weight is a power of the rates, which are one of |k|
+    torch.testing.assert_close(weight.log() / weight.log().max(), powers.log() / powers.log().max())
+
+
+def test_critical_in_the_plane_at_scattered_points(gen):
+    torch.manual_seed(0)
+    model, x = two_layers(nn.ReLU(), 2, width=300, trained="inner"), scattered(900, 2, gen)
+    whitening = Whitening(model, x, (11, 11), quadrature=quadrature(x, (11, 11)))
+    k = fs.Plan(x, (11, 11)).k
+    assert 0 < whitening.strength < 1 and whitening.effective_exponent == pytest.approx(2)
+    assert exponent_left(whitening.weight, 3, k) == pytest.approx(2, abs=0.3)
 
 
 def test_a_model_below_the_limit_is_left_alone():
-    assert torch.equal(whitening_weight(Powers(0.5), grid(64), 31), torch.ones(31, dtype=torch.float64))
+    assert torch.equal(whitening_weight(Powers(0.5, modes=32), grid(64), 31), torch.ones(31, dtype=torch.float64))
 
 
 def test_strength_one_evens_the_rates_and_warns():
-    model, x = Powers(3.0), grid(64)
-    with pytest.warns(CriticalRateWarning, match=r"from 3\.00 to 0\.00, below the critical 1.*p = 0\.67"):
+    model, x = Powers(3.0, modes=32), grid(64)
+    with pytest.warns(CriticalRateWarning, match=r"model's (2\.9|3\.)\d* to -?0\.\d+, below the critical 1"):
         weight = whitening_weight(model, x, 31, strength=1.0)
     even = fs.measure.ntk_rates(model, x, 31) * weight
     assert even.max() / even.min() < 1 + 1e-6
@@ -67,24 +90,90 @@ def test_strength_one_evens_the_rates_and_warns():
 
 
 def test_a_weight_of_ones_own_is_checked():
-    model, x = Powers(3.0), grid(64)
-    with pytest.warns(CriticalRateWarning, match=r"the weight takes .* from 3\.00 to 0\.50"):
-        assert check_weight(model, x, fs.weights.power(2.5), modes=31) == pytest.approx(0.5, abs=1e-6)
+    model, x = Powers(3.0, modes=32), grid(64)
+    own = kernel_exponent(model, x, 31)
+    assert own == pytest.approx(3, rel=SAMPLED)
+    with pytest.warns(CriticalRateWarning, match=r"the weight takes .* below the critical 1"):
+        assert check_weight(model, x, fs.weights.power(2.5), modes=31) == pytest.approx(own - 2.5, abs=1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert check_weight(model, x, fs.weights.power(1.5), modes=31) == pytest.approx(1.5, abs=1e-6)
-        assert check_weight(model, x, torch.ones(31)) == pytest.approx(3, abs=1e-6)
+        assert check_weight(model, x, fs.weights.power(1.5), modes=31) == pytest.approx(own - 1.5, abs=1e-6)
+        assert check_weight(model, x, torch.ones(31)) == pytest.approx(own, abs=1e-6)
 
 
-def test_scattered_points_do_not_hide_the_decay(gen):
-    """They add the same to every rate; the fit looks above that."""
-    x = torch.rand(2000, 1, generator=gen, dtype=torch.float64) * TAU
-    model = Powers(3.0)
-    rates, k = fs.measure.ntk_rates(model, x, 31), fs.reference.wavenumbers(31)
-    assert fs.measure.decay_exponent(rates, k) < 2.6
-    whitening = Whitening(model, x, 31)
-    assert whitening.exponent == pytest.approx(3, abs=0.4)
-    assert fs.measure.decay_exponent(1 / whitening.weight, k) == pytest.approx(2, abs=0.4)
+# --- the kernel's own exponent ----------------------------------------------------------------------------------------
+
+
+def two_layers(activation, d, width=300, trained="both"):
+    """Biases spread beyond the box, as the linear frequency principle has them; "inner" or "outer" weights trained."""
+    model = nn.Sequential(nn.Linear(d, width), activation, nn.Linear(width, 1)).double()
+    with torch.no_grad():
+        model[0].weight.normal_()
+        model[0].bias.uniform_(-4, 4).mul_(d**0.5 * model[0].weight.norm(dim=1))
+        model[2].weight.normal_().div_(width**0.5)
+    model[0].requires_grad_(trained != "outer")
+    model[2].requires_grad_(trained != "inner")
+    return model
+
+
+@pytest.mark.parametrize(("d", "trained"), [(1, "inner"), (1, "outer"), (2, "inner")])
+def test_relu_nets_have_the_exponents_of_theory(d, trained, gen):
+    """d + 1 of the inner weights, d + 3 of the outer: the two terms of theory.lfp_rate."""
+    torch.manual_seed(0)
+    model, x = two_layers(nn.ReLU(), d, trained=trained), scattered(300, d, gen)
+    modes = (64,) if d == 1 else (32, 32)
+    a = {"inner": 1e6, "outer": 0.0}[trained]
+    xi = torch.arange(4, 33).double() / TAU
+    theory = fs.measure.decay_exponent(fs.theory.lfp_rate(xi, d=d, a=a).square(), xi)
+    assert theory == pytest.approx(d + (1 if trained == "inner" else 3), abs=1e-3)
+    assert kernel_exponent(model, x, modes) == pytest.approx(theory, rel=0.1)
+
+
+def test_scattered_points_and_their_units_do_not_matter_to_the_exponent(gen):
+    torch.manual_seed(0)
+    model = two_layers(nn.ReLU(), 1, trained="inner")
+    rates = fs.measure.ntk_rates(model, scattered(200, 1, gen), 64)
+    assert fs.measure.decay_exponent(rates, fs.reference.wavenumbers(64)) < 1.2  # levelled off by aliasing
+    found = [kernel_exponent(model, scattered(n, 1, gen), 64) for n in (20, 2000)]
+    assert found == pytest.approx([2, 2], rel=0.1)
+    assert kernel_exponent(model, scattered(50, 1, gen) / 2, 64, period=math.pi) == pytest.approx(2, rel=0.1)
+    assert kernel_exponent(model.float(), scattered(50, 1, gen).float(), 64) == pytest.approx(2, rel=0.1)
+
+
+def test_rates_that_fall_faster_than_powers_have_a_large_exponent(gen):
+    torch.manual_seed(0)
+    assert kernel_exponent(two_layers(nn.Tanh(), 1), scattered(50, 1, gen), 64) > 6
+
+
+# --- quadrature -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n", "modes", "period"), [(500, (16,), TAU), (2000, (9, 6), (1.0, 30.0)), (6000, (4, 5, 4), 2.0)]
+)
+def test_quadrature_keeps_waves_apart(n, modes, period, gen):
+    box = torch.tensor(period, dtype=torch.float64).expand(len(modes))
+    x = torch.rand(n, len(modes), generator=gen, dtype=torch.float64) * box
+    q = quadrature(x, modes, period=period)
+    differences = tuple(2 * m - 1 for m in modes)
+    turns = x / box * TAU
+    sums = fs.reference.nufft1(turns, q, differences).flatten()
+    equal = fs.reference.nufft1(turns, torch.full_like(q, 1 / n), differences).flatten()
+    want = torch.zeros_like(sums)
+    want[len(want) // 2] = 1
+    assert (sums - want).norm() < 1e-2 * (equal - want).norm()
+    assert q.sum().item() == pytest.approx(1) and n * q.square().sum() <= 1.5
+
+
+def test_quadrature_of_too_few_points_amplifies_no_noise(gen):
+    for n, modes in ((30, 64), (1, 5), (100, 48)):
+        q = quadrature(scattered(n, 1, gen).float(), modes)
+        assert q.dtype == torch.float32 and q.sum().item() == pytest.approx(1, abs=1e-5)
+        assert n * q.square().sum() < 2.5
+
+
+def test_quadrature_of_uniform_points_is_even():
+    torch.testing.assert_close(quadrature(grid(40), 15), torch.full((40,), 1 / 40, dtype=torch.float64))
 
 
 def test_the_schedule_measures_again(gen):
@@ -102,7 +191,7 @@ def test_the_schedule_measures_again(gen):
     assert [whitening.step() for _ in range(4)] == [False, False, True, False]
     assert whitening.weight is held and not torch.allclose(held, before)
     torch.testing.assert_close(held, whitening_weight(model, x, 15))
-    assert whitening.effective_exponent == pytest.approx(whitening.exponent * (1 - whitening.strength))
+    assert whitening.effective_exponent == pytest.approx(max(1, check_weight(model, x, held)), abs=0.05)
     fresh = fs.SpectralLoss(15, x=x, weight=held.clone())(pred, target)
     assert loss(pred, target) == pytest.approx(fresh.item()) and loss(pred, target) != first
 
@@ -115,6 +204,87 @@ def test_critical_exponent():
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
+
+
+class Periodic(nn.Module):
+    def __init__(self, d, activation, width=600):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2 * d, width), activation, nn.Linear(width, 1)).double()
+        with torch.no_grad():  # sharp enough that tanh learns a few modes at all
+            self.net[0].weight.mul_(3)
+
+    def forward(self, x):
+        return self.net(torch.cat([x.cos(), x.sin()], -1))
+
+
+def decay(make, x, wave, loss, lr, steps):
+    """Rate at which gradient descent takes down the error of a model whose target differs from it by the wave."""
+    model = make()
+    target = model(x).detach() + wave[:, None]
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(model(x), target).backward()
+        optimizer.step()
+    left = ((target - model(x).detach())[:, 0] @ wave) / wave.square().sum()
+    return -left.abs().log().item() / steps
+
+
+def sharpness(model, x, plan, weight, q):
+    """The largest eigenvalue of the loss's Hessian, by powers of the tangent kernel times 2 q F^H W F q."""
+    r = torch.randn(len(x), generator=torch.Generator().manual_seed(0), dtype=x.dtype)
+    for _ in range(20):
+        out = model(x)
+        push = 2 * q * plan.nufft2(weight * plan.nufft1(q * r / r.norm())).real
+        gradients = torch.autograd.grad(out, list(model.parameters()), push[:, None])
+        named = dict(zip(dict(model.named_parameters()), gradients, strict=True))
+        call = lambda p: torch.func.functional_call(model, p, (x,))[:, 0]  # noqa: E731
+        r = torch.func.jvp(call, (dict(model.named_parameters()),), (named,))[1].detach()
+    return r.norm().item()
+
+
+@pytest.mark.parametrize(
+    ("activation", "d", "modes"), [("ReLU", 1, 13), ("Tanh", 1, 9), ("ReLU", 2, 7), ("Tanh", 2, 5)]
+)
+def test_whitening_evens_what_gradient_descent_does_at_scattered_points(activation, d, modes, gen):
+    x = scattered(600, d, gen)
+
+    def make():
+        torch.manual_seed(0)
+        return Periodic(d, getattr(nn, activation)())
+
+    spread = spreads(make, x, (modes,) * d, TAU, [(x[:, 0] * k).cos() for k in range(modes // 2 + 1)])
+    assert spread["whitened"] < 3 and spread["plain"] > 20
+
+
+def test_reflection_lets_whitening_even_a_model_that_is_not_periodic(gen):
+    x = torch.rand(400, 1, generator=gen, dtype=torch.float64) * math.pi
+
+    def make():
+        torch.manual_seed(0)
+        return fs.nn.Reflected(two_layers(nn.ReLU(), 1, width=600), 0.0, math.pi)
+
+    mirrored, period = make().points(x), make().period
+    spread = spreads(make, mirrored, (13,), period, [(mirrored[:, 0] * k).cos() for k in range(7)], 30)
+    assert spread["whitened"] < 4 and spread["plain"] > 1000
+    cut_off = spreads(lambda: make().model, x, (7,), math.pi, [(x[:, 0] * k * 2).cos() for k in range(4)], 10)
+    assert cut_off["whitened"] > 5
+
+
+def spreads(make, x, modes, period, waves, steps=4):
+    """Of the rates at which each wave decays, greatest over least."""
+    plan, q = fs.Plan(x, modes, period=period), quadrature(x, modes, period=period)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CriticalRateWarning)
+        whitened = whitening_weight(make(), x, modes, strength=1.0, quadrature=q, period=period)
+    out = {}
+    for name, weight in (("plain", torch.ones_like(whitened)), ("whitened", whitened)):
+        loss = fs.SpectralLoss(modes, x=x, weight=weight, quadrature=q, period=period)
+        lr = 0.5 / sharpness(make(), x, plan, weight, q)
+        rates = [decay(make, x, wave / 1000, loss, lr, steps) for wave in waves]
+        out[name] = max(rates) / max(min(rates), 1e-9)
+    return out
+
 
 OPTIMIZERS = {
     "adam": lambda p: torch.optim.Adam(p, 0.3),
@@ -156,6 +326,17 @@ def test_whitening_learns_high_modes_sooner_with(optimizer):
         monitor.update(0, fitted(optimizer, loss, 60)[0](x))
         error[name] = monitor.errors.item()
     assert error["loss"] < 0.75 * error["plain"] and error["backward"] < 0.75 * error["plain"]
+
+
+def test_a_gradient_preconditioned_with_quadrature_is_the_losss(gen):
+    x, weight = scattered(50, 1, gen), fs.weights.sobolev(0.5)
+    q = quadrature(x, 12)
+    pred, target = torch.randn(2, 50, 1, generator=gen, dtype=torch.float64).unbind()
+    pred.requires_grad_()
+    through = fs.precondition.spectral(pred, x, weight, modes=12, norm="forward", quadrature=q)
+    got = torch.autograd.grad(nn.functional.mse_loss(through, target), pred)[0]
+    loss = fs.SpectralLoss(12, x=x, weight=weight, quadrature=q)(pred, target)
+    torch.testing.assert_close(got, torch.autograd.grad(loss, pred)[0])
 
 
 def test_under_cross_entropy_the_step_is_the_operators(gen):
@@ -218,6 +399,12 @@ def test_pde_residuals_fall_with(optimizer):
         (ValueError, "modes", lambda: check_weight(Powers(3.0), grid(8), fs.weights.power(1.0))),
         (ValueError, "weight", lambda: check_weight(Powers(3.0), grid(8), torch.ones(4), modes=5)),
         (TypeError, "weight", lambda: check_weight(Powers(3.0), grid(8), 3, modes=5)),
+        (ValueError, "window", lambda: whitening_weight(Powers(3.0), grid(8), 5, quadrature=torch.ones(7))),
+        (ValueError, "samples", lambda: kernel_exponent(Powers(3.0), grid(8), 5, samples=0)),
+        (TypeError, "model", lambda: kernel_exponent(abs, grid(8), 5)),
+        (ValueError, "x", lambda: quadrature(torch.zeros(2, 8, 1), 5)),
+        (ValueError, "modes", lambda: quadrature(grid(8), (5, 5))),
+        (ValueError, "period", lambda: quadrature(grid(8), 5, period=0.0)),
         (ValueError, "every", lambda: Whitening(Powers(3.0), grid(8), 5, every=0)),
         (ValueError, "rates", lambda: fs.weights.from_rates(torch.zeros(3), 1.0)),
         (TypeError, "exponent", lambda: fs.weights.from_rates(torch.ones(3), "1")),

@@ -3,6 +3,7 @@
 from .aliases import AliasReport, alias_report
 from .directions import projection
 from .filter import filter_error, gaussian_filter
+from .kernel import kernel_exponent
 from .monitor import SpectralMonitor
 from .peaks import dominant_frequencies, spectral_peaks
 from .rates import decay_exponent, ntk_rates
@@ -15,6 +16,7 @@ __all__ = [
     "dominant_frequencies",
     "filter_error",
     "gaussian_filter",
+    "kernel_exponent",
     "ntk_rates",
     "projection",
     "spectral_peaks",

@@ -1,14 +1,14 @@
 """The neural tangent kernel seen in frequency: how fast a model, as it is now, learns each mode."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp, vmap
 
 from .. import _check
-from ..nufft import Modes, Period, nufft1
+from ..nufft import Modes, Period, Plan
 from .spectra import spectrum
 
 _BYTES = 2**28  # of parameter gradients held at a time
@@ -22,19 +22,21 @@ def ntk_rates(
     period: Period = 2 * math.pi,
     samples: int | None = None,
     generator: torch.Generator | None = None,
+    window: Tensor | None = None,
 ) -> Tensor:
     """Decay rate of each mode under the neural tangent kernel K = J J^T, without making K or J.
 
-        λ_k = e_k^H K e_k / e_k^H e_k = ‖J^T e_k‖² / M,   e_k = (e^{2πi k·x_j/period})_j
+        λ_k = e_k^H K e_k / e_k^H e_k = ‖J^T e_k‖² / Σ_j g_j²,   e_k = (g_j e^{2πi k·x_j/period})_j,   g_j = 1
 
     the Rayleigh quotient: the rate at which mode k of the error starts to fall under gradient flow on ½ Σ_j r_j², 2/M
     times that under the mean squared error. Exact by default: two vector-Jacobian products a mode, and only one of k
     and -k is computed. With ``samples`` it is a Monte Carlo estimate for all modes at once,
 
-        λ_k = E |F(J v)_k|² / M,   v ~ N(0, 1) over the parameters,
+        λ_k = E |F(g J v)_k|² / Σ_j g_j²,   v ~ N(0, 1) over the parameters,
 
     each sample one Jacobian-vector product and one NUFFT, relative error √(2/samples) per mode. On scattered points
-    no rate is much below mean_j K_jj, what a mode shares with all others by aliasing.
+    no rate is much below mean_j K_jj, what a mode shares with all others by aliasing; a ``window`` of quadrature
+    weights (:func:`fastspec.precondition.quadrature`) takes that away.
 
     Args:
         model: any module that maps ``x`` to ``(M,)`` or ``(M, C)``; for C > 1 the mean over channels. It is called as
@@ -45,6 +47,7 @@ def ntk_rates(
         period: length of the periodic box, a float or one per dimension, in units of x.
         samples: of the estimate; ``None`` for the exact quotients.
         generator: of the samples.
+        window: amplitude g_j of the waves at each point, real ``(M,)``; default 1.
 
     Returns:
         ``(*modes)``, centered, or ``(K,)``, in the dtype of the model's parameters.
@@ -55,12 +58,13 @@ def ntk_rates(
     points = _checked_points(model, x)
     k, shape, mirror = _wavenumbers(modes, points.shape[1])
     box = _check.period(period, points.shape[1])
+    g = _checked_window(window, points)
     if samples is not None:
         if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
             raise ValueError(f"samples: was {samples!r}, must be a positive int or None")
         grid = None if isinstance(modes, Tensor) else shape
-        return _sampled(model, x, points, k, grid, box, samples, generator).reshape(shape)
-    rates = _exact(model, x, points, k[mirror.unique()], box)
+        return _sampled(model, x, points, k, grid, box, samples, generator, g[None])[0].reshape(shape)
+    rates = _exact(model, x, points, k[mirror.unique()], box, g)
     return rates[torch.unique(mirror, return_inverse=True)[1].to(rates.device)].reshape(shape)
 
 
@@ -77,6 +81,15 @@ def _checked_points(model: nn.Module, x: Tensor) -> Tensor:
     return x.detach().reshape(len(x), -1)
 
 
+def _checked_window(window: Tensor | None, points: Tensor) -> Tensor:
+    if window is None:
+        return points.new_ones(len(points))
+    _check.data("window", window, points, real=True)
+    if window.shape != (len(points),):
+        raise ValueError(f"window: shape was {tuple(window.shape)}, must be ({len(points)},)")
+    return window.detach()
+
+
 def _wavenumbers(modes, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
     """Wavenumbers (K, d), the shape of the result, and for each the index of the first of ±k, whose rates agree."""
     if isinstance(modes, Tensor):
@@ -86,11 +99,16 @@ def _wavenumbers(modes, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
             raise ValueError(f"modes: shape was {tuple(modes.shape)}, must be (K, {d}) and not empty")
         return k, (len(k),), torch.arange(len(k))
     shape = _check.modes(modes, d)
-    axes = [torch.arange(-(n // 2), (n + 1) // 2) for n in shape]
-    k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, d)
+    k = wavenumbers(shape, None).flatten(0, -2)
     place = {row: i for i, row in enumerate(map(tuple, k.tolist()))}
     mirror = [min(i, place.get(tuple(-v for v in row), i)) for row, i in place.items()]
-    return k.double(), shape, torch.tensor(mirror)
+    return k, shape, torch.tensor(mirror)
+
+
+def wavenumbers(modes: Sequence[int], device) -> Tensor:
+    """Float64 (*modes, d), centered."""
+    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=device, dtype=torch.float64) for n in modes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 def _function(model: nn.Module, x: Tensor) -> tuple[Callable, dict[str, Tensor]]:
@@ -109,7 +127,7 @@ def _function(model: nn.Module, x: Tensor) -> tuple[Callable, dict[str, Tensor]]
     return values, trained
 
 
-def _exact(model: nn.Module, x: Tensor, points: Tensor, k: Tensor, period) -> Tensor:
+def _exact(model: nn.Module, x: Tensor, points: Tensor, k: Tensor, period, window: Tensor) -> Tensor:
     function, parameters = _function(model, x)
     values, pullback = vjp(function, parameters)
     count, channels = values.shape
@@ -125,42 +143,32 @@ def _exact(model: nn.Module, x: Tensor, points: Tensor, k: Tensor, period) -> Te
     out = []
     for part in k.to(x.device).split(max(1, _BYTES // (16 * count))):
         phase = 2 * math.pi * part @ turns.mT
-        waves = torch.cat([phase.cos(), phase.sin()]).to(values.dtype)
+        waves = (torch.cat([phase.cos(), phase.sin()]) * window).to(values.dtype)
         total = sum(energies(waves[..., None] * unit[c]) for c in range(channels))
         out.append(total.unflatten(0, (2, -1)).sum(0))
-    return torch.cat(out) / (count * channels)
+    return torch.cat(out) / (window.square().sum() * channels)
 
 
-def _sampled(model, x: Tensor, points: Tensor, k: Tensor, grid, period, samples: int, generator) -> Tensor:
+def _sampled(model, x: Tensor, points: Tensor, k: Tensor, grid, period, samples: int, generator, windows) -> Tensor:
+    """Of waves in each of the windows (W, M), from the same samples, (W, K)."""
     function, parameters = _function(model, x)
+    precision = torch.promote_types(points.dtype, next(iter(parameters.values())).dtype)
+    plan = None if grid is None else Plan(points.to(precision), grid, period=period)
     total = 0.0
     for _ in range(samples):
         tangent = {name: _normal_like(p, generator) for name, p in parameters.items()}
         change = jvp(function, (parameters,), (tangent,))[1]
-        if grid is not None:
-            modes = nufft1(points, change.mT.contiguous(), grid, period=period, eps=1e-5).flatten(1).mT
+        values = windows.to(change)[:, None] * change.mT  # (W, C, M)
+        if plan is not None:
+            modes = plan.nufft1(values).flatten(2)
         else:
-            modes = spectrum(points, change, k, period) * len(x)
+            modes = spectrum(points, values.flatten(0, 1).mT, k, period).mT.unflatten(0, values.shape[:2]) * len(x)
         total = total + (modes.real.square() + modes.imag.square()).mean(1)
-    return total / (samples * len(x))
+    return total / (samples * windows.to(total).square().sum(1, keepdim=True))
 
 
 def _normal_like(p: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device)
-
-
-def mean_diagonal(model: nn.Module, x: Tensor, *, probes: int = 32, generator=None) -> float:
-    """mean_j K_jj of the tangent kernel, by Hutchinson's estimate: E ‖J^T z‖² / M over random signs z.
-
-    On scattered points it is the floor of :func:`ntk_rates`.
-    """
-    function, parameters = _function(model, x)
-    values, pullback = vjp(function, parameters)
-    total = 0.0
-    for _ in range(probes):
-        signs = torch.randint(0, 2, values.shape, generator=generator, device=values.device).to(values) * 2 - 1
-        total += sum(g.square().sum().item() for g in pullback(signs)[0].values())
-    return total / (probes * values.numel())
 
 
 def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:

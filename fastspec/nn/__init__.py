@@ -9,6 +9,7 @@ from .mscale import MscaleMLP
 from .multistage import MultiStage
 from .phase import PhaseMLP
 from .poly import PolyNet
+from .reflected import Reflected
 from .sine import SineLayer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MultiStage",
     "PhaseMLP",
     "PolyNet",
+    "Reflected",
     "Rowdy",
     "SineLayer",
     "phi",

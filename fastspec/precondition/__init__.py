@@ -1,5 +1,6 @@
 """Preconditioning over frequencies: of the gradient under any loss, and the weight that evens a model's rates."""
 
+from .quadrature import quadrature
 from .spectral import spectral
 from .whitening import CriticalRateWarning, Whitening, check_weight, critical_exponent, whitening_weight
 
@@ -8,6 +9,7 @@ __all__ = [
     "Whitening",
     "check_weight",
     "critical_exponent",
+    "quadrature",
     "spectral",
     "whitening_weight",
 ]

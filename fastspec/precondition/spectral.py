@@ -1,5 +1,6 @@
 """Preconditioning of the gradient over frequencies, under any loss."""
 
+import torch
 from torch import Tensor
 from torch.autograd import Function
 
@@ -8,7 +9,15 @@ from ..loss import Weight, _check_weight, _weight_tensor
 from ..nufft import Plan, Planned, _type1, _type2
 
 
-def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None, norm: str = "backward") -> Tensor:
+def spectral(
+    h: Tensor,
+    x_or_plan: Tensor | Plan,
+    weight: Weight,
+    *,
+    modes=None,
+    norm: str = "backward",
+    quadrature: Tensor | None = None,
+) -> Tensor:
     """Identity forward; backward multiplies the gradient by F^H W F, so it preconditions any loss of ``h``.
 
     F is the type 1 transform from the points to the modes, W = diag(w). A weight that grows with the wavenumber speeds
@@ -21,6 +30,8 @@ def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None,
         modes: number of wavenumbers, an int or one per dimension; default the weight's shape or the plan's modes.
         norm: as in torch.fft: "backward" for plain sums, "forward" to divide by M, "ortho" by sqrt(M). With "forward",
             N = M modes, uniform points and w = 1 the gradient is unchanged, and under MSELoss it is SpectralLoss's.
+        quadrature: q_j (M,), as for SpectralLoss: the gradient is multiplied by Q F^H W F Q, Q = diag(M q). Default
+            q = 1/M.
 
     Returns:
         ``h``, with the gradient's new path.
@@ -40,9 +51,13 @@ def spectral(h: Tensor, x_or_plan: Tensor | Plan, weight: Weight, *, modes=None,
     count, axis = planned.x.shape[1], -1 if h.ndim == 1 else -2
     if h.ndim == 0 or h.shape[axis] != count:
         raise ValueError(f"h: shape was {tuple(h.shape)}, must be ({count},) or (..., {count}, C)")
+    if quadrature is not None:
+        _check.data("quadrature", quadrature, planned.x, real=True)
+        _check.trailing("quadrature", quadrature, [count])
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
     values = _weight_tensor(weight, planned.layout, planned.points.factors) * scale
-    return _Spectral.apply(h, values, planned)
+    share = torch.ones(1, device=h.device) if quadrature is None else count * quadrature.detach()
+    return _Spectral.apply(h, values, planned, share.to(values.dtype))
 
 
 def _plan_of(x: Tensor, weight: Weight, modes) -> Plan:
@@ -53,33 +68,34 @@ def _plan_of(x: Tensor, weight: Weight, modes) -> Plan:
     return Plan(x, modes)
 
 
-def _operator(gradient: Tensor, weight: Tensor, planned: Planned) -> Tensor:
-    """F^H W F on gradients (M,) or (..., M, C)."""
+def _operator(gradient: Tensor, weight: Tensor, planned: Planned, share: Tensor) -> Tensor:
+    """Q F^H W F Q on gradients (M,) or (..., M, C)."""
     rows = gradient if gradient.ndim == 1 else gradient.movedim(-1, -2)
-    modes = _type1(planned, rows, -1, real=False)
-    out = _type2(planned, weight * modes, 1, real=False)
+    modes = _type1(planned, rows * share, -1, real=False)
+    out = share * _type2(planned, weight * modes, 1, real=False)
     out = out if gradient.ndim == 1 else out.movedim(-1, -2)
     return out.to(gradient.dtype) if gradient.is_complex() else out.real.to(gradient.dtype)
 
 
 class _Spectral(Function):
     @staticmethod
-    def forward(h, weight, planned):
+    def forward(h, weight, planned, share):
         return h.view_as(h)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[1])
+        ctx.save_for_backward(inputs[1], inputs[3])
         ctx.planned = inputs[2]
 
     @staticmethod
     def backward(ctx, gradient):
-        return _operator(gradient, ctx.saved_tensors[0], ctx.planned), None, None
+        weight, share = ctx.saved_tensors
+        return _operator(gradient, weight, ctx.planned, share), None, None, None
 
     @staticmethod
-    def vmap(info, in_dims, h, weight, planned):
+    def vmap(info, in_dims, h, weight, planned, share):
         single = h.ndim == 2  # (M,) to each call
         h = h.movedim(in_dims[0], 0)
         h = h.unsqueeze(-1) if single else h.movedim(0, int(planned.batched))  # point sets stay in front
-        out = _Spectral.apply(h, weight, planned)
+        out = _Spectral.apply(h, weight, planned, share)
         return (out.squeeze(-1), 0) if single else (out, int(planned.batched))

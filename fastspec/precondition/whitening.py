@@ -1,9 +1,21 @@
 """Weights that even the rates at which a model learns its modes, as far as the critical decay rate allows.
 
-Mode k of the error decays at about λ_k ~ |k|^-α, measured by ``measure.ntk_rates``. A weight λ_k^-p leaves the rates
-λ_k^{1-p}, an effective exponent of α (1 - p). What gradient descent interpolates the data by minimises Σ |ĥ_k|² over
-the effective rates, and that problem has a regular solution only for an exponent above d: at d and below it, the
-interpolant is zero but for spikes at the data (arXiv 2105.11675).
+The residual's mode k decays at about λ_k w_k, the diagonal of the tangent kernel among the modes times the loss's
+weight: a weight λ_k^-p leaves rates λ_k^{1-p}. Of all diagonal weights λ_k^-1 is within a factor, the number of modes,
+of that which makes the system best conditioned (van der Sluis 1969, Numer. Math. 14). λ_k is measured at the points as
+the loss sums over them, aliases, ends of the box and all: what scattered points mix cannot be evened by any weight,
+only unmixed, by :func:`quadrature`.
+
+The kernel's own exponent α, of the inside of the box, is another matter: it tells how smooth what the model makes of
+the data is. The interpolant of least Σ |k|^α |ĥ_k|² is regular for α > d only; at d and below it is zero but for spikes
+at the data (arXiv 2105.11675). "critical" leaves an exponent of d to the kernel times the weight. Where that matters:
+
+- A weight in a loss or a gradient (SpectralLoss, :func:`spectral`) changes the order in which modes are learnt, not
+  what training tends to: the model's change stays in the range of its kernel K, so trained to the end it is K's own
+  interpolant K(x, X) K(X, X)^-1 y, whatever the weight. Stopped before, it has fitted the more of the noise at high
+  frequencies, in place of the signal at low ones, the stronger the weight; nothing happens at d in particular.
+- A weight on the model itself, a filter λ^{-p/2} of its output, does change the kernel, to one of exponent α (1 - p),
+  and beyond the critical strength the interpolant falls apart into spikes. benchmarks/limit.py shows both.
 """
 
 import math
@@ -15,12 +27,14 @@ from torch import Tensor, nn
 
 from .. import _check
 from ..loss import Weight
-from ..measure.rates import decay_exponent, mean_diagonal, ntk_rates
+from ..measure.kernel import kernel_exponent
+from ..measure.rates import decay_exponent, ntk_rates, wavenumbers
 from ..nufft import Modes, Period
 from ..weights import from_rates
 
 _MOST_EXACT = 1024  # modes beyond which rates are estimated
 _SAMPLES = 256
+_FLOOR = {torch.float64: 1e-12}  # of the greatest rate, as the transforms' eps; 1e-6 in other dtypes
 
 
 class CriticalRateWarning(UserWarning):
@@ -45,20 +59,29 @@ def whitening_weight(
     period: Period = 2 * math.pi,
     samples: int | None = None,
     generator: torch.Generator | None = None,
+    quadrature: Tensor | None = None,
 ) -> Tensor:
     """The weight λ_k^-p, over its least, that evens the rates λ_k at which the model learns each mode at ``x``.
 
-    For SpectralLoss or :func:`spectral`. "critical" takes p = max(0, 1 - d/α), with α fitted to the measured rates: the
-    effective exponent is then the critical one, d, or α itself where that is below d already.
+    For SpectralLoss or :func:`spectral`. Two things keep any weight from evening the rates, and want taking away:
 
-    On scattered points aliasing adds the same to every rate. It is taken off, and rates that it hides, under twice it,
-    are those of the fitted power |k|^-α.
+    - On scattered points modes alias into one another, which adds the same to every rate: give both this and the loss
+      the same ``quadrature``, from :func:`fastspec.precondition.quadrature`.
+    - A model that is not periodic with ``period`` jumps at the ends of the box, which is seen at all wavenumbers: wrap
+      it in :class:`fastspec.nn.Reflected`.
+
+    "critical" takes the p ≤ 1 that leaves the kernel times the weight the critical exponent: of a kernel of exponent α
+    and rates λ_k ~ |k|^-β, p = min(1, (α - d) / β), or 0 where α ≤ d.
+
+    A rate counts as at least 1e-6 of the greatest, 1e-12 in float64, so no weight exceeds 1e6, or 1e12. That matters to
+    smooth activations, as tanh, whose rates fall exponentially: their α is large and "critical" evens all it can.
 
     Args:
         model, x, modes, period: as in :func:`fastspec.measure.ntk_rates`, on a grid of modes.
         strength: p in [0, 1], 1 for equal rates, or "critical".
         samples: of the rates' estimate; default exact rates up to 1,024 modes and 256 samples beyond.
         generator: of the samples.
+        quadrature: as given to the loss, real ``(M,)``; default equal ones.
 
     Returns:
         ``(*modes)``, at least 1, centered order.
@@ -68,8 +91,14 @@ def whitening_weight(
 
     Warns:
         CriticalRateWarning: where a number given as ``strength`` takes the effective exponent below d.
+
+    Example::
+
+        q = fs.precondition.quadrature(x, 64)
+        weight = fs.precondition.whitening_weight(model, x, 64, quadrature=q)
+        loss = fs.SpectralLoss(64, x=x, weight=weight, quadrature=q)
     """
-    return _measured(model, x, modes, strength, period, samples, generator).weight
+    return _measured(model, x, modes, strength, period, samples, generator, quadrature).weight
 
 
 def check_weight(
@@ -79,13 +108,12 @@ def check_weight(
     *,
     modes: Modes | None = None,
     period: Period = 2 * math.pi,
-    samples: int | None = None,
 ) -> float:
-    """The effective decay exponent of a weight of your own on the model at hand: that of λ_k w_k.
+    """The effective decay exponent of a weight of your own on the model at hand: that of its kernel times the weight.
 
     Args:
         weight: a tensor ``(*modes)`` or a callable of the wavenumbers; with a callable give ``modes``.
-        model, x, modes, period, samples: as in :func:`whitening_weight`.
+        model, x, modes, period: as in :func:`whitening_weight`.
 
     Warns:
         CriticalRateWarning: where it is below the critical exponent d, and the model's own is not.
@@ -98,12 +126,13 @@ def check_weight(
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable or None")
         modes = tuple(weight.shape)
-    rates, k, aliased = _rates(model, x, modes, period, samples, None)
-    values = torch.ones_like(rates) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
-    if values.shape != rates.shape:
-        raise ValueError(f"weight: shape was {tuple(values.shape)}, must be {tuple(rates.shape)}, the modes'")
-    own, effective = (_exponent(rates, k, aliased, w) for w in (1.0, values.to(rates)))
-    _warn("the weight", own, effective, k.shape[-1])
+    alpha = kernel_exponent(model, x, modes, period=period)
+    k = _frequencies(x, modes, period)
+    values = torch.ones(k.shape[:-1]) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
+    if values.shape != k.shape[:-1]:
+        raise ValueError(f"weight: shape was {tuple(values.shape)}, must be {tuple(k.shape[:-1])}, the modes'")
+    effective = alpha + decay_exponent(values, k)
+    _warn("the weight", alpha, effective, k.shape[-1])
     return effective
 
 
@@ -114,12 +143,12 @@ class Whitening:
     after each of the optimiser's.
 
     Args:
-        model, x, modes, strength, period, samples: as in :func:`whitening_weight`.
+        model, x, modes, strength, period, samples, quadrature: as in :func:`whitening_weight`.
         every: steps from one measurement to the next.
 
     Attributes:
         weight: ``(*modes)``.
-        exponent: α fitted at the last measurement. strength: p taken then. effective_exponent: α (1 - p).
+        exponent: α of the kernel at the last measurement. strength: p taken then. effective_exponent: what is left.
 
     Example::
 
@@ -141,19 +170,19 @@ class Whitening:
         strength: float | str = "critical",
         period: Period = 2 * math.pi,
         samples: int | None = None,
+        quadrature: Tensor | None = None,
     ):
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every: was {every!r}, must be a positive int")
         self.every = every
-        self._measure = lambda: _measured(model, x, modes, strength, period, samples, None)
+        self._measure = lambda: _measured(model, x, modes, strength, period, samples, None, quadrature)
         self._steps = 0
         first = self._measure()
         self.weight = first.weight
         self._note(first)
 
     def _note(self, measured: "_Measured") -> None:
-        self.exponent, self.strength = measured.exponent, measured.strength
-        self.effective_exponent = measured.exponent * (1 - measured.strength)
+        _, self.exponent, self.strength, self.effective_exponent = measured
 
     def step(self) -> bool:
         """Count a step; measure again if it is time. Whether it was."""
@@ -170,64 +199,48 @@ class _Measured(NamedTuple):
     weight: Tensor
     exponent: float
     strength: float
+    effective_exponent: float
 
 
-def _measured(model, x, modes, strength, period, samples, generator) -> _Measured:
+def _measured(model, x, modes, strength, period, samples, generator, quadrature) -> _Measured:
     if strength != "critical":
         if isinstance(strength, (str, bool)) or not isinstance(strength, (int, float)):
             raise TypeError(f"strength: was {strength!r}, must be a number or 'critical'")
         if not 0 <= strength <= 1:
             raise ValueError(f"strength: was {strength!r}, must be from 0 to 1")
-    rates, k, aliased = _rates(model, x, modes, period, samples, generator)
-    d, alpha = k.shape[-1], _exponent(rates, k, aliased)
-    p = strength if strength != "critical" else max(0.0, 1 - d / alpha) if alpha > d else 0.0
+    alpha = kernel_exponent(model, x, modes, period=period)
+    k = _frequencies(x, modes, period)
+    rates = _rates(model, x, modes, period, samples, generator, quadrature)
+    d, beta = k.shape[-1], decay_exponent(rates, k)
+    p = _critical_strength(alpha, beta, d) if strength == "critical" else float(strength)
     if strength != "critical":
-        _warn(f"strength {strength:.3g}", alpha, alpha * (1 - p), d)
-    return _Measured(from_rates(_without_aliases(rates, k, aliased, alpha), p), alpha, float(p))
+        _warn(f"strength {strength:.3g}", alpha, alpha - p * beta, d)
+    return _Measured(from_rates(rates, p), alpha, p, alpha - p * beta)
 
 
-def _without_aliases(rates: Tensor, k: Tensor, aliased: float, alpha: float) -> Tensor:
-    """Rates as many more points would show them: the fitted power of |k| where aliasing hides them."""
-    seen = rates > 2 * aliased
-    if aliased == 0 or bool(seen.all()):
-        return rates - aliased
-    power = k.norm(dim=-1).clamp_min(1) ** -alpha
-    level = ((rates - aliased)[seen] / power[seen]).log().mean().exp()
-    return torch.where(seen, rates - aliased, level * power)
+def _critical_strength(alpha: float, beta: float, d: int) -> float:
+    return min(1.0, (alpha - d) / beta) if alpha > d and beta > 0 else 0.0
 
 
-def _rates(model, x, modes, period, samples, generator) -> tuple[Tensor, Tensor, float]:
-    """Rates (*modes), their wavenumbers (*modes, d), and what aliasing adds to each rate."""
-    d = 1 if x.ndim == 1 else x.shape[1]
-    modes = _check.modes(modes, d)
-    if samples is None and math.prod(modes) > _MOST_EXACT:
+def _rates(model, x, modes, period, samples, generator, quadrature) -> Tensor:
+    if samples is None and math.prod(_check.modes(modes)) > _MOST_EXACT:
         samples = _SAMPLES
-    rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator)
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=rates.device, dtype=rates.dtype) for n in modes]
-    k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-    return rates, k, _aliased(model, x, rates, k)
+    rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator, window=quadrature)
+    return rates.clamp_min(_FLOOR.get(rates.dtype, 1e-6) * rates.max())
 
 
-def _aliased(model: nn.Module, x: Tensor, rates: Tensor, k: Tensor) -> float:
-    """Scattered points add mean_j K_jj to every rate; on points that integrate exactly rates fall far below that."""
-    size, diagonal = k.norm(dim=-1), mean_diagonal(model, x)
-    if rates[size >= size.median()].median() < diagonal / 4:
-        return 0.0
-    seen = size[rates > 2 * diagonal]
-    return diagonal if len(seen) and seen.max() >= 4 else 0.0  # of less than two octaves a fit means little
-
-
-def _exponent(rates: Tensor, k: Tensor, aliased: float, weight: Tensor | float = 1.0) -> float:
-    """The weighted rates' decay exponent where they stand out of what aliasing adds."""
-    above = rates > 2 * aliased
-    return decay_exponent(((rates - aliased) * weight)[above], k[above])
+def _frequencies(x: Tensor, modes: Modes, period: Period) -> Tensor:
+    """Cycles per unit of x, (*modes, d)."""
+    d = 1 if x.ndim == 1 else x.shape[-1]
+    return wavenumbers(_check.modes(modes, d), x.device) / torch.tensor(_check.period(period, d), device=x.device)
 
 
 def _warn(what: str, own: float, effective: float, d: int) -> None:
     if effective < d <= own:
         warnings.warn(
-            f"{what} takes the model's decay exponent from {own:.2f} to {effective:.2f}, below the critical {d}:"
-            f" training will tend to interpolate by spikes at the data; λ^-p is safe up to p = {1 - d / own:.2f}",
+            f"{what} takes the decay exponent from the model's {own:.2f} to {effective:.2f}, below the critical {d}:"
+            " a model filtered by its root would interpolate by spikes, a loss weighted so fits noise early;"
+            " strength='critical' stops at the limit",
             CriticalRateWarning,
             stacklevel=4,
         )

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from ..measure.rates import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
-from . import conjugate_gradients
+from . import conjugate_gradients, dense
 from .gram import preconditioner
 
 
@@ -68,7 +69,8 @@ def min_norm_interpolant(
     Computed in float64. Up to 2,048 points the Gram matrix between points preconditions as a whole; beyond, its inverse
     is approximated from each point's nearest neighbours, which SciPy (the extra "theory") finds. The number of modes
     hardly matters to the iterations, that of points does through how close they come: points much closer than their
-    typical spacing make the Gram matrix, whose condition grows like spacing^{d-α}, hard to solve for large α.
+    typical spacing make the Gram matrix, whose condition grows like spacing^{d-α}, hard to solve for large α. Where the
+    iteration stalls above ``tol`` for that, a dense factorisation takes over if points² times modes is at most 2^33.
 
     Args:
         x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3; no two the same.
@@ -99,6 +101,8 @@ def min_norm_interpolant(
         coefficients, residual, count = _in_modes(points, rows, inverse, period, ridge, tol, max_iterations)
     else:
         coefficients, residual, count = _in_points(points, rows, inverse, period, ridge, tol, max_iterations)
+    if bool((residual > tol).any()) and dense.affordable(len(points), math.prod(modes)):
+        coefficients, residual = _better(coefficients, residual, *dense.solve(points, rows, inverse, period, ridge))
     worst = residual.max().item() if len(residual) else 0.0
     if worst > tol:
         warnings.warn(
@@ -108,6 +112,13 @@ def min_norm_interpolant(
         )
     shaped = coefficients.reshape(*y.shape[:-1], *modes).to(complex_dtype)
     return MinNormInterpolant(shaped, count, worst, period, not y.is_complex())
+
+
+def _better(coefficients: Tensor, residual: Tensor, others: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Row by row those of the smaller residual."""
+    better = theirs < residual  # not where a singular matrix gave NaN
+    chosen = better.reshape(-1, *[1] * (others.ndim - 1))
+    return torch.where(chosen, others, coefficients), torch.where(better, theirs, residual)
 
 
 def _checked(x, y, alpha, modes, period, ridge, weight, tol) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -145,12 +156,6 @@ def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Seque
     if not bool((values > 0).all()):
         raise ValueError(f"weight: was {values.min().item()} somewhere, must be positive")
     return values
-
-
-def wavenumbers(modes: Sequence[int], device) -> Tensor:
-    """Float64 (*modes, d), centered."""
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=device, dtype=torch.float64) for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 # --- as many unknowns as points ---------------------------------------------------------------------------------------
