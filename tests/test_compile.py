@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CASE, OPS, ThroughPlan, make_sample, relative_error
+from conftest import CASE, OPS, ThroughPlan, both_algorithms, make_sample, relative_error
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -31,6 +31,7 @@ def assert_same(got, want):
     assert all(relative_error(g, w) <= 1e-10 for g, w in zip(got, want, strict=True))
 
 
+@both_algorithms
 @pytest.mark.parametrize("name", ["2d-odd-even", "3d-sets"])
 @pytest.mark.parametrize("op", OPS)
 def test_transform_traces_whole(op, name):
@@ -45,6 +46,8 @@ def test_transform_traces_whole(op, name):
     )
 
 
+@both_algorithms
+@both_algorithms
 @pytest.mark.parametrize(("op", "module"), [("nufft1", fs), ("rnufft2", fs), ("nufft2", ThroughPlan)])
 def test_transform_under_inductor(op, module):
     sample = make_sample(op, CASE["2d-rows"])
@@ -58,6 +61,7 @@ def test_transform_under_inductor(op, module):
     )
 
 
+@both_algorithms
 def test_held_plan_under_inductor():
     sample = make_sample("rnufft1", CASE["1d-odd"], real=True)
     plan = fs.Plan(sample.x, sample.modes)

@@ -1,0 +1,55 @@
+"""The transforms between points and a grid of modes as direct sums, for where few of them make that cheaper.
+
+Exact to rounding, whatever the eps. Points (S, M, d), strengths (S, C, M) and modes (S, C, *modes) as in _transform.py,
+derivatives those of _direct.py.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ._direct import direct_sets
+from ._ops import NON_FINITE
+from ._transform import Kind, axis_wavenumbers, multiplicity
+
+TURN = np.longdouble("6.28318530717958647692528676655900577")
+
+
+def type1(x: Tensor, c: Tensor, kind: Kind) -> Tensor:
+    """As _transform.type1."""
+    frequencies, _ = _modes(kind, x.dtype == torch.float32, str(x.device))
+    sign = -1 if kind.real else kind.sign
+    return direct_sets(x, c, frequencies, sign).unflatten(2, kind.mode_shape)
+
+
+def type2(x: Tensor, f: Tensor, kind: Kind) -> Tensor:
+    """As _transform.type2."""
+    frequencies, times = _modes(kind, x.dtype == torch.float32, str(x.device))
+    f = f * times if kind.real else f
+    try:
+        return direct_sets(frequencies, f.flatten(2), x, kind.sign, real=kind.real)
+    except ValueError:  # which calls the outputs' places s
+        raise ValueError(NON_FINITE) from None
+
+
+@torch._dynamo.assume_constant_result
+@lru_cache(maxsize=64)
+def _modes(kind: Kind, single: bool, device: str) -> tuple[Tensor, Tensor]:
+    """2 pi k / period of all modes, (K, d), and the times that each counts in a real type 2, along the last axis.
+
+    Where 2 pi / period is no whole number, what rounding takes from them is in d more columns.
+    """
+    layout, dtype = kind.layout, np.float32 if single else np.float64
+    axes = [axis_wavenumbers(n, layout.centered) for n in layout.modes]
+    if kind.real:
+        axes[-1] = torch.arange(layout.half_modes[-1])
+    k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+    rates = [1 if p == 2 * math.pi else TURN / p for p in layout.period]
+    exact = k.numpy() * np.array(rates, np.longdouble)
+    rounded = exact.astype(dtype)
+    rest = (exact - rounded).astype(dtype)
+    columns = torch.from_numpy(np.concatenate([rounded, rest], 1) if rest.any() else rounded).to(device)
+    return columns, multiplicity(layout.modes[-1], columns.dtype, device)
