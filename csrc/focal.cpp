@@ -41,7 +41,8 @@ struct FocalLines {
   // In 1-D: wavenumber 0, or a run of the others.
   FocalLine<T> part(T* z, int64_t i) const {
     const int64_t all = band.count(0), first = i ? 1 + (i - 1) * kRun : 0, end = i ? std::min(first + kRun, all) : 1;
-    return {z + 2 * first, end - first, end - first, 0, factors + first, i && end == all && band.even(0), 1, false, false};
+    return {z + 2 * first, end - first, end - first, 0, factors + first, i && end == all && band.even(0), 1,
+            false,         false};
   }
 
   void clear_others(T* z) const {

@@ -1,6 +1,5 @@
 // The focal weight's band of a half spectrum, axes reversed, so the halved one first: which lines of it there are.
 #pragma once
-#include <limits>
 #include <vector>
 
 #include "inputs.h"
@@ -43,7 +42,8 @@ inline FocalBand focal_band(const Tensor& factors, const std::vector<int64_t>& m
 inline FocalBand check_focal(const Tensor& spectrum, const Tensor& factors, const std::vector<int64_t>& modes,
                              double alpha) {
   const int64_t rank = spectrum.dim();
-  STD_TORCH_CHECK(rank >= 2 && rank <= kMaxDim + 1 && is_complex(spectrum), "spectrum: must be complex, of rank 2 to 4");
+  STD_TORCH_CHECK(rank >= 2 && rank <= kMaxDim + 1 && is_complex(spectrum),
+                  "spectrum: must be complex, of rank 2 to 4");
   check_tensor(spectrum, "spectrum", rank);
   std::vector<int64_t> cells;
   for (int64_t a = 1; a < rank; ++a) cells.push_back(spectrum.size(a));
@@ -58,15 +58,8 @@ FocalLine<T> focal_line(const FocalBand& b, const T* factors, T* z, int64_t cell
   const bool middle = b.dim == 3 && b.even(1);
   const T outer = factors[k] * (b.dim == 3 ? factors[b.factors(1) + place] : T(1));
   const bool above = (b.even(0) && k == b.modes[0] / 2) || (middle && place == half);
-  return {z, cells, b.count(last) - b.negative(last), b.negative(last), factors + b.factors(last), b.even(last), outer,
-          above, middle && place == half + 1};
-}
-
-// A maximum to divide by.
-template <class T>
-T focal_divisor(T largest) {
-  constexpr T least = std::numeric_limits<T>::min() * (1 << 20);
-  return largest > least ? largest : T(1);
+  return {z,     cells, b.count(last) - b.negative(last), b.negative(last), factors + b.factors(last), b.even(last),
+          outer, above, middle && place == half + 1};
 }
 
 }  // namespace fastspec

@@ -105,9 +105,8 @@ PYBIND11_MODULE(_C, m) {
 
   m.def("choose_plan",
         [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda,
-           int64_t sets) {
-    return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda, sets});
-  }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
+           int64_t sets) { return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda, sets}); },
+        py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
         py::arg("slopes") = false, py::arg("cuda") = false, py::arg("sets") = 1);
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");

@@ -44,7 +44,9 @@ def direct_sets(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) 
         x, s = x[0] if x.ndim == 3 else x, s[0] if s.ndim == 3 else s
         return direct(x, c[0], s, sign, real).unsqueeze(0)
     if len(c) == 0:
-        return c.new_zeros((0, c.shape[1], s.shape[-2]), dtype=x.dtype if real else x.dtype.to_complex())
+        return c.new_zeros(
+            (0, c.shape[1], s.shape[-2]), dtype=x.dtype if real else torch.promote_types(x.dtype, torch.complex32)
+        )
     x, s = (t if t.ndim == 3 else [t] * len(c) for t in (x, s))
     return torch.stack([direct(*one, sign, real) for one in zip(x, c, s, strict=True)])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ._direct import direct_sets
 from ._ops import NON_FINITE
-from ._transform import Kind, axis_wavenumbers, multiplicity
+from ._transform import Kind
 
 TURN = np.longdouble("6.28318530717958647692528676655900577")
 
@@ -43,13 +43,16 @@ def _modes(kind: Kind, single: bool, device: str) -> tuple[Tensor, Tensor]:
     Where 2 pi / period is no whole number, what rounding takes from them is in d more columns.
     """
     layout, dtype = kind.layout, np.float32 if single else np.float64
-    axes = [axis_wavenumbers(n, layout.centered) for n in layout.modes]
+    axes = [np.arange(-(n // 2), (n + 1) // 2) for n in layout.modes]
+    if not layout.centered:
+        axes = [np.fft.ifftshift(k) for k in axes]
     if kind.real:
-        axes[-1] = torch.arange(layout.half_modes[-1])
-    k = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, -2)
+        axes[-1] = np.arange(layout.half_modes[-1])
+    k = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, layout.dim)
     rates = [1 if p == 2 * math.pi else TURN / p for p in layout.period]
-    exact = k.numpy() * np.array(rates, np.longdouble)
+    exact = k * np.array(rates, np.longdouble)
     rounded = exact.astype(dtype)
     rest = (exact - rounded).astype(dtype)
-    columns = torch.from_numpy(np.concatenate([rounded, rest], 1) if rest.any() else rounded).to(device)
-    return columns, multiplicity(layout.modes[-1], columns.dtype, device)
+    columns = np.concatenate([rounded, rest], 1) if rest.any() else rounded
+    times = np.where((axes[-1] == 0) | (2 * axes[-1] == layout.modes[-1]), 1, 2).astype(dtype)
+    return torch.from_numpy(columns).to(device), torch.from_numpy(times).to(device)

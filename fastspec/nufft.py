@@ -374,7 +374,7 @@ def _precision(x: Tensor, data: Tensor | None = None) -> torch.dtype:
 
 
 def _real_dtype(data: Tensor) -> torch.dtype:
-    return data.dtype.to_real()
+    return data.real.dtype if data.is_complex() else data.dtype
 
 
 def _complex_dtype(real: torch.dtype) -> torch.dtype:
