@@ -154,7 +154,7 @@ class SpectralLoss(nn.Module):
     def _held_weight(self, planned: Planned):
         """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
         weight, held = self.weight, self._half_weight
-        if isinstance(weight, Tensor) and weight.requires_grad:
+        if _asks(weight) or (isinstance(weight, Tensor) and weight.requires_grad):
             return weight
         if held is None or not held.serves(planned, weight):
             held = self._half_weight = _half_weight(planned, weight)
@@ -316,7 +316,7 @@ def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
     return (
         pred.dtype == planned.x.dtype == target.dtype
         and pred.device.type == "cpu"
-        and not isinstance(weight, Adaptive)
+        and not _asks(weight)
         and not _needs_transforms(planned, weight)
         and not torch.compiler.is_compiling()
         and not transforms_active()
@@ -325,7 +325,7 @@ def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
 
 def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, reduction: str, composed) -> Tensor:
     points, layout, count = planned.points, planned.layout, planned.x.shape[1]
-    if not isinstance(weight, _HalfWeight | _FocalWeight):
+    if not isinstance(weight, _HalfWeight):
         weight = _half_weight(planned, weight)
     if quadrature is not None:
         quadrature = quadrature.detach().to(pred.dtype).contiguous()
@@ -395,10 +395,13 @@ class _FocalWeight(_HalfWeight):
         self.table = torch.cat(_deconvolution_axes(planned)).square()
 
 
-def _half_weight(planned: Planned, weight: Weight) -> "_HalfWeight | Adaptive":
-    if type(weight) is focal:
-        return _FocalWeight(planned, weight)
-    return weight if isinstance(weight, Adaptive) else _HalfWeight(planned, weight)
+def _half_weight(planned: Planned, weight: Weight) -> _HalfWeight:
+    return (_FocalWeight if type(weight) is focal else _HalfWeight)(planned, weight)
+
+
+def _asks(weight: Weight | _HalfWeight) -> bool:
+    """Whether it must be given |F|. A subclass of focal may be any function of it."""
+    return isinstance(weight, Adaptive) and type(weight) is not focal
 
 
 def _given(weight: "Weight | _HalfWeight") -> Weight:

@@ -66,7 +66,8 @@ def test_loss_and_derivatives_are_those_of_the_weight_that_asks(modes, options):
     found = []
     for kind in (fs.weights.focal, Asking):
         p, t = pred.clone().requires_grad_(), target.clone().requires_grad_()
-        value = fs.SpectralLoss(modes, x=x, weight=kind(1.0), **options)(p, t).square().sum()
+        loss = fs.SpectralLoss(modes, x=x, weight=kind(1.0), **options)
+        value = (loss(p, t) + loss(2 * p, t)).square().sum()
         first = torch.autograd.grad(value, (p, t), create_graph=True)
         found.append([value, *first, *torch.autograd.grad(sum(g.pow(3).sum() for g in first), (p, t))])
     for got, want in zip(*found, strict=True):
