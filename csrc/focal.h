@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "focal_divisor.h"
 #include "inputs.h"
 
 namespace fastspec {

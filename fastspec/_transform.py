@@ -86,12 +86,26 @@ class Tables(NamedTuple):
 
 
 @torch._dynamo.assume_constant_result
-def choose(modes, period, centered, points: int, sets: int, eps, single: bool, real: bool, slopes: bool, device: str):
+def choose(
+    modes,
+    period,
+    centered: bool,
+    points: int,
+    sets: int,
+    eps: float,
+    single: bool,
+    real: bool,
+    slopes: bool,
+    algorithm: str,
+    device: str,
+):
     """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered.
 
-    ``points``: in each of the sets. ``slopes``: whether the slopes in the points must meet eps too.
+    ``points``: in each of the sets. ``slopes``: whether the slopes in the points must meet eps too. ``algorithm``: as
+    Plan's.
     """
-    layout = _layout(modes, period, centered, points, sets, eps, single, real, slopes, device.startswith("cuda"))
+    wanted = eps, single, real, slopes, algorithm
+    layout = _layout(modes, period, centered, points, sets, *wanted, device.startswith("cuda"))
     return layout, _tables(layout, single, device)
 
 
@@ -101,11 +115,13 @@ def expectation(layout: Layout, points: int, sets: int, eps, single: bool, slope
 
 
 @lru_cache(maxsize=256)
-def _layout(modes, period, centered, points, sets, eps, single, real, slopes, cuda) -> Layout:
+def _layout(modes, period, centered, points, sets, eps, single, real, slopes, algorithm, cuda) -> Layout:
     choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes, cuda=cuda, sets=sets)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
     grid = tuple(choice.cells), tuple(choice.tile), choice.width, choice.sigma
-    direct = (choice.direct(real=half) < choice.gridding(real=half) for half in (False, True))
+    direct = [algorithm == "direct"] * 2
+    if algorithm == "auto":
+        direct = [choice.direct(real=half) < choice.gridding(real=half) for half in (False, True)]
     return Layout(modes, half_modes, period, centered, *grid, *direct)
 
 

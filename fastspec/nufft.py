@@ -409,16 +409,15 @@ def _chosen(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real, algo
     if torch.compiler.is_compiling():  # they may be symbolic, and only steer the choice
         sets, count = 1, math.prod(modes)
     single = dtype == torch.float32
-    layout, tables = choose(modes, period, centered, count, sets, eps, single, real, x.requires_grad, str(x.device))
-    return _settled(layout, algorithm), tables
+    given = eps, single, real, x.requires_grad, _settled(algorithm), str(x.device)
+    return choose(modes, period, centered, count, sets, *given)
 
 
-def _settled(layout: Layout, algorithm: str) -> Layout:
-    """The planner's choice of direct sums, or the user's; gridding where the number of points is not known."""
-    if algorithm == "auto" and not torch.compiler.is_compiling() and not vmap_active():
-        return layout
-    direct = algorithm == "direct"
-    return layout._replace(direct=direct, half_direct=direct)
+def _settled(algorithm: str) -> str:
+    """As asked for, but gridding in place of "auto" where the number of points, or of sets of them, is not known."""
+    if algorithm == "auto" and (torch.compiler.is_compiling() or vmap_active()):
+        return "gridding"
+    return algorithm
 
 
 def _sorted(x: Tensor, dtype: torch.dtype, layout: Layout, tables: Tables) -> Points:

@@ -218,7 +218,7 @@ def algorithm(request, monkeypatch) -> str:
     A test on others takes @both_algorithms, or "auto" for the planner's own.
     """
     wanted, settled = getattr(request, "param", "gridding"), nufft._settled
-    monkeypatch.setattr(nufft, "_settled", lambda layout, given: settled(layout, wanted if given == "auto" else given))
+    monkeypatch.setattr(nufft, "_settled", lambda given: settled(wanted if given == "auto" else given))
     return wanted
 
 

@@ -1,4 +1,5 @@
 // Between the FFT of the fine grid and the modes: deconvolve and crop, its transpose, and the loss's fused pass.
+#include "../focal_divisor.h"
 #include "kernels.h"
 #include "launch.h"
 
