@@ -26,7 +26,7 @@ def measure(case: Case, seconds: float) -> Iterator[Row]:
     wide = data.to(torch.promote_types(data.dtype, torch.float64))
     exact = getattr(fs.reference, case.kind)(p.x.double(), wide, modes)
     calls = {name: partial(getattr(plan, case.kind), data) for name, plan in plans.items()}
-    medians = interleaved_medians(calls, seconds / 10, at_least=3)
+    medians = interleaved_medians(calls, seconds / 10, at_least=5)
     figures = [figure(name, 1e3 * medians[name], relative_error(calls[name](), exact), case.eps) for name in calls]
     layout = fs.Plan(p.x, modes, eps=case.eps).layout
     direct = layout.half_direct if case.kind == "rnufft1" else layout.direct
