@@ -209,7 +209,8 @@ def test_weigh_focal_is_the_cpus(alpha, gen):
             mine = torch.randn(3, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
             factors = 1 + torch.rand(sum(counts), generator=gen, dtype=dtype)
             theirs, args = mine.clone(), (factors, modes, 0.3, alpha)
-            close(emulated.Ops().weigh_focal(mine, *args), CPU.weigh_focal(theirs, *args).to(dtype).double())
+            sums = emulated.Ops().weigh_focal(mine, *args)
+            assert relative_error(sums, CPU.weigh_focal(theirs, *args)) <= ROUNDING[dtype]
             close(mine, theirs)
 
 
