@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import algorithms
 import channels
 import few_modes
 import frequencies
@@ -24,7 +25,7 @@ from tqdm import tqdm
 
 MODULES = (
     *(loss, loss_float64, transforms, one_shot, small, few_modes, channels, point_gradient, loss_finufft),
-    *(frequencies, frequencies_keops, gaussian_filter, memory, threads, walsh),
+    *(frequencies, frequencies_keops, gaussian_filter, memory, threads, walsh, algorithms),
 )
 BENCHMARKS: dict[str, Benchmark] = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 

@@ -89,6 +89,13 @@ void check_weight(const Tensor& weight, const Grid& g, int64_t transforms, Scala
                     "weight: its other axes must be odd and at most the grid's");
 }
 
+// Rows and cells of a real grid's half spectrum, axes reversed.
+std::vector<int64_t> half_spectrum_of(const Grid& g) {
+  std::vector<int64_t> cells{g.cells[g.dim - 1] / 2 + 1};
+  for (int a = g.dim - 2; a >= 0; --a) cells.push_back(g.cells[a]);
+  return cells;
+}
+
 // Cosines and sines of a small grid, as cpu/direct.h takes them.
 template <class T>
 struct DirectTables {
@@ -126,21 +133,24 @@ struct DirectTables {
 };
 
 // The FFTs of the step and what is between them, the grid made the gradient's in its place where it can be.
-void weigh_line(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& weight, double scale, double* sums,
-                bool wanted) {
+void weigh_line(const Grid& g, Tensor& grid, int64_t transforms, const Weighing& by, double* sums, bool wanted) {
   const int64_t cells = g.cells[0];
+  const Tensor& weight = by.weight;
   bool done = false;
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
-    if (!DirectTables<T>::worth(cells, weight.size(1))) return;
+    if (by.focal || !DirectTables<T>::worth(cells, weight.size(1))) return;
     const DirectTables<T>& t = DirectTables<T>::of(cells, weight.size(1));
     kernels<T>().direct({cells, t.modes, t.padded, t.cosine.data(), t.sine.data(), transforms, out<T>(grid),
-                         in<T>(weight), weight.size(0), scale, sums});
+                         in<T>(weight), weight.size(0), by.scale, sums});
     done = true;
   });
   if (done) return;
   Tensor spectrum = real_fft(grid);
-  weigh_in_place(spectrum, weight, scale, sums);
+  if (by.focal)
+    weigh_focal_in_place(spectrum, *by.focal, weight, by.scale, sums);
+  else
+    weigh_in_place(spectrum, weight, by.scale, sums);
   if (wanted) grid = inverse_real_fft(spectrum, cells);
 }
 
@@ -149,7 +159,8 @@ void weigh_line(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& w
 std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
                                      const Tensor& position, const Tensor& order, const Tensor& starts,
                                      const Tensor& polynomials, const Tensor& weight, std::vector<int64_t> cells,
-                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope) {
+                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope,
+                                     std::vector<int64_t> modes, double alpha) {
   check_tensor(position, "position", 3);
   check_tensor(pred, "pred", pred.dim());
   check_tensor(target, "target", pred.dim());
@@ -165,14 +176,18 @@ std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, s
   }
   const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(pred));
   const int64_t transforms = s.groups * s.channels;
-  check_weight(weight, p.grid, transforms, pred.scalar_type());
+  std::optional<FocalBand> focal;
+  if (modes.empty())
+    check_weight(weight, p.grid, transforms, pred.scalar_type());
+  else
+    focal = focal_band(weight, modes, alpha, half_spectrum_of(p.grid), pred.scalar_type());
   std::vector<int64_t> size{transforms};
   size.insert(size.end(), cells.begin(), cells.end());
   Tensor grid = empty(pred, size, pred.scalar_type());
   spread_to(p, strengths_of(pred, target, quadrature, s), transforms / position.size(0), grid);
   std::vector<double> sums(size_t(transforms), 0.0);
   auto* pass = p.grid.dim > 1 ? weigh_grid : weigh_line;
-  pass(p.grid, grid, transforms, weight, scale, sums.data(), slope);
+  pass(p.grid, grid, transforms, {weight, scale, focal ? &*focal : nullptr}, sums.data(), slope);
   Tensor loss = loss_of(sums, pred, reduce);
   return {loss, slope ? gradient_of(p, grid, pred, quadrature, s) : empty(pred, {0}, pred.scalar_type())};
 }

@@ -97,13 +97,17 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("width", &PlanChoice::width)
       .def_readonly("sigma", &PlanChoice::sigma)
       .def_readonly("error", &PlanChoice::error)
-      .def_readonly("nanoseconds", &PlanChoice::nanoseconds);
+      .def_readonly("nanoseconds", &PlanChoice::nanoseconds)
+      .def("gridding", [](const PlanChoice& p, bool real) { return p.gridding[real]; }, py::kw_only(), py::arg("real"),
+           "Nanoseconds by gridding.")
+      .def("direct", [](const PlanChoice& p, bool real) { return p.direct[real]; }, py::kw_only(), py::arg("real"),
+           "Nanoseconds by direct sums.");
 
   m.def("choose_plan",
-        [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda) {
-    return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda});
-  }, py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
-        py::arg("slopes") = false, py::arg("cuda") = false);
+        [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda,
+           int64_t sets) { return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda, sets}); },
+        py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
+        py::arg("slopes") = false, py::arg("cuda") = false, py::arg("sets") = 1);
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
   m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");

@@ -287,8 +287,8 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
   m.def("weigh_copy(Tensor spectrum, Tensor weight, float scale) -> (Tensor, Tensor)");
   m.def(
       "loss_step(Tensor pred, Tensor target, Tensor? quadrature, Tensor position, Tensor order, Tensor starts, "
-      "Tensor polynomials, Tensor weight, int[] cells, int[] tile, float scale, bool reduce, bool slope) -> "
-      "(Tensor, Tensor)");
+      "Tensor polynomials, Tensor weight, int[] cells, int[] tile, float scale, bool reduce, bool slope, int[] modes, "
+      "float alpha) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "focal.h"
 #include "inputs.h"
 #include "tensors.h"
 
@@ -24,10 +25,12 @@ Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, std::vector<int
 Tensor hadamard(const Tensor& x, double scale);
 
 void weigh_in_place(Tensor& spectrum, const Tensor& weight, double scale, double* sums);
+void weigh_focal_in_place(Tensor& spectrum, const FocalBand& band, const Tensor& factors, double scale, double* sums);
 
 std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
                                      const Tensor& position, const Tensor& order, const Tensor& starts,
                                      const Tensor& polynomials, const Tensor& weight, std::vector<int64_t> cells,
-                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope);
+                                     std::vector<int64_t> tile, double scale, bool reduce, bool slope,
+                                     std::vector<int64_t> modes, double alpha);
 
 }  // namespace fastspec

@@ -1,4 +1,5 @@
-// The planner: which upsampling factor, window width, fine grid and tiles to use for given modes, points and eps.
+// The planner: direct sums or gridding, and which upsampling factor, window width, fine grid and tiles to use for given
+// modes, points and eps.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -20,6 +21,7 @@ struct PlanRequest {
   bool complex;  // complex strengths, or real ones
   bool slopes;   // whether slopes in the points must meet eps too
   bool cuda = false;
+  int64_t sets = 1;  // of points
 };
 
 struct PlanChoice {
@@ -29,6 +31,8 @@ struct PlanChoice {
   double sigma = 0;            // smallest ratio of cells to modes
   double error = 0;            // expected relative l2 error, aliasing and rounding
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
+  // The same of direct sums over all pairs, by whether strengths are real; infinite where that is not known.
+  double gridding[2] = {0, 0}, direct[2] = {0, 0};
 };
 
 // Expected error of a transform in d dimensions, fitted to measured ones. Aliasing: its exponent is that of the prolate
@@ -107,7 +111,25 @@ inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
 }
 
 inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
-  return r.cuda ? cuda_cost(r, p) : cpu_cost(r, p);
+  if (r.cuda) return cuda_cost(r, p);
+  // what a call takes however small its data, Python and dispatch included; and how much of cpu_cost is measured where
+  // points are few
+  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3}, share{1, 1, 0.75};
+  const size_t last = r.modes.size() - 1;
+  return call[last] + share[last] * double(r.sets) * cpu_cost(r, p);
+}
+
+// Direct sums, see cpu/direct_sum.h: sums for each pair of a point and a mode, their modes in whole registers. Fitted
+// as cpu_cost is; on CUDA nothing is.
+inline double direct_cost(const PlanRequest& r) {
+  if (r.cuda) return HUGE_VAL;
+  constexpr double call = 18e3, another_set = 8e3, lanes = 16;
+  const int last = int(r.modes.size()) - 1;
+  double modes = 1;
+  for (int a = 0; a <= last; ++a) modes *= double(a == last && !r.complex ? r.modes[a] / 2 + 1 : r.modes[a]);
+  const double per_pair = r.single ? 0.235 + 0.035 * last : 0.6 + 0.095 * last, per_point = 3 + 3.5 * last;
+  const double each = double(r.points) * (std::ceil(modes / lanes) * lanes * per_pair + per_point);
+  return call + double(r.sets - 1) * another_set + double(r.sets) * each;
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
@@ -176,6 +198,12 @@ inline PlanChoice choose_plan(const PlanRequest& r) {
       const bool meets = p.error <= r.eps, best_meets = best.error <= r.eps;
       if (meets ? !best_meets || p.nanoseconds < best.nanoseconds : !best_meets && p.error < best.error) best = p;
     }
+  }
+  PlanRequest kind = r;
+  for (bool real : {false, true}) {
+    kind.complex = !real;
+    best.gridding[real] = estimated_cost(kind, best);
+    best.direct[real] = direct_cost(kind);
   }
   return best;
 }

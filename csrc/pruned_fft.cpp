@@ -6,6 +6,7 @@
 
 #include "fft.h"
 #define FASTSPEC_LEVEL declarations
+#include "cpu/focal.h"
 #include "cpu/kernels.h"
 #include "cpu/parallel.h"
 #include "cpu/spectrum.h"
@@ -122,8 +123,7 @@ template <class T>
 struct LossStep {
   Planes<T> p;
   Tensor& grid;  // (transforms, *cells), real
-  const Tensor& weight;
-  double scale;
+  const Weighing& by;
   bool wanted;
   int64_t half = p.n2 / 2 + 1;
 
@@ -134,13 +134,46 @@ struct LossStep {
     });
   }
 
-  void weigh(double* sums) const {
-    const int64_t size = p.block_size(p.per_transform, p.n0 * int64_t(sizeof(T)) * 2);
-    const int64_t count = (p.per_transform + size - 1) / size;
-    std::vector<double> partial(size_t(p.transforms * count));
+  // The FFT of axis 0 in place, and each transform's largest |F|^2.
+  std::vector<T> peaks() const {
+    std::vector<T> partial(size_t(p.transforms * blocks()));
     p.line_blocks([&](int64_t t, int64_t l, int64_t rows) {
-      Tensor spectrum = fft(p.lines_of(t, l, rows), {1}, -1);
-      partial[size_t(t * count + l / size)] = weigh_lines(spectrum, t, l, rows);
+      const Tensor spectrum = fft(p.lines_of(t, l, rows), {1}, -1);
+      std::memcpy(p.line_at(t, l), in<T>(spectrum), size_t(rows * p.n0) * 2 * sizeof(T));
+      T largest = 0;
+      for (int64_t r = 0; r < rows; ++r) largest = std::max(largest, kernels<T>().focal_peak(focal_line_at(t, l + r)));
+      partial[size_t(t * blocks() + l / block())] = largest;
+    });
+    std::vector<T> largest;
+    for (auto from = partial.begin(); from != partial.end(); from += blocks())
+      largest.push_back(focal_divisor(*std::max_element(from, from + blocks())));
+    return largest;
+  }
+
+  FocalLine<T> focal_line_at(int64_t t, int64_t l) const {
+    return focal_line(*by.focal, in<T>(by.weight), p.line_at(t, l), p.n0, l % p.last.count, l / p.last.count);
+  }
+
+  double weigh_focal_lines(int64_t t, int64_t l, int64_t rows, T largest) const {
+    double total = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const double times = (l + r) % p.last.count ? 2 : 1;
+      total += times * kernels<T>().focal_weigh(focal_line_at(t, l + r), {by.focal->alpha / 2, largest, by.scale});
+    }
+    return total;
+  }
+
+  int64_t block() const { return p.block_size(p.per_transform, p.n0 * int64_t(sizeof(T)) * 2); }
+  int64_t blocks() const { return (p.per_transform + block() - 1) / block(); }
+
+  void weigh(double* sums) const {
+    const int64_t size = block(), count = blocks();
+    std::vector<double> partial(size_t(p.transforms * count));
+    const std::vector<T> largest = by.focal ? peaks() : std::vector<T>{};
+    p.line_blocks([&](int64_t t, int64_t l, int64_t rows) {
+      Tensor spectrum = by.focal ? p.lines_of(t, l, rows) : fft(p.lines_of(t, l, rows), {1}, -1);
+      partial[size_t(t * count + l / size)] =
+          by.focal ? weigh_focal_lines(t, l, rows, largest[size_t(t)]) : weigh_lines(spectrum, t, l, rows);
       if (!wanted) return;
       const Tensor back = fft(spectrum, {1}, 1);
       std::memcpy(p.line_at(t, l), in<T>(back), size_t(rows * p.n0) * 2 * sizeof(T));
@@ -151,6 +184,7 @@ struct LossStep {
 
   // Lines are (k1, k2), the weight is (K2, B1, B0): each run of lines with one k1 has weights at equal distances.
   double weigh_lines(Tensor& spectrum, int64_t t, int64_t l, int64_t rows) const {
+    const Tensor& weight = by.weight;
     const int64_t band = weight.size(weight.dim() - 1), K = p.last.count, bands = p.middle.count;
     const T* weights = in<T>(weight) + (weight.size(0) > 1 ? t * p.per_transform * band : 0);
     double sum = 0, total = 0, work = 0;
@@ -163,7 +197,7 @@ struct LossStep {
       a.cells[0] = p.n0;
       a.band[0] = band;
       a.weight = weights + (k2 * bands + k1) * band;
-      a.scale = scale;
+      a.scale = by.scale;
       a.spectrum = out<T>(spectrum) + r * p.n0 * 2;
       a.loss = &sum;
       a.partial = &work;
@@ -288,15 +322,14 @@ void check_transform(const Tensor& data, const Tensor& factors, const std::vecto
 
 }  // namespace
 
-void weigh_grid(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& weight, double scale, double* sums,
-                bool wanted) {
+void weigh_grid(const Grid& g, Tensor& grid, int64_t transforms, const Weighing& by, double* sums, bool wanted) {
   const bool solid = g.dim == 3;
-  const int64_t n1 = solid ? g.cells[1] : 1, n2 = g.cells[g.dim - 1], kept = weight.size(1);
+  const int64_t n1 = solid ? g.cells[1] : 1, n2 = g.cells[g.dim - 1];
   by_precision(grid, [&](auto zero) {
     using T = decltype(zero);
-    const Kept last{n2 / 2 + 1, kept, 0, false};
-    const Planes<T> planes{transforms, g.cells[0], n1, n2, odd_band(n1, solid ? weight.size(2) : 1), last, grid};
-    const LossStep<T> step{planes, grid, weight, scale, wanted};
+    const Kept last{n2 / 2 + 1, by.kept(0), 0, false};
+    const Planes<T> planes{transforms, g.cells[0], n1, n2, odd_band(n1, solid ? by.kept(1) : 1), last, grid};
+    const LossStep<T> step{planes, grid, by, wanted};
     step.forward();
     step.weigh(sums);
     if (wanted) step.backward();

@@ -30,10 +30,20 @@ struct Kept {
   }
 };
 
+// What the loss weighs by: `weight` (1 or transforms, K, [B1,] B0) as weigh takes it or, with a `focal` band, the
+// squared factors of weigh_focal.
+struct Weighing {
+  const Tensor& weight;
+  double scale;
+  const FocalBand* focal;
+
+  // Wavenumbers kept along an axis, the halved one first.
+  int64_t kept(int axis) const { return focal ? focal->count(axis) : weight.size(axis + 1); }
+};
+
 // The FFTs of the loss's step over `transforms` real grids, in place: the grid becomes the gradient's if it is
-// `wanted`. `weight` (1 or transforms, K, [B1,] B0) as weigh takes it; `sums` (transforms) gets the weighted sums.
-void weigh_grid(const Grid& g, Tensor& grid, int64_t transforms, const Tensor& weight, double scale, double* sums,
-                bool wanted);
+// `wanted`. `sums` (transforms) gets the weighted sums.
+void weigh_grid(const Grid& g, Tensor& grid, int64_t transforms, const Weighing& by, double* sums, bool wanted);
 
 // The FFT of complex lines (transforms, cells) and the modes (transforms, kept.count), each times its factor: see
 // long_line.cpp.

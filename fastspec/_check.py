@@ -9,6 +9,7 @@ from torch import Tensor
 
 REAL_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MOST_MODES = 2**40  # far beyond any memory, and well within the planner's integers
+ALGORITHMS = ("auto", "direct", "gridding")
 COMPLEX_DTYPES = (torch.complex32, torch.complex64, torch.complex128)
 
 
@@ -40,6 +41,12 @@ def frequencies(s: Tensor, x: Tensor) -> None:
     wanted, had = (1 if t.ndim == 1 else t.shape[-1] for t in (x, s))
     if had != wanted:
         raise ValueError(f"s: had {had} dimensions, must have {wanted} as x has")
+
+
+def algorithm(value: str) -> str:
+    if value not in ALGORITHMS:
+        raise ValueError(f"algorithm: was {value!r}, must be 'auto', 'direct' or 'gridding'")
+    return value
 
 
 def tensor(name: str, value) -> None:

@@ -32,6 +32,25 @@ def direct(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Te
     return _raw(x, c, s, sign, real)
 
 
+def direct_sets(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
+    """direct for each of S sets of strengths (S, B, M) -> (S, B, K).
+
+    Points (S, M, d) or (M, d) and frequencies (S, K, d) or (K, d), where one of the two may have d columns more: the
+    digits that rounding took from the others, for the same coordinates to meet again.
+    """
+    if x.shape[-1] != s.shape[-1]:
+        x, s = (torch.cat([x, x], -1), s) if x.shape[-1] < s.shape[-1] else (x, torch.cat([s, s], -1))
+    if len(c) == 1:
+        x, s = x[0] if x.ndim == 3 else x, s[0] if s.ndim == 3 else s
+        return direct(x, c[0], s, sign, real).unsqueeze(0)
+    if len(c) == 0:
+        return c.new_zeros(
+            (0, c.shape[1], s.shape[-2]), dtype=x.dtype if real else torch.promote_types(x.dtype, torch.complex32)
+        )
+    x, s = (t if t.ndim == 3 else [t] * len(c) for t in (x, s))
+    return torch.stack([direct(*one, sign, real) for one in zip(x, c, s, strict=True)])
+
+
 def _raw(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool) -> Tensor:
     op = _ops.direct_real if real else _ops.direct
     return op(x.contiguous(), c.contiguous(), s.contiguous(), sign)

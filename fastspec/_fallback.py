@@ -95,6 +95,39 @@ def _scatter(whole: Tensor, part: Tensor, bands, axis: int = 1) -> None:
         start += length
 
 
+def weigh_focal(spectrum: Tensor, factors: Tensor, modes, scale: float, alpha: float) -> Tensor:
+    return weigh(spectrum, focal_table(spectrum, factors, modes, alpha), scale)
+
+
+def focal_table(spectrum: Tensor, factors: Tensor, modes, alpha: float) -> Tensor:
+    """The weights that weigh_focal weighs by, as weigh takes them."""
+    table = factors.new_ones(1)
+    above = below = torch.zeros(1, dtype=torch.bool, device=factors.device)
+    start = 0
+    for axis, n in enumerate(modes):
+        k = torch.arange(n // 2 + 1, device=factors.device)
+        k = k if axis == 0 else torch.cat([k, -k[1:].flip(0)])
+        table = table.unsqueeze(-1) * factors[start : start + len(k)]
+        start += len(k)
+        above = above.unsqueeze(-1) | (2 * k == n)
+        below = below.unsqueeze(-1) | (-2 * k == n)
+    counts = 1 - (above.to(table) + below.to(table)) / 2
+    power = band_of(spectrum, table.shape)
+    power = table * (power.real.square() + power.imag.square()) * (counts > 0)
+    largest = power.flatten(1).amax(1).reshape(-1, *[1] * len(modes))
+    focal = torch.where(largest > 0, power / largest, 1) ** (alpha / 2)
+    return focal * counts * table
+
+
+def band_of(spectrum: Tensor, shape) -> Tensor:
+    """The part of (R, K, *cells) that weights of this shape (1, K or less, *band) are for."""
+    part = spectrum[:, : shape[1]]
+    for axis in range(2, part.ndim):
+        half = shape[axis] // 2
+        part = torch.cat([part.narrow(axis, 0, half + 1), part.narrow(axis, part.shape[axis] - half, half)], axis)
+    return part
+
+
 def weigh_copy(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     weighed = spectrum.clone()
     return weigh(weighed, weight, scale), weighed
@@ -110,6 +143,6 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
     return out.view(rows, n, inner)
 
 
-OPS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient, weigh, weigh_copy, hadamard
-for _op in OPS:
+SUMS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient
+for _op in (*SUMS, weigh, weigh_copy, weigh_focal, hadamard):
     library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

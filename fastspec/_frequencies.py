@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import _check
-from ._direct import direct
+from ._direct import direct_sets
 from ._transform import axis_wavenumbers
 
 Frequencies = Tensor | Callable[[], Tensor]
@@ -33,15 +33,13 @@ class AtFrequencies(NamedTuple):
     """Points and the frequencies of a loss on them."""
 
     x: Tensor  # (S, M, d), in the precision of the computation
-    s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where x is doubled, see _radians
+    s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where rounding took digits, see _radians
     layout: Wavenumbers
     batched: bool
 
     def spectrum(self, strengths: Tensor) -> Tensor:
         """(S, R, M) to (S, R, *modes), sign -1."""
-        x = self.x if self.s.shape[1] == self.x.shape[2] else torch.cat([self.x, self.x], -1)
-        rows = [direct(points, row, self.s, -1) for points, row in zip(x, strengths, strict=True)]
-        return torch.stack(rows).unflatten(2, self.layout.modes)
+        return direct_sets(self.x, strengths, self.s, -1).unflatten(2, self.layout.modes)
 
 
 def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFrequencies:

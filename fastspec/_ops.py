@@ -107,6 +107,16 @@ def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tenso
     return _ops.weigh(spectrum, weight, scale), spectrum
 
 
+def weigh_focal(spectrum: Tensor, factors: Tensor, modes, scale: float, alpha: float) -> tuple[Tensor, Tensor]:
+    """As weigh, with the focal weight |F|^alpha over its maximum in each row, for F = factors^(1/2) * spectrum.
+
+    ``modes``: of the full spectrum, axes reversed. ``factors`` are the deconvolution's, squared, over its odd band, one
+    axis after the other in FFT order: wavenumbers 0 ... N//2 of the halved one, -(N//2) ... N//2 of the others. A
+    wavenumber counts half where the modes have only it or its negative.
+    """
+    return _ops.weigh_focal(spectrum, factors, modes, scale, alpha), spectrum
+
+
 def loss_step(
     pred: Tensor,
     target: Tensor,
@@ -121,15 +131,16 @@ def loss_step(
     scale: float,
     reduce: bool,
     slope: bool,
+    modes=(),
+    alpha: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
 
     pred and target (M,) or (..., M, C), weight as in weigh for all R rows -> the rows' sums (..., C), added up where
-    ``reduce``, and their gradient in pred, empty where not ``slope``.
+    ``reduce``, and their gradient in pred, empty where not ``slope``. With ``modes``, as weigh_focal weighs.
     """
-    return _ops.loss_step(
-        pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope
-    )
+    points = position, order, starts, polynomials
+    return _ops.loss_step(pred, target, quadrature, *points, weight, cells, tile, scale, reduce, slope, modes, alpha)
 
 
 def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
@@ -245,8 +256,13 @@ def _(spectrum, weight, scale):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64), torch.empty_like(spectrum)
 
 
+@register_fake("fastspec::weigh_focal")
+def _(spectrum, factors, modes, scale, alpha):
+    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
+
+
 @register_fake("fastspec::loss_step")
-def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope):
+def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope, *_):
     rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
     return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
 

@@ -36,6 +36,8 @@ class Layout(NamedTuple):
     tile: tuple[int, ...]
     width: int
     sigma: float
+    direct: bool  # whether transforms are direct sums, see _modal.py, rather than what is in this file
+    half_direct: bool  # the same of real strengths and half the modes
 
     @property
     def dim(self) -> int:
@@ -63,6 +65,10 @@ class Kind(NamedTuple):
     def mode_shape(self) -> tuple[int, ...]:  # no property: torch 2.10 does not trace one that holds a tuple
         return self.layout.half_modes if self.real else self.layout.modes
 
+    @property
+    def direct(self) -> bool:
+        return self.layout.half_direct if self.real else self.layout.direct
+
     def flipped(self) -> "Kind":
         return self if self.real else self._replace(sign=-self.sign)
 
@@ -78,40 +84,58 @@ class Tables(NamedTuple):
     half_factors: Tensor  # the same, the last axis halved
 
 
-def choose(modes, period, centered: bool, points: int, eps: float, single: bool, real: bool, slopes: bool, device: str):
+def choose(
+    modes,
+    period,
+    centered: bool,
+    points: int,
+    sets: int,
+    eps: float,
+    single: bool,
+    real: bool,
+    slopes: bool,
+    algorithm: str,
+    device: str,
+):
     """The planner's (Layout, Tables) for these modes, accuracy, precision and kind of strengths. Remembered.
 
-    ``slopes``: whether the slopes in the points must meet eps too.
+    ``points``: in each of the sets. ``slopes``: whether the slopes in the points must meet eps too. ``algorithm``: as
+    Plan's.
     """
+    wanted = modes, period, centered, points, sets, eps, single, real, slopes, algorithm, device
     if torch.compiler.is_compiling():
-        layout, tables = _constants(modes, period, centered, points, eps, single, real, slopes, device)
+        layout, tables = _constants(*wanted)
         return Layout(*layout), Tables(*tables)
-    return _chosen(modes, period, centered, points, eps, single, real, slopes, device)
+    return _chosen(*wanted)
 
 
-def _chosen(modes, period, centered, points, eps, single, real, slopes, device: str):
-    layout = _layout(modes, period, centered, points, eps, single, real, slopes, device.startswith("cuda"))
+def _chosen(modes, period, centered, points, sets, eps, single, real, slopes, algorithm, device: str):
+    wanted = eps, single, real, slopes, algorithm
+    layout = _layout(modes, period, centered, points, sets, *wanted, device.startswith("cuda"))
     return layout, _tables(layout, single, device)
 
 
 @torch._dynamo.assume_constant_result
-def _constants(*chosen_by) -> tuple[tuple, tuple]:
+def _constants(*wanted) -> tuple[tuple, tuple]:
     """As plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
-    layout, tables = _chosen(*chosen_by)
+    layout, tables = _chosen(*wanted)
     return tuple(layout), tuple(tables)
 
 
-def expectation(layout: Layout, points: int, eps: float, single: bool, slopes: bool, cuda: bool) -> _C.PlanChoice:
+def expectation(layout: Layout, points: int, sets: int, eps, single: bool, slopes: bool, cuda: bool) -> _C.PlanChoice:
     """The planner's choice behind a layout for real strengths, with the error and time it expects."""
-    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, slopes=slopes, cuda=cuda)
+    return _C.choose_plan(layout.modes, points, eps, single=single, complex=False, slopes=slopes, cuda=cuda, sets=sets)
 
 
 @lru_cache(maxsize=256)
-def _layout(modes, period, centered, points, eps, single, real, slopes, cuda) -> Layout:
-    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes, cuda=cuda)
+def _layout(modes, period, centered, points, sets, eps, single, real, slopes, algorithm, cuda) -> Layout:
+    choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes, cuda=cuda, sets=sets)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
-    cells, tile = tuple(choice.cells), tuple(choice.tile)
-    return Layout(modes, half_modes, period, centered, cells, tile, choice.width, choice.sigma)
+    grid = tuple(choice.cells), tuple(choice.tile), choice.width, choice.sigma
+    direct = [algorithm == "direct"] * 2
+    if algorithm == "auto":
+        direct = [choice.direct(real=half) < choice.gridding(real=half) for half in (False, True)]
+    return Layout(modes, half_modes, period, centered, *grid, *direct)
 
 
 @lru_cache(maxsize=64)
@@ -429,6 +453,14 @@ def _sum_tangents(*terms):
 def transforms_active() -> bool:
     """Whether in eager mode torch.func or forward differentiation is at work."""
     return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+
+
+def vmap_active() -> bool:
+    """Whether points may stand for many sets of them."""
+    if not torch._C._are_functorch_transforms_active():
+        return False
+    levels = torch._C._functorch.get_interpreter_stack() or []
+    return any(level.key() == torch._C._functorch.TransformType.Vmap for level in levels)
 
 
 def refuse_forward_over_forward() -> None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from . import _check, _ops, distributed
+from ._fallback import band_of, focal_table
 from ._frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
 from ._transform import (
     Layout,
@@ -32,7 +33,7 @@ from ._transform import (
     transforms_active,
 )
 from .nufft import Modes, Period, Plan, Planned, _plan, _precision, _type1
-from .weights import Adaptive
+from .weights import Adaptive, focal
 
 Weight = Tensor | Callable[[Tensor], Tensor] | None
 NO_POINTS = "x: was given neither to the loss nor at the call, must be one or the other"
@@ -151,12 +152,12 @@ class SpectralLoss(nn.Module):
         return _loss(planned, pred, target, weight, self.quadrature, self.relative, self.reduction, self.group)
 
     def _held_weight(self, planned: Planned):
-        """A fixed weight, folded and deconvolved once for the points held."""
+        """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
         weight, held = self.weight, self._half_weight
-        if isinstance(weight, Adaptive) or (isinstance(weight, Tensor) and weight.requires_grad):
+        if _asks(weight) or (isinstance(weight, Tensor) and weight.requires_grad):
             return weight
         if held is None or not held.serves(planned, weight):
-            held = self._half_weight = _HalfWeight(planned, weight)
+            held = self._half_weight = _half_weight(planned, weight)
         return held
 
     def extra_repr(self) -> str:
@@ -229,6 +230,8 @@ def _loss(planned: Planned, pred, target, weight, quadrature, relative, reductio
     if quadrature is not None:
         _check.data("quadrature", quadrature, planned.x, real=True)
         _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
+    if type(_given(weight)) is focal:
+        weight = _focal(planned, weight, relative or pred.is_complex() or target.is_complex())
     composed = partial(_composed, planned, weight, quadrature, relative, reduction, group)
     if relative or group is not None or not _is_plain(planned, pred, target, weight):
         return composed(pred, target)
@@ -309,11 +312,11 @@ def _modes(planned: Planned | AtFrequencies, strengths: Tensor) -> Tensor:
 
 
 def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
-    """Whether the step can be one op: real, eager, in reverse mode, with a weight that is fixed."""
+    """Whether the step can be one op: real, eager, in reverse mode, its weight not one that asks for |F|."""
     return (
         pred.dtype == planned.x.dtype == target.dtype
         and pred.device.type == "cpu"
-        and not isinstance(weight, Adaptive)
+        and not _asks(weight)
         and not _needs_transforms(planned, weight)
         and not torch.compiler.is_compiling()
         and not transforms_active()
@@ -323,24 +326,27 @@ def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
 def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, reduction: str, composed) -> Tensor:
     points, layout, count = planned.points, planned.layout, planned.x.shape[1]
     if not isinstance(weight, _HalfWeight):
-        weight = _HalfWeight(planned, weight)
+        weight = _half_weight(planned, weight)
     if quadrature is not None:
         quadrature = quadrature.detach().to(pred.dtype).contiguous()
     scale = 1.0 if quadrature is not None else 1 / count**2
     if reduction == "mean":
         scale *= count / pred.numel()
-    fixed = (quadrature, *points[:4], weight.table, layout.cells, layout.tile, scale, reduction != "none")
+    fixed = quadrature, *points[:4], weight.table, layout.cells, layout.tile, scale, reduction != "none"
+    step = _ops.loss_step
+    if isinstance(weight, _FocalWeight):
+        step = partial(step, modes=weight.modes, alpha=weight.weight.alpha)
     if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
-        return _Step.apply(pred, target, composed, fixed)
-    return _ops.loss_step(pred.contiguous(), target.contiguous(), *fixed, False)[0]
+        return _Step.apply(pred, target, composed, step, fixed)
+    return step(pred.contiguous(), target.contiguous(), *fixed, False)[0]
 
 
 class _Step(Function):
     """Loss and gradient in one op and one node of the graph. The second derivative is that of ``composed``."""
 
     @staticmethod
-    def forward(ctx, pred, target, composed, fixed):
-        loss, gradient = _ops.loss_step(pred.contiguous(), target.contiguous(), *fixed, True)
+    def forward(ctx, pred, target, composed, step, fixed):
+        loss, gradient = step(pred.contiguous(), target.contiguous(), *fixed, True)
         ctx.composed = composed
         ctx.save_for_backward(pred, target, gradient)
         return loss
@@ -352,9 +358,9 @@ class _Step(Function):
         if torch.is_grad_enabled():
             inputs = [t for t, needed in zip((pred, target), wanted, strict=True) if needed]
             grads = iter(torch.autograd.grad(ctx.composed(pred, target), inputs, grad, create_graph=True))
-            return *(next(grads) if needed else None for needed in wanted), None, None
+            return *(next(grads) if needed else None for needed in wanted), None, None, None
         out = (grad.unsqueeze(-2) if grad.ndim else grad) * gradient
-        return out if wanted[0] else None, -out if wanted[1] else None, None, None
+        return out if wanted[0] else None, -out if wanted[1] else None, None, None, None
 
 
 # --- fused: real residuals --------------------------------------------------------------------------------------------
@@ -380,6 +386,35 @@ class _HalfWeight:
         )
 
 
+class _FocalWeight(_HalfWeight):
+    """What _ops.weigh_focal finds the weight from: the deconvolution's factors, squared, in place of a table."""
+
+    def __init__(self, planned: Planned, weight: focal):
+        self.weight, self.version, self.layout = weight, 0, planned.layout
+        self.modes = list(reversed(planned.layout.modes))
+        self.table = torch.cat(_deconvolution_axes(planned)).square()
+
+
+def _half_weight(planned: Planned, weight: Weight) -> _HalfWeight:
+    return (_FocalWeight if type(weight) is focal else _HalfWeight)(planned, weight)
+
+
+def _asks(weight: Weight | _HalfWeight) -> bool:
+    """Whether it must be given |F|. A subclass of focal may be any function of it."""
+    return isinstance(weight, Adaptive) and type(weight) is not focal
+
+
+def _given(weight: "Weight | _HalfWeight") -> Weight:
+    return weight.weight if isinstance(weight, _HalfWeight) else weight
+
+
+def _focal(planned: Planned | AtFrequencies, weight: "focal | _FocalWeight", valued: bool) -> "focal | _FocalWeight":
+    """As found from the spectrum while it is weighed, unless its values are wanted."""
+    if valued or transforms_active() or torch.compiler.is_compiling() or _needs_transforms(planned, weight):
+        return _given(weight)
+    return weight if isinstance(weight, _FocalWeight) else _FocalWeight(planned, weight)
+
+
 def _version(weight: Weight) -> int:
     return weight._version if isinstance(weight, Tensor) else 0
 
@@ -402,19 +437,26 @@ def _reversed(dim: int) -> list[int]:
 
 def _deconvolution(planned: Planned) -> Tensor:
     """The window's deconvolution over the band of _fold, (K, *band)."""
+    product, *axes = _deconvolution_axes(planned)
+    for axis in axes:
+        product = product.unsqueeze(-1) * axis
+    return product
+
+
+def _deconvolution_axes(planned: Planned) -> list[Tensor]:
     layout, axes = planned.layout, []
     for n, factors in zip(layout.modes, planned.points.factors.split(list(layout.modes)), strict=True):
         one_sided = factors[: n // 2 + 1]
         one_sided = one_sided.flip(0) if layout.centered else one_sided
         axes.append(torch.cat([one_sided, one_sided[1:].flip(0)]))
-    product = axes[-1][: layout.modes[-1] // 2 + 1]
-    for axis in reversed(axes[:-1]):
-        product = product.unsqueeze(-1) * axis
-    return product
+    return [axes[-1][: layout.modes[-1] // 2 + 1], *reversed(axes[:-1])]
 
 
 def _fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, _HalfWeight]:
     """(S, R) sums by the fused pass, and the weight used."""
+    if isinstance(weight, _FocalWeight):
+        static = (planned.layout, scale**2, weight, group, _gradient_wanted(strengths))
+        return _fused(strengths, weight.table, None, *planned.points[:4], *static)[0], weight
     adaptive = weight if isinstance(weight, Adaptive) else None
     if not isinstance(weight, _HalfWeight):
         weight = _HalfWeight(planned, None if adaptive else weight)
@@ -438,27 +480,30 @@ def _fused_raw(
 
     ``magnitude`` turns what is in the spectrum into the modes F, for adaptive weights.
     """
-    points = Points(position, order, starts, polynomials, None, None)
-    fine = distributed.sum_(half_spectrum(points, layout, strengths.contiguous()), group)
-    axes = [2 + axis for axis in _reversed(layout.dim)]
-    spectrum = fine.permute(0, 1, *axes).flatten(0, 1).contiguous()
-    if adaptive is not None:
-        table = table * adaptive(torch.where(table > 0, _band(spectrum, table.shape).abs() * magnitude, 0))
-    sums, spectrum = _ops.weigh(spectrum, table, scale)
+    spectrum = _half_spectrum(strengths, position, order, starts, polynomials, layout, group)
+    if isinstance(adaptive, _FocalWeight):
+        sums, spectrum = _ops.weigh_focal(spectrum, table, adaptive.modes, scale, adaptive.weight.alpha)
+    else:
+        if adaptive is not None:
+            table = table * adaptive(torch.where(table > 0, band_of(spectrum, table.shape).abs() * magnitude, 0))
+        sums, spectrum = _ops.weigh(spectrum, table, scale)
     sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
     if not wanted:
         return sums, strengths.new_empty((*strengths.shape[:2], 0)), table.view_as(table)
-    grid = half_grid(layout, spectrum.unflatten(0, strengths.shape[:2]).permute(0, 1, *axes)).contiguous()
+    fine = spectrum.unflatten(0, strengths.shape[:2]).permute(0, 1, *_half_axes(layout))
+    grid = half_grid(layout, fine).contiguous()
     return sums, _ops.interpolate(position, order, starts, polynomials, grid, layout.tile), table.view_as(table)
 
 
-def _band(spectrum: Tensor, shape) -> Tensor:
-    """The wavenumbers of the weights' table in the fine spectrum (R, K, *cells)."""
-    for axis in range(2, spectrum.ndim):
-        half = shape[axis] // 2
-        parts = spectrum.narrow(axis, 0, half + 1), spectrum.narrow(axis, spectrum.shape[axis] - half, half)
-        spectrum = torch.cat(parts, axis)
-    return spectrum
+def _half_spectrum(strengths, position, order, starts, polynomials, layout: Layout, group) -> Tensor:
+    """(S, R, M) to the fine spectrum as _ops.weigh takes it."""
+    points = Points(position, order, starts, polynomials, None, None)
+    fine = distributed.sum_(half_spectrum(points, layout, strengths.contiguous()), group)
+    return fine.permute(0, 1, *_half_axes(layout)).flatten(0, 1).contiguous()
+
+
+def _half_axes(layout: Layout) -> list[int]:
+    return [2 + axis for axis in _reversed(layout.dim)]
 
 
 def _fused(strengths: Tensor, *rest):
@@ -486,13 +531,17 @@ class _Fused(Function):
         ctx.mark_non_differentiable(table)
         ctx.set_materialize_grads(False)
         ctx.static = inputs[7], inputs[8], None, inputs[10], True
-        ctx.save_for_backward(gradient, table, *inputs[3:7])
+        ctx.focal = inputs[9] if isinstance(inputs[9], _FocalWeight) else None
+        ctx.save_for_backward(gradient, table, *inputs[3:7], *inputs[: ctx.focal is not None])
 
     @staticmethod
     def backward(ctx, loss_grad, gradient_grad, _):
         gradient, table, *points = ctx.saved_tensors
         out = None if loss_grad is None else loss_grad.unsqueeze(-1) * gradient
         if gradient_grad is not None and not torch.compiler.is_compiling():
+            if ctx.focal:
+                spectrum = _half_spectrum(points.pop().detach(), *points, ctx.static[0], ctx.static[3])
+                table = focal_table(spectrum, table, ctx.focal.modes, ctx.focal.weight.alpha)
             again = _fused(gradient_grad, table, None, *points, *ctx.static)[1]
             out = again if out is None else out + again
         return (out, *[None] * 11)

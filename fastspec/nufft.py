@@ -7,7 +7,8 @@ For points x_j (units of ``period``) and integer wavenumbers k:
     type 3   F_k = sum_j c_j exp(sign i s_k.x_j)                    to any frequencies, in any dimension: direct sums
 
 Method of types 1 and 2: spreading with a prolate window on an upsampled grid, FFT, deconvolution (Dutt & Rokhlin 1993;
-Barnett, Magland & af Klinteberg 2019, arXiv 1808.06736, for the error analysis).
+Barnett, Magland & af Klinteberg 2019, arXiv 1808.06736, for the error analysis); or, where points or modes are so few
+that the planner expects it to take less time, direct sums, exact to rounding.
 """
 
 import math
@@ -17,9 +18,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import _C, _check
-from ._direct import direct
-from ._transform import Kind, Layout, Points, axis_wavenumbers, choose, expectation, sort, type1, type2
+from . import _C, _check, _modal
+from ._direct import direct_sets
+from ._transform import (
+    Kind,
+    Layout,
+    Points,
+    Tables,
+    axis_wavenumbers,
+    choose,
+    expectation,
+    sort,
+    type1,
+    type2,
+    vmap_active,
+)
 
 Modes = int | Sequence[int]
 Period = float | Sequence[float]
@@ -56,7 +69,7 @@ def nufft1(
     _check.points(x)
     _check.data("c", c, x)
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
-    planned = _plan(x, _precision(x, c), modes, eps, period, order, real=False)
+    planned = _once(x, _precision(x, c), modes, eps, period, order, real=False)
     return _type1(planned, c, _check.sign(sign), real=False)
 
 
@@ -88,7 +101,7 @@ def nufft2(
     if f.ndim < dim or 0 in f.shape[f.ndim - dim :]:
         raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of at least one mode each")
     modes = tuple(int(n) for n in f.shape[f.ndim - dim :])  # plain numbers, also where shapes are symbolic
-    planned = _plan(x, _precision(x, f), modes, eps, period, order, real=False)
+    planned = _once(x, _precision(x, f), modes, eps, period, order, real=False)
     return _type2(planned, f, _check.sign(sign), real=False)
 
 
@@ -117,7 +130,7 @@ def rnufft1(
     _check.points(x)
     _check.data("c", c, x, real=True)
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
-    return _type1(_plan(x, _precision(x, c), modes, eps, period, order, real=True), c, 1, real=True)
+    return _type1(_once(x, _precision(x, c), modes, eps, period, order, real=True), c, 1, real=True)
 
 
 def rnufft2(
@@ -148,7 +161,7 @@ def rnufft2(
     """
     _check.points(x)
     _check.data("f", f, x, complex=True)
-    planned = _plan(x, _precision(x, f), modes, eps, period, order, real=True)
+    planned = _once(x, _precision(x, f), modes, eps, period, order, real=True)
     _check.trailing("f", f, planned.layout.half_modes)
     return _type2(planned, f, 1, real=True)
 
@@ -186,12 +199,8 @@ def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1, eps: float | None
 
 def _type3(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
     """(S, M, d), (..., M), (K, d) to (S, R, K)."""
-    if len(x) == 0:
-        return c.new_zeros((0, 0, s.shape[0]), dtype=_complex_dtype(x.dtype))
-    batch = math.prod(c.shape[:-1])
     rows = c.to(_complex_dtype(x.dtype) if c.is_complex() else x.dtype)
-    rows = rows.reshape(x.shape[0], batch // x.shape[0], x.shape[1])
-    return torch.stack([direct(points, strengths, s, sign) for points, strengths in zip(x, rows, strict=True)])
+    return direct_sets(x, rows.reshape(len(x), math.prod(c.shape[:-1]) // max(len(x), 1), x.shape[1]), s, sign)
 
 
 class Plan(nn.Module):
@@ -203,9 +212,12 @@ class Plan(nn.Module):
         x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3. Gradients flow to it; if you change its values in
             place, make a new plan.
         modes, eps, period, order: as in nufft1.
+        algorithm: of the transforms, "gridding", or "direct" for sums over all pairs of a point and a mode, exact to
+            rounding, or "auto" for the one that the planner expects to take less time; on CUDA that is gridding. The
+            loss's fused step is by gridding in any case.
 
     Attributes:
-        x: the points given. modes, period: a tuple each. eps, order: as given.
+        x: the points given. modes, period: a tuple each. eps, order, algorithm: as given.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -219,18 +231,20 @@ class Plan(nn.Module):
         eps: float | None = None,
         period: Period = 2 * math.pi,
         order: str = "centered",
+        algorithm: str = "auto",
     ):
         super().__init__()
         _check.points(x)
         self.modes = _check.modes(modes, _dim(x))
         self.period = _check.period(period, _dim(x))
-        self.eps, self.order = eps, order
+        self.eps, self.order, self.algorithm = eps, order, _check.algorithm(algorithm)
         self.register_buffer("x", x, persistent=False)
         self._planned = None
         self._sort()
 
     def _sort(self) -> None:
-        planned = _plan(self.x, _precision(self.x), self.modes, self.eps, self.period, self.order, real=True)
+        given = self.modes, self.eps, self.period, self.order
+        planned = _plan(self.x, _precision(self.x), *given, real=True, algorithm=self.algorithm)
         self.layout = planned.layout
         for name, t in planned.points._asdict().items():
             self.register_buffer("order_" if name == "order" else name, t, persistent=False)
@@ -307,23 +321,34 @@ class Plan(nn.Module):
 
 def explain(planned: "Planned", eps: float) -> str:
     """The text of Plan.explain."""
-    layout, count, dtype = planned.layout, planned.x.shape[1], planned.points.polynomials.dtype
-    cuda = planned.x.is_cuda
-    expected = expectation(layout, count, eps, dtype == torch.float32, planned.x.requires_grad, cuda)
-    where = "on the GPU" if cuda else "on one thread"
+    layout, (sets, count, _), dtype, cuda = planned.layout, planned.x.shape, planned.x.dtype, planned.x.is_cuda
+    expected = expectation(layout, count, sets, eps, dtype == torch.float32, planned.x.requires_grad, cuda)
     return "\n".join(
         [
             f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
-            "algorithm  gridding: spread, FFT, deconvolve",
+            f"algorithm  {_algorithm(layout.half_direct, expected, real=True)}",
+            f"           {_algorithm(layout.direct, expected, real=False)}",
+            f"           expected {'on the GPU' if cuda else 'on one thread'}; gridding: spread, FFT, deconvolve",
             f"window     {layout.width} cells wide, for an upsampling factor of {layout.sigma:.3g}",
             f"fine grid  {_times(layout.cells)} cells, in tiles of {_times(layout.tile)}",
-            f"error      {expected.error:.1e} expected, relative l2",
-            f"time       {expected.nanoseconds / 1e6:.3g} ms expected for real strengths {where}",
+            f"error      {expected.error:.1e} expected of gridding, relative l2; direct sums are exact to rounding",
             f"device     {planned.x.device}"
             if cuda
             else f"threads    {torch.get_num_threads()}, {_C.instruction_set()} kernels",
         ]
     )
+
+
+def _algorithm(direct: bool, expected: _C.PlanChoice, real: bool) -> str:
+    """The way of one kind of strengths, and what it and the other are expected to take."""
+    ways = [("direct sums", expected.direct(real=real)), ("gridding", expected.gridding(real=real))]
+    (way, time), (other, others) = ways if direct else reversed(ways)
+    strengths = "real" if real else "complex"
+    return f"{way} for {strengths} strengths, {_milliseconds(time)}; by {other} {_milliseconds(others)}"
+
+
+def _milliseconds(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:.3g} ms" if math.isfinite(nanoseconds) else "unknown"
 
 
 def _times(counts: tuple[int, ...]) -> str:
@@ -334,7 +359,7 @@ class Planned(NamedTuple):
     """Points ready for transforms: x as (S, M, d) in the precision of the computation."""
 
     x: Tensor
-    points: Points
+    points: Points | None  # sorted, unless for direct sums alone
     layout: Layout
     batched: bool
 
@@ -362,18 +387,43 @@ def _as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
     return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)
 
 
-def _plan(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool) -> Planned:
+def _plan(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool, algorithm: str = "auto") -> Planned:
+    """For any use: the points are sorted in any case, for what is done by gridding alone."""
+    layout, tables = _chosen(x, dtype, modes, eps, period, order, real, algorithm)
+    return Planned(_as_sets(x, dtype), _sorted(x, dtype, layout, tables), layout, x.ndim == 3)
+
+
+def _once(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real: bool) -> Planned:
+    """For one transform: the points are sorted only if it is by gridding."""
+    layout, tables = _chosen(x, dtype, modes, eps, period, order, real, "auto")
+    points = None if Kind(layout, 1, real).direct else _sorted(x, dtype, layout, tables)
+    return Planned(_as_sets(x, dtype), points, layout, x.ndim == 3)
+
+
+def _chosen(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real, algorithm) -> tuple[Layout, Tables]:
     dim = _dim(x)
     modes, period = _check.modes(modes, dim), _check.period(period, dim)
     centered, eps = _check.order(order), _check.eps(eps, dtype)
+    sets = x.shape[0] if x.ndim == 3 else 1
+    count = x.shape[0 if x.ndim == 1 else -2]
+    if torch.compiler.is_compiling():  # they may be symbolic, and only steer the choice
+        sets, count = 1, math.prod(modes)
     single = dtype == torch.float32
-    # while compiling the number of points may be symbolic; it only steers the choice of grid
-    count = math.prod(modes) if torch.compiler.is_compiling() else x.shape[0 if x.ndim == 1 else -2]
-    layout, tables = choose(modes, period, centered, count, eps, single, real, x.requires_grad, str(x.device))
+    given = eps, single, real, x.requires_grad, _settled(algorithm), str(x.device)
+    return choose(modes, period, centered, count, sets, *given)
+
+
+def _settled(algorithm: str) -> str:
+    """As asked for, but gridding in place of "auto" where the number of points, or of sets of them, is not known."""
+    if algorithm == "auto" and (torch.compiler.is_compiling() or vmap_active()):
+        return "gridding"
+    return algorithm
+
+
+def _sorted(x: Tensor, dtype: torch.dtype, layout: Layout, tables: Tables) -> Points:
     # coordinates keep the precision they came in: they are folded and scaled in float64
     sets = _as_sets(x, torch.promote_types(x.dtype, torch.float32))
-    points = Points(*sort(sets, layout, single), *tables)
-    return Planned(_as_sets(x, dtype), points, layout, x.ndim == 3)
+    return Points(*sort(sets, layout, dtype == torch.float32), *tables)
 
 
 def _channels(data: Tensor, planned: Planned, core: tuple[int, ...], name: str) -> Tensor:
@@ -386,18 +436,19 @@ def _channels(data: Tensor, planned: Planned, core: tuple[int, ...], name: str) 
 
 
 def _type1(planned: Planned, c: Tensor, sign: int, real: bool) -> Tensor:
-    dtype = planned.points.polynomials.dtype
+    dtype, kind = planned.x.dtype, Kind(planned.layout, sign, real)
     strengths = _channels(c, planned, c.shape[-1:], "c").to(dtype if real else _complex_dtype(dtype))
-    kind = Kind(planned.layout, sign, real)
-    out = type1(planned.x, strengths, *planned.points, kind)
+    x, points = planned.x, planned.points
+    out = _modal.type1(x, strengths, kind) if kind.direct else type1(x, strengths, *points, kind)
     return _narrow(out.reshape(*c.shape[:-1], *kind.mode_shape()), c)
 
 
 def _type2(planned: Planned, f: Tensor, sign: int, real: bool) -> Tensor:
     kind = Kind(planned.layout, sign, real)
     batch = f.shape[: f.ndim - planned.layout.dim]
-    modes = _channels(f, planned, kind.mode_shape(), "f").to(_complex_dtype(planned.points.polynomials.dtype))
-    out = type2(planned.x, modes, *planned.points, kind)
+    modes = _channels(f, planned, kind.mode_shape(), "f").to(_complex_dtype(planned.x.dtype))
+    x, points = planned.x, planned.points
+    out = _modal.type2(x, modes, kind) if kind.direct else type2(x, modes, *points, kind)
     return _narrow(out.reshape(*batch, out.shape[-1]), f)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import fastspec as fs
-from fastspec import _C
+from fastspec import _C, nufft
 
 OPS = ("nufft1", "nufft2", "rnufft1", "rnufft2")
 REAL_DATA = {"nufft1": (False, True), "nufft2": (False, True), "rnufft1": (True,), "rnufft2": (False,)}
@@ -211,6 +211,21 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if report.skipped and item.get_closest_marker("gpu"):
         report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def algorithm(request, monkeypatch) -> str:
+    """That of transforms that leave it to the planner: by gridding, for most samples are too small to be worth it.
+
+    A test on others takes @both_algorithms, or "auto" for the planner's own.
+    """
+    wanted, settled = getattr(request, "param", "gridding"), nufft._settled
+    monkeypatch.setattr(nufft, "_settled", lambda given: settled(wanted if given == "auto" else given))
+    return wanted
+
+
+both_algorithms = pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
+planners_algorithm = pytest.mark.parametrize("algorithm", ["auto"], indirect=True)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CASE, OPS, ThroughPlan, make_sample, relative_error
+from conftest import CASE, OPS, ThroughPlan, both_algorithms, make_sample, relative_error
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -31,6 +31,7 @@ def assert_same(got, want):
     assert all(relative_error(g, w) <= 1e-10 for g, w in zip(got, want, strict=True))
 
 
+@both_algorithms
 @pytest.mark.parametrize("name", ["2d-odd-even", "3d-sets"])
 @pytest.mark.parametrize("op", OPS)
 def test_transform_traces_whole(op, name):
@@ -45,6 +46,7 @@ def test_transform_traces_whole(op, name):
     )
 
 
+@both_algorithms
 @pytest.mark.parametrize(("op", "module"), [("nufft1", fs), ("rnufft2", fs), ("nufft2", ThroughPlan)])
 def test_transform_under_inductor(op, module):
     sample = make_sample(op, CASE["2d-rows"])
@@ -58,6 +60,7 @@ def test_transform_under_inductor(op, module):
     )
 
 
+@both_algorithms
 def test_held_plan_under_inductor():
     sample = make_sample("rnufft1", CASE["1d-odd"], real=True)
     plan = fs.Plan(sample.x, sample.modes)
@@ -69,6 +72,7 @@ def test_held_plan_under_inductor():
     assert_same(value_and_gradients(compiled, sample.data), value_and_gradients(function, sample.data))
 
 
+@both_algorithms
 def test_number_of_points_may_change():
     """The second number makes the compiler take it for a symbol, and the third must not compile anew."""
     compiled = torch.compile(lambda x, c: fs.nufft1(x, c, 12), fullgraph=True, backend="aot_eager")
@@ -130,6 +134,9 @@ def calls_of_public_functions(dtype):
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
         for relative in (True, False):  # composed, and in one op
             fs.SpectralLoss(sample.modes, x=sample.x, relative=relative)(sample.data, torch.ones_like(sample.data))
+        for other in (dtype, torch.bfloat16):  # in one op, and composed
+            loss = fs.SpectralLoss(sample.modes, x=sample.x, weight=fs.weights.focal())
+            loss(sample.data, torch.ones_like(sample.data, dtype=other))
         for real in (True, False):
             x, s = (torch.randn(n, 4, dtype=dtype, requires_grad=True) for n in (9, 5))
             c = torch.randn(

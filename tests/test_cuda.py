@@ -225,6 +225,39 @@ def test_hadamard_needs_few_passes():
     assert [shapes.hadamard_passes(bits, 8) for bits in (14, 15, 24, 25, 28)] == [1, 2, 2, 3, 3]
 
 
+@pytest.mark.parametrize("alpha", [1.0, 2.0, 0.7])
+def test_weigh_focal_is_the_cpus(alpha, gen):
+    for cells, modes in (
+        ((5000,), (7998,)),
+        ((40, 3001), (60, 2100)),
+        ((9, 20, 70), (13, 8, 34)),
+        ((4, 5, 7), (6, 4, 6)),
+    ):
+        counts = [modes[0] // 2 + 1, *(n | 1 for n in modes[1:])]
+        for dtype in ROUNDING:
+            mine = torch.randn(3, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
+            factors = 1 + torch.rand(sum(counts), generator=gen, dtype=dtype)
+            theirs, args = mine.clone(), (factors, modes, 0.3, alpha)
+            sums = emulated.Ops().weigh_focal(mine, *args)
+            assert relative_error(sums, CPU.weigh_focal(theirs, *args)) <= ROUNDING[dtype]
+            close(mine, theirs)
+
+
+@pytest.mark.parametrize("modes", [(30,), (12, 9), (6, 8, 5)], ids=str)
+def test_focal_loss_is_the_cpus(modes, gen, poisoned):
+    x = torch.rand(300, len(modes), generator=gen, dtype=torch.float64)
+    pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=torch.float64) for _ in range(2))
+    results = []
+    for on_cuda in (False, True):
+        p = pred.clone().requires_grad_()
+        with emulated.emulation() if on_cuda else emulated.without_shared_memory("chunks"):
+            value = fs.SpectralLoss(modes, x=x, weight=fs.weights.focal(1.5), period=1.0)(p, target)
+            gradient = torch.autograd.grad(value, p, create_graph=True)[0]
+            results.append((value.detach(), gradient.detach(), torch.autograd.grad(gradient.pow(3).sum(), p)[0]))
+    for got, want in zip(*results, strict=True):
+        assert relative_error(got, want) <= 1e-11
+
+
 # --- compiled for a GPU -----------------------------------------------------------------------------------------------
 
 needs_nvcc = pytest.mark.skipif(compiling.nvcc() is None, reason="no nvcc here")

@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import pytest
 import torch
-from conftest import CASE, OPS, Case, ThroughPlan, double, make_sample, relative_error
+from conftest import CASE, OPS, Case, ThroughPlan, both_algorithms, double, make_sample, relative_error
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs
@@ -40,6 +40,7 @@ def leaves(sample):
     return sample.x.clone().requires_grad_(), sample.data.clone().requires_grad_()
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 @by_id("case", TINY)
 def test_gradcheck(op, case, device):
@@ -48,6 +49,7 @@ def test_gradcheck(op, case, device):
     assert gradcheck(sample.function(ThroughPlan), leaves(sample), nondet_tol=VARIES[device])
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 @by_id("case", SMALLEST)
 def test_gradgradcheck(op, case, device):
@@ -56,6 +58,7 @@ def test_gradgradcheck(op, case, device):
     assert gradgradcheck(sample.function(fs), leaves(sample), **options)
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", ["nufft1", "nufft2"])
 def test_real_strengths_have_real_gradients(op):
     sample = make_sample(op, TINY[0], real=True)
@@ -63,6 +66,7 @@ def test_real_strengths_have_real_gradients(op):
     assert gradgradcheck(sample.function(fs), leaves(sample))
 
 
+@both_algorithms
 @pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-3), (torch.float32, 1e-6), (torch.float64, 1e-9)])
 @pytest.mark.parametrize("op", OPS)
 @by_id("case", POINT_CASES)
@@ -94,6 +98,7 @@ def project(out):
     return (out.real * probe).sum() + (out.imag * probe.flip(-1)).sum() if out.is_complex() else (out * probe).sum()
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 @by_id("case", [CASE["1d-no-points"], CASE["2d-one-point"], CASE["3d-no-points"], CASE["2d-narrow"]])
 def test_gradients_of_degenerate_sizes(op, case):
@@ -104,6 +109,7 @@ def test_gradients_of_degenerate_sizes(op, case):
         assert relative_error(got, want) <= 1e-11
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_only_the_gradients_asked_for_are_made(op):
     sample = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
@@ -128,6 +134,7 @@ def test_point_gradient_on_every_instruction_set(op, case, dtype, instruction_se
         assert all(relative_error(g.detach(), w) <= 10 * eps for g, w in zip(got, exact, strict=True))
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_gradient_reaches_through_a_plan_to_its_points(op):
     sample = make_sample(op, CASE["2d-periods"], real=op == "rnufft1")
@@ -136,6 +143,7 @@ def test_gradient_reaches_through_a_plan_to_its_points(op):
     assert all(relative_error(g, w) <= 1e-11 for g, w in zip(got, want, strict=True))
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_hessian_vector_product(op):
     """Second derivatives at a size where the grids are real, by differentiating a gradient twice."""
@@ -150,6 +158,7 @@ def hessian_vector(function, x, data):
     return torch.autograd.grad(sum(project(g) for g in first), (x, data))
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_func_grad(op):
     sample = make_sample(op, CASE["2d-odd-even"], real=op == "rnufft1")
@@ -161,6 +170,7 @@ def test_func_grad(op):
         assert relative_error(got, want) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_func_jacrev(op):
     sample = make_sample(op, TINY[3], real=True) if op == "rnufft1" else make_sample(op, TINY[0])
@@ -170,6 +180,7 @@ def test_func_jacrev(op):
     assert relative_error(out[0], out[1]) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("dims", [(None, 0), (0, None), (0, 0), (1, -1)], ids=str)
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("module", [fs, ThroughPlan], ids=["function", "plan"])
@@ -185,6 +196,7 @@ def test_vmap(op, module, dims):
     assert relative_error(got, want) <= 1e-11
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_vmap_of_grad_is_per_sample_gradients(op):
     one = make_sample(op, CASE["1d-odd"], real=op == "rnufft1")
@@ -193,6 +205,7 @@ def test_vmap_of_grad_is_per_sample_gradients(op):
     assert relative_error(got, want) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_vmap_within_vmap(op):
     one = make_sample(op, CASE["1d-odd"], real=op == "rnufft1")
@@ -202,6 +215,7 @@ def test_vmap_within_vmap(op):
     assert relative_error(got, want) <= 1e-11
 
 
+@both_algorithms
 @pytest.mark.parametrize("argument", ["points", "strengths"])
 @pytest.mark.parametrize("op", OPS)
 def test_forward_mode_is_right_or_refused(op, argument):

@@ -11,6 +11,7 @@ from conftest import (
     TAU,
     Case,
     ThroughPlan,
+    both_algorithms,
     make_sample,
     relative_error,
     samples,
@@ -25,6 +26,7 @@ FLOAT64_EPS = tuple(10.0**-n for n in range(2, 14))
 LADDER = ("1d-large", "1d-large-clustered", "2d-large", "2d-large-rows", "3d-large", "3d-large-clustered")
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize(("op", "case", "real", "sign"), samples())
 def test_matches_direct_sums_at_default_eps(op, case, real, sign, dtype, device, poisoned):
@@ -47,6 +49,7 @@ def test_error_is_within_five_eps(op, case, dtype, eps, device, poisoned):
     assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", OPS)
 def test_points_are_folded_and_scaled_in_float64(op, gen):
     """Scaling in float32 would cost N * 6e-8 of accuracy, and folding there the digits of the shift."""
@@ -57,6 +60,7 @@ def test_points_are_folded_and_scaled_in_float64(op, gen):
     assert relative_error(sample(fs, x), exact) <= 5e-6
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("op", OPS)
 def test_points_on_the_seam_of_the_box(op, dtype, device):
@@ -82,6 +86,7 @@ def test_types_1_and_2_are_adjoint_to_rounding(case, eps, device):
     assert abs(left - right) <= 1e-12 * abs(left)
 
 
+@both_algorithms
 @pytest.mark.parametrize("eps", [1e-2, 1e-9])
 @pytest.mark.parametrize("case", [CASE[name] for name in ("1d-odd", "2d-even-odd", "3d-large")], ids=lambda c: c.id)
 def test_real_types_are_adjoint_to_rounding(case, eps, device):
@@ -126,6 +131,7 @@ def test_a_plan_is_used_many_times(op):
     assert torch.equal(call(sample.data), once)
 
 
+@both_algorithms
 def test_a_plan_survives_pickling_and_copying(tmp_path):
     sample = make_sample("nufft1", CASE["2d-even-odd"])
     plan = fs.Plan(sample.x, sample.modes)
@@ -166,6 +172,7 @@ def test_every_instruction_set_of_this_processor(op, dtype, eps, instruction_set
         assert relative_error(sample(fs, eps=eps), sample.exact) <= 5 * eps
 
 
+@both_algorithms
 @pytest.mark.parametrize("case", [CASE["2d-rows"], CASE["3d-even-odd"], CASE["2d-sets-of-rows"]], ids=lambda c: c.id)
 @pytest.mark.parametrize("op", OPS)
 def test_strides_do_not_matter(op, case):
@@ -181,6 +188,7 @@ def _transposed_in_memory(t: torch.Tensor) -> torch.Tensor:
     return t.permute(axes).contiguous().permute(axes)
 
 
+@both_algorithms
 @pytest.mark.parametrize("op", ["nufft1", "nufft2"])
 def test_lazily_conjugated_input_is_resolved(op):
     sample = make_sample(op, CASE["2d-odd-even"])
@@ -216,6 +224,7 @@ HALF_OUTPUTS = [
 ]
 
 
+@both_algorithms
 @pytest.mark.parametrize(("op", "given", "returned"), HALF_OUTPUTS, ids=str)
 @pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
 def test_half_precision_is_computed_in_float32(op, given, returned):
@@ -228,6 +237,7 @@ def test_half_precision_is_computed_in_float32(op, given, returned):
     assert torch.equal(got.to(in_float32.dtype), in_float32.to(returned).to(in_float32.dtype))
 
 
+@both_algorithms
 @pytest.mark.parametrize(("op", "real"), [("nufft1", True), ("nufft2", False), ("rnufft1", True), ("rnufft2", False)])
 def test_mixed_precisions_are_computed_in_the_wider(op, real):
     """Points too: coordinates in float64 keep their digits beside float32 strengths."""

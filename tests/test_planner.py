@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import CASE, OPS, make_sample, planners_algorithm, relative_error
 
 import fastspec as fs
-from fastspec import _C
+from fastspec import _C, _modal, _ops
 
 MODES = [(1,), (2,), (97,), (1000,), (64, 3), (37, 200), (512, 512), (5, 6, 7), (64, 64, 64), (128, 20, 1)]
 
@@ -79,6 +80,86 @@ def test_plan_explains_itself():
         f"{_C.instruction_set()} kernels",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("cuda", [False, True], ids=["cpu", "cuda"])
+def test_direct_sums_are_for_few_pairs(cuda):
+    """On CUDA their time is not known, and gridding is taken."""
+
+    def choice(modes, points, **more):
+        return _C.choose_plan(modes, points, 1e-6, single=True, complex=True, cuda=cuda, **more)
+
+    for modes, few, many in (((16,), 100, 10**5), ((8, 8), 100, 10**4), ((8, 8, 8), 100, 10**4)):
+        assert cuda or choice(modes, few).direct(real=False) < choice(modes, few).gridding(real=False)
+        assert choice(modes, many).direct(real=False) > choice(modes, many).gridding(real=False)
+    small = choice((16, 16), 200)
+    if cuda:
+        assert small.direct(real=True) == small.direct(real=False) == np.inf
+    else:
+        assert small.direct(real=True) < small.direct(real=False) < choice((16, 16), 200, sets=3).direct(real=False)
+
+
+@planners_algorithm
+@pytest.mark.parametrize("name", ["2d-even-odd", "2d-large"])
+@pytest.mark.parametrize("op", OPS)
+def test_the_planners_choice_is_the_one_made(op, name, monkeypatch):
+    """By functions, which need not sort the points of direct sums, and by plans, which sort them for other uses."""
+    sample = make_sample(op, CASE[name], real=op == "rnufft1")
+    direct, sums, sorts = name == "2d-even-odd", [], []
+    kept, sort = getattr(_modal, f"type{op[-1]}"), _ops.sort
+    monkeypatch.setattr(_modal, f"type{op[-1]}", lambda *args: sums.append(1) or kept(*args))
+    monkeypatch.setattr(_ops, "sort", lambda *args: sorts.append(1) or sort(*args))
+    assert relative_error(sample(fs), sample.exact) <= (1e-14 if direct else 5e-12)
+    assert (len(sums), len(sorts)) == ((1, 0) if direct else (0, 1))
+    plan = fs.Plan(sample.x, sample.modes)
+    assert relative_error(getattr(plan, op)(sample.data), sample.exact) <= (1e-14 if direct else 5e-12)
+    assert (len(sums), len(sorts)) == ((2, 1) if direct else (0, 2))
+
+
+@pytest.mark.parametrize("asked", ["direct", "gridding"])
+def test_the_algorithm_asked_for_is_taken(asked):
+    sample = make_sample("nufft1", CASE["2d-even-odd"])
+    plan = fs.Plan(sample.x, sample.modes, eps=1e-3, algorithm=asked)
+    error = relative_error(plan.nufft1(sample.data), sample.exact)
+    assert error <= 1e-14 if asked == "direct" else 1e-6 < error <= 5e-3
+    assert plan.algorithm == asked
+
+
+@planners_algorithm
+def test_a_plan_explains_both_ways():
+    lines = fs.Plan(torch.rand(100, 2), (8, 8)).explain().splitlines()
+    assert lines[1].startswith("algorithm  direct sums for real strengths, ") and "; by gridding " in lines[1]
+    assert lines[2].strip().startswith("direct sums for complex strengths, ")
+    lines = fs.Plan(torch.rand(100_000, 2), (64, 64)).explain().splitlines()
+    assert lines[1].startswith("algorithm  gridding for real strengths, ") and "; by direct sums " in lines[1]
+
+
+@planners_algorithm
+def test_points_that_stand_for_many_sets_go_by_gridding():
+    """There direct sums would be made set by set."""
+    x, c = torch.rand(5, 20, 1, dtype=torch.float64), torch.randn(5, 20, dtype=torch.complex128)
+    seen = []
+
+    def one(x, c):
+        plan = fs.Plan(x, 8)
+        seen.append(plan.layout.direct)
+        return plan.nufft1(c)
+
+    assert relative_error(torch.vmap(one)(x, c), fs.reference.nufft1(x, c, 8)) <= 5e-12
+    assert not any(seen) and fs.Plan(x[0], 8).layout.direct
+
+
+@planners_algorithm
+@pytest.mark.parametrize("op", ["nufft1", "nufft2"])
+def test_points_that_are_not_finite_are_refused_by_direct_sums_too(op):
+    x = torch.tensor([0.0, torch.inf])
+    with pytest.raises(ValueError, match=r"x: had non-finite \w+, must be finite"):
+        fs.nufft1(x, torch.ones(2), 8) if op == "nufft1" else fs.nufft2(x, torch.ones(8))
+
+
+def test_unknown_algorithm_is_refused():
+    with pytest.raises(ValueError, match="algorithm: was 'fft', must be 'auto', 'direct' or 'gridding'"):
+        fs.Plan(torch.zeros(3), 4, algorithm="fft")
 
 
 def test_explanation_is_of_the_plan_made_for_gradients_too():

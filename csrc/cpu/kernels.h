@@ -10,6 +10,8 @@ template <class T> struct SpreadArgs;
 template <class T> struct InterpolateArgs;
 template <class T> struct DeconvolveArgs;
 template <class T> struct WeighArgs;
+template <class T> struct FocalLine;
+template <class T> struct FocalPower;
 template <class T> struct ResidualArgs;
 template <class T> struct TransposeArgs;
 template <class T> struct TurnArgs;
@@ -25,6 +27,8 @@ struct Kernels {
   void (*deconvolve)(const DeconvolveArgs<T>&);  // fine spectrum -> modes
   void (*pad)(const DeconvolveArgs<T>&);         // modes -> fine spectrum, whose other cells are zero already
   void (*weigh)(const WeighArgs<T>&);
+  T (*focal_peak)(const FocalLine<T>&);  // largest |F|^2
+  double (*focal_weigh)(const FocalLine<T>&, const FocalPower<T>&);
   void (*residual)(const ResidualArgs<T>&);
   void (*transpose)(const TransposeArgs<T>&);
   void (*turn)(const TurnArgs<T>&);

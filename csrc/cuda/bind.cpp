@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "../fft.h"
+#include "../focal.h"
 #include "../inputs.h"
 #include "../tensors.h"
 #include "kernels.h"
@@ -260,15 +261,23 @@ Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, std::vector<int
   return fft(fine, axes_of(fine), int(sign));
 }
 
-Tensor weigh(Tensor spectrum, const Tensor& weight, double scale) {
+// `count(a)`: wavenumbers of axis a that have weights.
+template <class Count>
+Band weighed_band(const Tensor& spectrum, Count&& count) {
   Band band{};
-  band.dim = check_weighed(spectrum, weight);
-  check_together(spectrum, weight);
+  band.dim = int(spectrum.dim()) - 1;
   for (int a = 0; a < band.dim; ++a) {
     band.cells[a] = spectrum.size(a + 1);
-    band.modes[a] = weight.size(a + 1);
+    band.modes[a] = count(a);
     band.negative[a] = a == 0 ? 0 : band.modes[a] / 2;
   }
+  return band;
+}
+
+Tensor weigh(Tensor spectrum, const Tensor& weight, double scale) {
+  check_weighed(spectrum, weight);
+  check_together(spectrum, weight);
+  const Band band = weighed_band(spectrum, [&](int a) { return weight.size(a + 1); });
   const Here here(spectrum);
   Tensor sums = empty(spectrum, {spectrum.size(0)}, ScalarType::Double);
   Tensor partial = empty(spectrum, {weigh_workspace(band, spectrum.size(0))}, ScalarType::Double);
@@ -299,6 +308,33 @@ Tensor hadamard(const Tensor& x, double scale) {
   return result;
 }
 
+Tensor weigh_focal(Tensor spectrum, const Tensor& factors, std::vector<int64_t> modes, double scale, double alpha) {
+  const FocalBand focal = check_focal(spectrum, factors, modes, alpha);
+  check_together(spectrum, factors);
+  const Band band = weighed_band(spectrum, [&](int a) { return focal.count(a); });
+  const Here here(spectrum);
+  const int64_t transforms = spectrum.size(0);
+  Tensor sums = empty(spectrum, {transforms}, ScalarType::Double);
+  Tensor partial = empty(spectrum, {weigh_workspace(band, transforms)}, ScalarType::Double);
+  Tensor largest = empty(factors, {transforms}, factors.scalar_type());
+  by_precision(spectrum, [&](auto zero) {
+    using T = decltype(zero);
+    FocalArgs<T> a{band,
+                   {},
+                   transforms,
+                   in<T>(factors),
+                   alpha / 2,
+                   scale,
+                   out<T>(spectrum),
+                   out<double>(sums),
+                   out<T>(largest),
+                   out<double>(partial)};
+    for (int d = 0; d < band.dim; ++d) a.even[d] = focal.even(d);
+    cuda::weigh_focal(a, here.stream());
+  });
+  return sums;
+}
+
 }  // namespace
 }  // namespace fastspec::cuda::ops
 
@@ -316,4 +352,5 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CUDA, m) {
   m.impl("weigh", TORCH_BOX(&fastspec::cuda::ops::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::cuda::ops::weigh_copy));
   m.impl("hadamard", TORCH_BOX(&fastspec::cuda::ops::hadamard));
+  m.impl("weigh_focal", TORCH_BOX(&fastspec::cuda::ops::weigh_focal));
 }

@@ -85,6 +85,20 @@ struct HadamardArgs {
   T* out;                       // as in
 };
 
+template <class T>
+struct FocalArgs {
+  Band band;           // as of WeighArgs
+  bool even[kMaxDim];  // whether an axis has an even number of modes: N/2, and -N/2 too, are at the edges of its band
+  int64_t transforms;
+  const T* factors;  // of |F|^2, per axis, one after the other: sum of band.modes numbers
+  double exponent;   // of |F|^2 over its maximum
+  double scale;
+  T* spectrum;      // as of WeighArgs
+  double* loss;     // (transforms)
+  T* largest;       // (transforms), |F|^2
+  double* partial;  // weigh_workspace numbers
+};
+
 // Bytes of SortArgs::sorting for as many keys below `keys`.
 size_t sort_workspace(int64_t count, int64_t keys);
 // Keys of a set: its tiles, or cells where sorted_by_cell says so, and one for points that are not finite.
@@ -99,5 +113,6 @@ template <class T> void pad(const DeconvolveArgs<T>& a, void* stream);
 int64_t weigh_workspace(const Band& band, int64_t transforms);
 template <class T> void weigh(const WeighArgs<T>& a, void* stream);
 template <class T> void hadamard(const HadamardArgs<T>& a, void* stream);
+template <class T> void weigh_focal(const FocalArgs<T>& a, void* stream);
 
 }  // namespace fastspec::cuda

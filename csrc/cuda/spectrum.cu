@@ -1,4 +1,5 @@
 // Between the FFT of the fine grid and the modes: deconvolve and crop, its transpose, and the loss's fused pass.
+#include "../focal_divisor.h"
 #include "kernels.h"
 #include "launch.h"
 
@@ -119,12 +120,19 @@ struct Pad {
 
 // --- weigh ---
 
-// A block's sum in an order that is the same every time; `sums` has a number of each thread.
-template <class Block>
-FASTSPEC_FORCE_INLINE void add_up(Block& block, double* sums) {
+struct Add {
+  FASTSPEC_FORCE_INLINE double operator()(double a, double b) const { return a + b; }
+};
+struct Larger {
+  FASTSPEC_FORCE_INLINE double operator()(double a, double b) const { return a > b ? a : b; }
+};
+
+// A number of each thread of a block made one, in an order that is the same every time.
+template <class Combine, class Block>
+FASTSPEC_FORCE_INLINE void reduce(Block& block, double* numbers) {
   for (int half = kThreads / 2; half > 0; half /= 2)
     block.each([&](int thread) {
-      if (thread < half) sums[thread] += sums[thread + half];
+      if (thread < half) numbers[thread] = Combine()(numbers[thread], numbers[thread + half]);
     });
 }
 
@@ -161,7 +169,7 @@ struct Weigh {
       });
       sums[thread] = sum;
     });
-    add_up(block, sums);
+    reduce<Add>(block, sums);
     block.each([&](int thread) {
       if (thread == 0) a.partial[index] = a.scale * sums[0];
     });
@@ -181,9 +189,129 @@ struct Totals {
       sums[thread] = 0;
       for (int i = thread; i < count; i += kThreads) sums[thread] += partial[int64_t(index) * count + i];
     });
-    add_up(block, sums);
+    reduce<Add>(block, sums);
     block.each([&](int thread) {
       if (thread == 0) loss[index] = sums[0];
+    });
+  }
+};
+
+// --- the focal weight: see cpu/focal.h ---
+
+// The factor of |F|^2 at a place of the spectrum, and how much it counts: all, half, or not at all.
+template <class T>
+struct Counted {
+  T factor, counts;
+};
+
+template <class T>
+FASTSPEC_FORCE_INLINE Counted<T> counted(const FocalArgs<T>& a, const int* at) {
+  const Band& b = a.band;
+  const T* factors = a.factors;
+  Counted<T> c{1, 0};
+  bool above = false, below = false;
+  for (int d = 0; d < b.dim; ++d) {
+    const int64_t place = b.place(d, at[d]), positive = b.modes[d] - b.negative[d];
+    if (place < 0) return c;
+    c.factor *= factors[place];
+    above |= a.even[d] && place == positive - 1;
+    below |= a.even[d] && place == positive;  // which the halved axis has not
+    factors += b.modes[d];
+  }
+  c.counts = above && below ? T(0) : above || below ? T(0.5) : T(1);
+  return c;
+}
+
+template <class T>
+struct FocalPeak {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  FocalArgs<T> a;
+  Lines lines;  // of the spectrum
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    double* largest = reinterpret_cast<double*>(block.shared);
+    const int64_t transform = index / lines.blocks();
+    block.each([&](int thread) {
+      T most = 0;
+      lines.each(index % lines.blocks(), thread, [&](int line, int i) {
+        int at[kMaxDim];
+        along(line, a.band.cells, a.band.dim, at);
+        at[a.band.dim - 1] = i;
+        const Counted<T> c = counted(a, at);
+        if (c.counts == 0) return;
+        const T* z = a.spectrum + 2 * ((transform * lines.count + line) * lines.length + i);
+        const T power = c.factor * (z[0] * z[0] + z[1] * z[1]);
+        most = power > most ? power : most;
+      });
+      largest[thread] = double(most);
+    });
+    reduce<Larger>(block, largest);
+    block.each([&](int thread) {
+      if (thread == 0) a.partial[index] = largest[0];
+    });
+  }
+};
+
+template <class T>
+struct Largest {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  const double* partial;  // (transforms, count)
+  T* out;
+  int count;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    double* largest = reinterpret_cast<double*>(block.shared);
+    block.each([&](int thread) {
+      largest[thread] = 0;
+      for (int i = thread; i < count; i += kThreads)
+        largest[thread] = Larger()(partial[int64_t(index) * count + i], largest[thread]);
+    });
+    reduce<Larger>(block, largest);
+    block.each([&](int thread) {
+      if (thread == 0) out[index] = focal_divisor(T(largest[0]));
+    });
+  }
+};
+
+template <class T>
+struct Focal {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  FocalArgs<T> a;
+  Lines lines;  // of the spectrum
+
+  FASTSPEC_FORCE_INLINE T weight(T ratio) const {
+    if (a.exponent == 0.5) return std::sqrt(ratio);
+    return a.exponent == 1 ? ratio : std::pow(ratio, T(a.exponent));
+  }
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    double* sums = reinterpret_cast<double*>(block.shared);
+    const int64_t transform = index / lines.blocks();
+    block.each([&](int thread) {
+      const T largest = a.largest[transform], twice = T(2 * a.scale);
+      double sum = 0;
+      lines.each(index % lines.blocks(), thread, [&](int line, int i) {
+        int at[kMaxDim];
+        along(line, a.band.cells, a.band.dim, at);
+        at[a.band.dim - 1] = i;
+        const Counted<T> c = counted(a, at);
+        T* z = a.spectrum + 2 * ((transform * lines.count + line) * lines.length + i);
+        T slope = 0;
+        if (c.counts > 0) {
+          const T power = c.factor * (z[0] * z[0] + z[1] * z[1]), w = c.counts * weight(power / largest);
+          sum += (at[0] > 0 ? 2.0 : 1.0) * double(w * power);
+          slope = twice * w * c.factor;
+        }
+        for (int q = 0; q < 2; ++q) z[q] = c.counts > 0 ? slope * z[q] : T(0);
+      });
+      sums[thread] = sum;
+    });
+    reduce<Add>(block, sums);
+    block.each([&](int thread) {
+      if (thread == 0) a.partial[index] = a.scale * sums[0];
     });
   }
 };
@@ -214,11 +342,24 @@ void weigh(const WeighArgs<T>& a, void* stream) {
   launch(Totals{a.partial, a.loss, lines.blocks()}, {a.transforms, kThreads, sums}, stream);
 }
 
+template <class T>
+void weigh_focal(const FocalArgs<T>& a, void* stream) {
+  const Lines lines = lines_of(a.band.cells, a.band.dim);
+  const Shape all{a.transforms * lines.blocks(), kThreads, kThreads * sizeof(double)};
+  const Shape each{a.transforms, kThreads, kThreads * sizeof(double)};
+  launch(FocalPeak<T>{a, lines}, all, stream);
+  launch(Largest<T>{a.partial, a.largest, lines.blocks()}, each, stream);
+  launch(Focal<T>{a, lines}, all, stream);
+  launch(Totals{a.partial, a.loss, lines.blocks()}, each, stream);
+}
+
 template void deconvolve(const DeconvolveArgs<float>&, void*);
 template void deconvolve(const DeconvolveArgs<double>&, void*);
 template void pad(const DeconvolveArgs<float>&, void*);
 template void pad(const DeconvolveArgs<double>&, void*);
 template void weigh(const WeighArgs<float>&, void*);
 template void weigh(const WeighArgs<double>&, void*);
+template void weigh_focal(const FocalArgs<float>&, void*);
+template void weigh_focal(const FocalArgs<double>&, void*);
 
 }  // namespace fastspec::cuda

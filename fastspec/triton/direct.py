@@ -86,7 +86,7 @@ def sums_kernel(
 
 @tuned(
     single=[config(BLOCK_K=64, BLOCK_M=32), config(BLOCK_K=128, BLOCK_M=32, num_warps=8)],
-    double=[config(BLOCK_K=32, BLOCK_M=32), config(BLOCK_K=64, BLOCK_M=32)],
+    double=[config(BLOCK_K=32, BLOCK_M=16), config(BLOCK_K=64, BLOCK_M=32)],
     key=["WIDTH"],
 )
 @triton.jit
