@@ -30,7 +30,7 @@ def whole_grid(layout: Layout, fine: Tensor) -> Tensor:
 
 
 def measure(size) -> Iterator[GpuRow]:
-    layout = choose(size.modes, (1.0,) * size.dim, True, size.points, EPS, True, True, False, DEVICE)[0]
+    layout = choose(size.modes, (1.0,) * size.dim, True, size.points, 1, EPS, True, True, False, "gridding", DEVICE)[0]
     grid = torch.randn(1, 1, *layout.cells, generator=torch.Generator(DEVICE).manual_seed(0), device=DEVICE)
     spectrum = reversed_axes(half_fft(layout, grid)).contiguous()
     limit = 1e3 * (grid.nbytes + spectrum.nbytes) / copy_bandwidth()

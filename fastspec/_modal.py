@@ -22,7 +22,7 @@ def type1(x: Tensor, c: Tensor, kind: Kind) -> Tensor:
     """As _transform.type1."""
     frequencies, _ = _modes_of(kind, x)
     sign = -1 if kind.real else kind.sign
-    return direct_sets(x, c, frequencies, sign).unflatten(2, kind.mode_shape)
+    return direct_sets(x, c, frequencies, sign).unflatten(2, kind.mode_shape())
 
 
 def type2(x: Tensor, f: Tensor, kind: Kind) -> Tensor:
