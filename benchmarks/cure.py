@@ -1,6 +1,10 @@
 """Claim: the best recipe brings every tracked frequency within 10 % in a tenth of the steps and a fifth of the time of
 mean squared error and Adam on a plain network, or that never does; and its error on held-out clean data is no worse.
 
+Met on all five tasks, by networks that start at the data's frequencies; on Poisson it takes a residual preconditioned
+in Fourier space too. On sines and CO2 the plain network itself does it once its first layer is made of sines as fast as
+the data's. No weight alone brings a plain network there, Sobolev or whitening.
+
 Five tasks; five seeds, medians with the range. All sides of a task have the same points, Adam, its rate and schedule,
 and one thread. The plain network is trained five times as long or longer, so that where it never gets there it had the
 time. Seconds include finding frequencies and measuring rates.
@@ -467,7 +471,9 @@ def plot(rows: list[dict], path: Path) -> None:
     labels = [f"{row['task']}: {row['method']}" for row in rows]
     colours = ["0.6" if row["method"] == "MSE" else "#0077BB" for row in rows]
     steps = [row["steps"] or row["steps run"] for row in rows]
-    left.barh(labels, steps, color=colours)
+    for bar, row in zip(left.barh(labels, steps, color=colours), rows, strict=True):
+        bar.set_alpha(0.3 if row["steps"] is None else 1.0)
+    left.set_xlim(right=4 * max(steps))
     for place, row in enumerate(rows):
         if row["steps"] is None:
             left.text(steps[place], place, " not reached", va="center", fontsize=7)

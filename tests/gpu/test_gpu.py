@@ -119,6 +119,15 @@ def test_a_million_points_have_the_cpus_spectrum(modes):
 
 
 @pytest.mark.parametrize("modes", SIZES.values(), ids=str)
+def test_direct_sums_and_gridding_agree(modes):
+    x, c = problem(modes, 300)
+    ways = [fs.Plan(x, modes, period=1.0, algorithm=algorithm) for algorithm in ("direct", "gridding")]
+    spectra = [plan.rnufft1(c[:, 0]) for plan in ways]
+    assert relative_error(*spectra) <= 1e-5
+    assert relative_error(*[plan.rnufft2(spectra[0]) for plan in ways]) <= 1e-5
+
+
+@pytest.mark.parametrize("modes", SIZES.values(), ids=str)
 def test_a_plan_that_moves_is_one_made_there(modes):
     x, c = problem(modes)
     moved, made = fs.Plan(x.cpu(), modes, period=1.0).to("cuda"), fs.Plan(x, modes, period=1.0)
