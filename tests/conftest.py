@@ -228,7 +228,7 @@ both_algorithms = pytest.mark.parametrize("algorithm", ["gridding", "direct"], i
 
 
 def pytest_collection_modifyitems(items):
-    """On a GPU direct sums are Triton's, compiled anew for most samples: test_triton.py and gpu/ test them in less time."""
+    """On a GPU direct sums are Triton's, compiled anew for most samples; test_triton.py and gpu/ test them sooner."""
     held = [getattr(item, "callspec", None) for item in items]
     items[:] = [
         item
