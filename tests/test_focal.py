@@ -3,8 +3,8 @@
 import pytest
 import torch
 from conftest import TAU, relative_error
+from torch import library
 from torch.autograd import gradgradcheck
-from torch.library import opcheck
 
 import fastspec as fs
 from fastspec import _fallback, _ops
@@ -130,7 +130,7 @@ def test_gradgradcheck():
 @pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
 @pytest.mark.parametrize("modes", [(12,), (8, 7), (4, 5, 6)], ids=str)
 def test_op_is_a_proper_operator(modes, dtype):
-    opcheck(torch.ops.fastspec.weigh_focal.default, (*inputs(modes, dtype), modes, 0.3, 1.0))
+    library.opcheck(torch.ops.fastspec.weigh_focal.default, (*inputs(modes, dtype), modes, 0.3, 1.0))
 
 
 @pytest.mark.parametrize(
