@@ -5,9 +5,10 @@ Met on all five tasks, by networks that start at the data's frequencies; on Pois
 in Fourier space too. On sines and CO2 the plain network itself does it once its first layer is made of sines as fast as
 the data's. No weight alone brings a plain network there, Sobolev or whitening.
 
-Five tasks; five seeds, medians with the range. All sides of a task have the same points, Adam, its rate and schedule,
-and one thread. The plain network is trained five times as long or longer, so that where it never gets there it had the
-time. Seconds include finding frequencies and measuring rates.
+Five tasks; five seeds, medians with the range. All sides of a task have the same points, Adam at the same rate, a
+cosine schedule over the steps they are given, and one thread. The plain network is given five times as many or more, so
+that where it never gets there it had the time. What looks for frequencies is told how many. Seconds include finding
+frequencies and measuring rates.
 
     python benchmarks/cure.py [--quick] [task ...]    writes cure.csv, cure.md and cure.png to benchmarks/results
 """
