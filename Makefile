@@ -24,7 +24,7 @@ test: setup ## run the tests
 lint: setup ## check style of Python and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp tests/races.cpp tests/races.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp tests/races.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
 	$(BIN)/fastspec bench
