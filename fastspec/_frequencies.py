@@ -18,15 +18,12 @@ MOST_DIRECT_MODES = 2**24
 class Wavenumbers(NamedTuple):
     """In place of a grid's layout."""
 
-    k: Tensor  # (*modes, d), where modes is (K,) unless they are a grid in more than three dimensions
-
-    @property
-    def modes(self) -> tuple[int, ...]:
-        return tuple(self.k.shape[:-1])
+    k: Tensor  # (*modes, d)
+    modes: tuple[int, ...]  # (K,) unless they are a grid in more than three dimensions
 
     @property
     def dim(self) -> int:
-        return self.k.ndim - 1
+        return len(self.modes)
 
 
 class AtFrequencies(NamedTuple):
@@ -52,7 +49,7 @@ def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFreque
     if k.device != x.device:
         raise ValueError(f"x: was on {x.device}, must be on {k.device} as the loss's frequencies are")
     sets = (sets if sets.ndim == 3 else sets.unsqueeze(0)).to(dtype)
-    return AtFrequencies(sets, _radians(k, period, dtype), Wavenumbers(k), x.ndim == 3)
+    return AtFrequencies(sets, _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), x.ndim == 3)
 
 
 def _radians(k: Tensor, period, dtype: torch.dtype) -> Tensor:
