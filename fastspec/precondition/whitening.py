@@ -128,7 +128,7 @@ def check_weight(
         modes = tuple(weight.shape)
     alpha = kernel_exponent(model, x, modes, period=period)
     k = _frequencies(x, modes, period)
-    values = torch.ones(k.shape[:-1]) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
+    values = torch.ones_like(k[..., 0]) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
     if values.shape != k.shape[:-1]:
         raise ValueError(f"weight: shape was {tuple(values.shape)}, must be {tuple(k.shape[:-1])}, the modes'")
     effective = alpha + decay_exponent(values, k)
