@@ -20,10 +20,7 @@ void check_coordinates(const Tensor& t, const char* name, const Tensor& like) {
   check_dtype(t, name, real_type(like));
   by_precision(like, [&](auto zero) {
     using T = decltype(zero);
-    const T* p = in<T>(t);
-    T sum = 0;  // stays zero unless a number is infinite or NaN
-    for (int64_t i = 0; i < t.numel(); ++i) sum += p[i] * T(0);
-    STD_TORCH_CHECK(sum == 0, name, ": has non-finite numbers, must be finite");
+    STD_TORCH_CHECK(is_finite(in<T>(t), t.numel()), name, ": has non-finite numbers, must be finite");
   });
 }
 

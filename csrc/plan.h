@@ -114,22 +114,27 @@ inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
   if (r.cuda) return cuda_cost(r, p);
   // what a call takes however small its data, Python and dispatch included; and how much of cpu_cost is measured where
   // points are few
-  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3}, share{1, 1, 0.75};
+  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3}, share{1, 0.9, 0.75};
   const size_t last = r.modes.size() - 1;
   return call[last] + share[last] * double(r.sets) * cpu_cost(r, p);
 }
 
-// Direct sums, see cpu/direct_sum.h: sums for each pair of a point and a mode, their modes in whole registers. Fitted
-// as cpu_cost is; on CUDA nothing is.
+// Direct sums, see cpu/separable.h: tables of each axis, products of all axes but the first, and the sums themselves.
+// Fitted as cpu_cost is; on CUDA nothing is.
 inline double direct_cost(const PlanRequest& r) {
   if (r.cuda) return HUGE_VAL;
-  constexpr double call = 18e3, another_set = 8e3, lanes = 16;
-  const int last = int(r.modes.size()) - 1;
-  double modes = 1;
-  for (int a = 0; a <= last; ++a) modes *= double(a == last && !r.complex ? r.modes[a] / 2 + 1 : r.modes[a]);
-  const double per_pair = r.single ? 0.235 + 0.035 * last : 0.6 + 0.095 * last, per_point = 3 + 3.5 * last;
-  const double each = double(r.points) * (std::ceil(modes / lanes) * lanes * per_pair + per_point);
-  return call + double(r.sets - 1) * another_set + double(r.sets) * each;
+  constexpr double call = 16.5e3, padded = 4;
+  const size_t dim = r.modes.size();
+  double exponentials = 0, others = 1;
+  for (size_t a = 0; a < dim; ++a) {
+    exponentials += double(r.modes[a] / 2 + 1);
+    if (a > 0) others *= double(a + 1 == dim && !r.complex ? r.modes[a] / 2 + 1 : r.modes[a]);
+  }
+  const double sums = std::ceil(others / 2) * 4 * std::ceil(double(r.modes[0]) / padded) * padded;
+  const auto [coordinate, exponential, other, sum, number] =
+      r.single ? std::array{0.9, 0.3, 0.13, 0.009, 1.7} : std::array{1.0, 0.8, 0.31, 0.014, 2.7};
+  const double per_point = coordinate * double(dim) + exponential * (exponentials + 1) + other * others + sum * sums;
+  return call + double(r.sets) * (double(r.points) * per_point + number * sums);
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.

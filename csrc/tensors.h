@@ -52,6 +52,13 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   return result;
 }
 
+template <class T>
+bool is_finite(const T* numbers, int64_t count) {
+  bool finite = true;
+  for (int64_t i = 0; i < count; ++i) finite &= numbers[i] - numbers[i] == 0;
+  return finite;
+}
+
 inline std::vector<int64_t> shape(const Tensor& first, int from, int to, const int64_t* rest, int count) {
   std::vector<int64_t> size;
   for (int i = from; i < to; ++i) size.push_back(first.size(i));

@@ -32,23 +32,18 @@ def direct(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Te
     return _raw(x, c, s, sign, real)
 
 
-def direct_sets(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
-    """direct for each of S sets of strengths (S, B, M) -> (S, B, K).
+def direct_sets(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
+    """direct for each of S sets: points (S, M, d), strengths (S, B, M), frequencies (K, d) -> (S, B, K).
 
-    Points (S, M, d) or (M, d) and frequencies (S, K, d) or (K, d), where one of the two may have d columns more: the
-    digits that rounding took from the others, for the same coordinates to meet again.
+    Frequencies may have d columns more: the digits that rounding took from the others, for the same points to meet.
     """
     if x.shape[-1] != s.shape[-1]:
-        x, s = (torch.cat([x, x], -1), s) if x.shape[-1] < s.shape[-1] else (x, torch.cat([s, s], -1))
+        x = torch.cat([x, x], -1)
     if len(c) == 1:
-        x, s = x[0] if x.ndim == 3 else x, s[0] if s.ndim == 3 else s
-        return direct(x, c[0], s, sign, real).unsqueeze(0)
+        return direct(x[0], c[0], s, sign).unsqueeze(0)
     if len(c) == 0:
-        return c.new_zeros(
-            (0, c.shape[1], s.shape[-2]), dtype=x.dtype if real else torch.promote_types(x.dtype, torch.complex32)
-        )
-    x, s = (t if t.ndim == 3 else [t] * len(c) for t in (x, s))
-    return torch.stack([direct(*one, sign, real) for one in zip(x, c, s, strict=True)])
+        return c.new_zeros((0, c.shape[1], s.shape[0]), dtype=torch.promote_types(x.dtype, torch.complex32))
+    return torch.stack([direct(*one, s, sign) for one in zip(x, c, strict=True)])
 
 
 def _raw(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool) -> Tensor:

@@ -46,6 +46,71 @@ def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, grad
     return torch.cat(out)
 
 
+def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
+    real, out = not strengths.is_complex(), 0
+    strengths = strengths.to(torch.promote_types(strengths.dtype, torch.complex32))
+    for some, c in _blocks(x, strengths, modes):
+        first, others = _of_axes(some, modes, period, centered, sign, real)
+        out = out + first.mT.unsqueeze(1) @ (c.unsqueeze(-1) * others.unsqueeze(1))
+    last = modes[-1] // 2 + 1 if real else modes[-1]
+    return out.reshape(*strengths.shape[:2], *modes[:-1], last)
+
+
+def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
+    sets, channels, out = *f.shape[:2], []
+    if real:
+        k = torch.arange(f.shape[-1], device=f.device)
+        f = f * torch.where((k == 0) | (2 * k == modes[-1]), 1, 2)
+    f = f.reshape(sets, channels, f.shape[2], math.prod(f.shape[3:]))
+    for some, _ in _blocks(x, f.new_empty(sets, channels, x.shape[1]), modes):
+        first, others = _of_axes(some, modes, period, centered, sign, real)
+        out.append(((first.unsqueeze(1) @ f) * others.unsqueeze(1)).sum(-1))
+    out = torch.cat(out, -1)
+    return out.real.contiguous() if real else out
+
+
+def direct_type2_gradient(
+    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+) -> tuple[Tensor, Tensor]:
+    real, gradient = not strengths.is_complex(), []
+    given = modes, period, centered, sign, real
+    for a, (n, p) in enumerate(zip(modes, period, strict=True)):
+        k = _wavenumbers(n, centered, real and a == len(modes) - 1, x.device)
+        rates = (1j * (k.double() * (sign * 2 * math.pi / p))).to(f.dtype).reshape(-1, *[1] * (len(modes) - 1 - a))
+        gradient.append((strengths.conj() * direct_type2(x, f * rates, *given)).real.sum(1))
+    out = direct_type2(x, f, *given) if values else strengths.new_empty(0)
+    return out, torch.stack(gradient, -1)
+
+
+def _wavenumbers(n: int, centered: bool, halved: bool, device) -> Tensor:
+    if halved:
+        return torch.arange(n // 2 + 1, device=device)
+    k = torch.arange(-(n // 2), (n + 1) // 2, device=device)
+    return k if centered else k.roll(-(n // 2))
+
+
+def _blocks(x: Tensor, strengths: Tensor, modes):
+    """Some of the points (S, M, d) with their strengths (S, C, M) at a time."""
+    each = x.shape[0] * strengths.shape[1] * math.prod(modes[1:])
+    count = max(CHUNK // max(each, 1), 1)
+    return zip(x.split(count, 1), strengths.split(count, 2), strict=True)
+
+
+def _of_axes(x: Tensor, modes, period, centered: bool, sign: int, real: bool) -> tuple[Tensor, Tensor]:
+    """exp(sign i 2 pi k x / period) of the first axis' modes, (S, M, N), and products of all others', (S, M, L)."""
+    axes = []
+    for a, n in enumerate(modes):
+        k = _wavenumbers(n, centered, real and a == len(modes) - 1, x.device)
+        turns = x[..., a].double() / (period[a] * sign)
+        turns = (turns - turns.round()).unsqueeze(-1) * k
+        angle = ((turns - turns.round()) * (2 * math.pi)).to(x.dtype)
+        axes.append(torch.complex(angle.cos(), angle.sin()))
+    others = torch.ones_like(axes[0][..., :1])
+    for axis in axes[1:]:
+        others = (others.unsqueeze(-1) * axis.unsqueeze(-2)).flatten(2)
+    return axes[0], others
+
+
 def _squares(some: Tensor, x: Tensor) -> Tensor:
     return torch.cdist(some, x, compute_mode="donot_use_mm_for_euclid_dist").square()
 
@@ -143,6 +208,7 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
     return out.view(rows, n, inner)
 
 
-SUMS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient
-for _op in (*SUMS, weigh, weigh_copy, weigh_focal, hadamard):
+ON_MODES = direct_type1, direct_type2, direct_type2_gradient
+PAIRS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient
+for _op in (*ON_MODES, *PAIRS, weigh, weigh_copy, weigh_focal, hadamard):
     library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

@@ -21,12 +21,7 @@ def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tens
 
     Raises ValueError where a coordinate is not finite.
     """
-    try:
-        position, order, starts = _ops.sort(x, period, cells, tile, width, single)
-    except RuntimeError as error:
-        if "non-finite" not in str(error):
-            raise
-        raise ValueError(NON_FINITE) from None
+    position, order, starts = _of_finite_points(_ops.sort, x, period, cells, tile, width, single)
     if x.is_cuda and _may_wait() and bool((starts[:, -1] != x.shape[1]).any()):  # such points are in no tile
         raise ValueError(NON_FINITE)
     return position, order, starts
@@ -143,6 +138,31 @@ def loss_step(
     return _ops.loss_step(pred, target, quadrature, *points, weight, cells, tile, scale, reduce, slope, modes, alpha)
 
 
+def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
+    """Type 1 as a direct sum: (S, M, d), (S, C, M) -> (S, C, *modes). Of real strengths the last axis is halved.
+
+    Raises ValueError where a coordinate is not finite; on CUDA the modes are not finite then.
+    """
+    return _of_finite_points(_ops.direct_type1, x, strengths, modes, period, centered, sign)
+
+
+def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
+    """Type 2 as a direct sum: (S, M, d), (S, C, *modes) -> (S, C, M). The real one is of half the last axis.
+
+    Raises as direct_type1.
+    """
+    return _of_finite_points(_ops.direct_type2, x, f, modes, period, centered, sign, real)
+
+
+def direct_type2_gradient(
+    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+) -> tuple[Tensor, Tensor]:
+    """direct_type2, real where strengths (S, C, M) are, and the gradient in the points of the sum of
+    Re(conj(strengths) values): (S, C, M), empty where the values are not wanted, and (S, M, d).
+    """
+    return _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
+
+
 def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """F_bk = sum_j c_bj exp(sign i s_k.x_j): points (M, d), strengths (B, M), frequencies (K, d) -> (B, K) complex.
 
@@ -172,6 +192,15 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     """The gradient in x, (n, d), of the sum of cotangent (D, n, C) times gaussian_filter's sums of y (1, n, C)."""
     return _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+
+
+def _of_finite_points(op, *args):
+    try:
+        return op(*args)
+    except RuntimeError as error:
+        if "non-finite" not in str(error):
+            raise
+        raise ValueError(NON_FINITE) from None
 
 
 def _finite(op, *args):
@@ -265,6 +294,23 @@ def _(spectrum, factors, modes, scale, alpha):
 def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope, *_):
     rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
     return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
+
+
+@register_fake("fastspec::direct_type1")
+def _(x, strengths, modes, period, centered, sign):
+    last = modes[-1] if strengths.is_complex() else modes[-1] // 2 + 1
+    dtype = torch.promote_types(strengths.dtype, torch.complex32)
+    return strengths.new_empty((*strengths.shape[:2], *modes[:-1], last), dtype=dtype)
+
+
+@register_fake("fastspec::direct_type2")
+def _(x, f, modes, period, centered, sign, real):
+    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=x.dtype if real else f.dtype)
+
+
+@register_fake("fastspec::direct_type2_gradient")
+def _(x, f, strengths, modes, period, centered, sign, values):
+    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), torch.empty_like(x)
 
 
 @register_fake("fastspec::direct")

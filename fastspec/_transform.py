@@ -1,8 +1,9 @@
 """The transforms as autograd functions, on points (S, M, d), strengths (S, C, M) and modes (S, C, *modes).
 
-Each transform is a short composition of raw ops and torch's FFT. Type 2's slopes come from the window's derivative in
-the same interpolation, so a gradient in the points costs one FFT in any dimension. Every backward is written with these
-same functions, so any order of derivative is there.
+By gridding each transform is a short composition of raw ops and torch's FFT, and type 2's slopes come from the window's
+derivative in the same interpolation, so a gradient in the points costs one FFT in any dimension. As a direct sum, exact
+to rounding whatever the eps, it is one op, and slopes are d more transforms. Every backward is written with these same
+functions, so any order of derivative is there.
 
 With t = sign * 2 pi k / period and G for the gradient that comes in:
 
@@ -36,7 +37,7 @@ class Layout(NamedTuple):
     tile: tuple[int, ...]
     width: int
     sigma: float
-    direct: bool  # whether transforms are direct sums, see _modal.py, rather than what is in this file
+    direct: bool  # whether transforms are direct sums, rather than by gridding
     half_direct: bool  # the same of real strengths and half the modes
 
     @property
@@ -45,7 +46,7 @@ class Layout(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Points sorted on the fine grid, and the window there. See _ops.sort and Tables."""
+    """Points sorted on the fine grid, and the window there. See _ops.sort and Tables. Direct sums have none."""
 
     position: Tensor  # (S, M, d) int32 or int64
     order: Tensor  # (S, M) int32
@@ -217,7 +218,44 @@ def negative_modes(layout: Layout, real: bool) -> list[int]:
     return negative
 
 
-def _type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
+def _type1(x: Tensor, c: Tensor, *rest) -> Tensor:
+    *points, kind = rest
+    c = c.contiguous()
+    if not kind.direct:
+        return _gridded_type1(Points(*points), c, kind)
+    layout = kind.layout
+    sign = -1 if kind.real else kind.sign
+    return _ops.direct_type1(x.contiguous(), c, layout.modes, layout.period, layout.centered, sign)
+
+
+def _type2(x: Tensor, f: Tensor, *rest) -> Tensor:
+    *points, kind = rest
+    f = f.contiguous()
+    return _direct_type2(x, f, kind) if kind.direct else _gridded_type2(Points(*points), f, kind)
+
+
+def _slopes(x: Tensor, f: Tensor, *rest) -> tuple[Tensor, Tensor]:
+    *points, kind = rest
+    f = f.contiguous()
+    return _direct_slopes(x, f, kind) if kind.direct else _gridded_slopes(Points(*points), f, kind)
+
+
+def _direct_type2(x: Tensor, f: Tensor, kind: Kind) -> Tensor:
+    layout = kind.layout
+    return _ops.direct_type2(x.contiguous(), f, layout.modes, layout.period, layout.centered, kind.sign, kind.real)
+
+
+def _direct_slopes(x: Tensor, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+    values = _direct_type2(x, _with_slopes(f, kind), kind).unflatten(1, (kind.layout.dim + 1, -1))
+    return values[:, 0], values[:, 1:].movedim(1, -1)
+
+
+def _with_slopes(f: Tensor, kind: Kind) -> Tensor:
+    """The modes of values and slopes, f and i t_a f: (S, C, *modes) -> (S, (d + 1) * C, *modes)."""
+    return torch.stack([f, *[1j * t * f for t in phase_rates(kind, f)]], 1).flatten(1, 2)
+
+
+def _gridded_type1(points: Points, c: Tensor, kind: Kind) -> Tensor:
     layout, band = kind.layout, (kind.mode_shape(), negative_modes(kind.layout, kind.real), kind.layout.centered)
     if kind.real:
         modes = _ops.deconvolve(half_spectrum(points, layout, c).flatten(0, 1), points.half_factors, *band)
@@ -250,21 +288,26 @@ def _fine_grid(points: Points, f: Tensor, kind: Kind) -> Tensor:
     return half_grid(layout, fine.unflatten(0, f.shape[:2]))
 
 
-def _type2(points: Points, f: Tensor, kind: Kind) -> Tensor:
+def _gridded_type2(points: Points, f: Tensor, kind: Kind) -> Tensor:
     return _ops.interpolate(*points[:4], _fine_grid(points, f, kind).contiguous(), kind.layout.tile)
 
 
-def _slopes(points: Points, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
+def _gridded_slopes(points: Points, f: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     grid = _fine_grid(points, f, kind).contiguous()
     values, slopes = _ops.interpolate_slopes(*points[:4], grid, kind.layout.tile)
     return values, slopes * _cells_per_unit(kind.layout, values)
 
 
-def _gradient(points: Points, f: Tensor, strengths: Tensor, kind: Kind, wanted: bool) -> tuple[Tensor, Tensor]:
-    """As _slopes, with the point gradient of these strengths for the slopes; the values only where wanted."""
-    grid = _fine_grid(points, f.contiguous(), kind).contiguous()
-    values, gradient = _ops.interpolate_gradient(*points[:4], grid, strengths.contiguous(), kind.layout.tile, wanted)
-    return values, gradient * _cells_per_unit(kind.layout, gradient)
+def _gradient(x: Tensor, f: Tensor, strengths: Tensor, *rest, wanted: bool) -> tuple[Tensor, Tensor]:
+    """As _slopes, with the point gradient of these strengths for the slopes; values only where wanted."""
+    *points, kind = rest
+    layout, f, strengths = kind.layout, f.contiguous(), strengths.contiguous()
+    if kind.direct:
+        given = layout.modes, layout.period, layout.centered, kind.sign, wanted
+        return _ops.direct_type2_gradient(x.contiguous(), f, strengths, *given)
+    grid = _fine_grid(Points(*points), f, kind).contiguous()
+    values, gradient = _ops.interpolate_gradient(*points[:4], grid, strengths, layout.tile, wanted)
+    return values, gradient * _cells_per_unit(layout, gradient)
 
 
 def _cells_per_unit(layout: Layout, like: Tensor) -> float | Tensor:
@@ -286,13 +329,12 @@ def _merge(t: Tensor, in_dim, batch: int, into: int) -> Tensor:
 
 def _vmap(function, info, in_dims, x, data, *rest):
     """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
-    points, kind = Points(*rest[:6]), rest[6]
-    batch, own_points = info.batch_size, in_dims[2] is not None
-    if own_points or in_dims[0] is not None:
+    *points, kind = rest
+    batch, own_points = info.batch_size, in_dims[0] is not None or in_dims[2] is not None
+    if own_points:
         x = _merge(x, in_dims[0], batch, 0)
-        shared = [_merge(t, dim, batch, 0) for t, dim in zip(points[:3], in_dims[2:5], strict=True)]
-        points = Points(*shared, *points[3:])
-    into = 0 if own_points or in_dims[0] is not None else 1
+        points[:3] = [_merge(t, dim, batch, 0) for t, dim in zip(points[:3], in_dims[2:], strict=False)]
+    into = 0 if own_points else 1
     out = function(x, _merge(data, in_dims[1], batch, into), *points, kind)
     if isinstance(out, tuple):
         return tuple(o.unflatten(into, (batch, -1)) for o in out), (into,) * len(out)
@@ -329,7 +371,7 @@ class Sort(Function):
 
 
 class _Transform(Function):
-    """What type 1, type 2 and its slopes share. Inputs: x, data, the six tensors of Points, kind."""
+    """What type 1, type 2 and its slopes share. Inputs: x, data, the six tensors of Points unless direct, kind."""
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -338,8 +380,9 @@ class _Transform(Function):
         ctx.save_for_backward(x, data, *points)
 
 
-def _no_gradients(*first):
-    return (*first, None, None, None, None, None, None, None)
+def _gradients(ctx, *first):
+    """These, and none for the inputs that follow."""
+    return *first, *[None] * (len(ctx.needs_input_grad) - len(first))
 
 
 def _point_gradient(strengths: Tensor, slopes: Tensor) -> Tensor:
@@ -364,16 +407,16 @@ def _adjoint_of_type2(f: Tensor, kind: Kind) -> Tensor:
 class Type1(_Transform):
     @staticmethod
     def forward(x, c, *rest):
-        return _type1(Points(*rest[:6]), c.contiguous(), rest[6])
+        return _type1(x, c, *rest)
 
     @staticmethod
     def backward(ctx, grad):
         x, c, *points = ctx.saved_tensors
         kind, grad = ctx.kind.flipped(), _adjoint_modes(grad, ctx.kind)
         if not ctx.needs_input_grad[0]:
-            return _no_gradients(None, type2(x, grad, *points, kind))
+            return _gradients(ctx, None, type2(x, grad, *points, kind))
         c_grad, x_grad = point_gradient(x, grad, c, *points, kind, values=ctx.needs_input_grad[1])
-        return _no_gradients(x_grad, c_grad if ctx.needs_input_grad[1] else None)
+        return _gradients(ctx, x_grad, c_grad if ctx.needs_input_grad[1] else None)
 
     @staticmethod
     def vmap(info, in_dims, *args):
@@ -383,7 +426,7 @@ class Type1(_Transform):
 class Type2(_Transform):
     @staticmethod
     def forward(x, f, *rest):
-        return _type2(Points(*rest[:6]), f.contiguous(), rest[6])
+        return _type2(x, f, *rest)
 
     @staticmethod
     def backward(ctx, grad):
@@ -393,7 +436,7 @@ class Type2(_Transform):
             x_grad = point_gradient(x, f, grad, *points, ctx.kind, values=False)[1]
         if ctx.needs_input_grad[1]:
             f_grad = _adjoint_of_type2(type1(x, grad, *points, ctx.kind.flipped()), ctx.kind)
-        return _no_gradients(x_grad, f_grad)
+        return _gradients(ctx, x_grad, f_grad)
 
     @staticmethod
     def vmap(info, in_dims, *args):
@@ -405,24 +448,22 @@ class Slopes(_Transform):
 
     @staticmethod
     def forward(x, f, *rest):
-        return _slopes(Points(*rest[:6]), f.contiguous(), rest[6])
+        return _slopes(x, f, *rest)
 
     @staticmethod
     def backward(ctx, value_grad, slope_grad):
         x, f, *points = ctx.saved_tensors
         kind, dim = ctx.kind, ctx.kind.layout.dim
         # values and slopes are one type 2 with d + 1 times the channels: of f, and of i t_a f
-        rates = [1j * t for t in phase_rates(kind, f)]
         grad = torch.cat([value_grad.unsqueeze(1), slope_grad.movedim(-1, 1)], 1)  # (S, d + 1, C, M)
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
-            stack = torch.stack([f, *[r * f for r in rates]], 1).flatten(1, 2)
-            x_grad = point_gradient(x, stack, grad.flatten(1, 2), *points, kind, values=False)[1]
+            x_grad = point_gradient(x, _with_slopes(f, kind), grad.flatten(1, 2), *points, kind, values=False)[1]
         if ctx.needs_input_grad[1]:
             back = type1(x, grad.flatten(1, 2), *points, kind.flipped()).unflatten(1, (dim + 1, -1))
-            back = back[:, 0] + sum(r.conj() * back[:, a + 1] for a, r in enumerate(rates))
+            back = back[:, 0] - sum(1j * t * back[:, a + 1] for a, t in enumerate(phase_rates(kind, f)))
             f_grad = _adjoint_of_type2(back, kind)
-        return _no_gradients(x_grad, f_grad)
+        return _gradients(ctx, x_grad, f_grad)
 
     @staticmethod
     def vmap(info, in_dims, *args):
@@ -453,14 +494,6 @@ def _sum_tangents(*terms):
 def transforms_active() -> bool:
     """Whether in eager mode torch.func or forward differentiation is at work."""
     return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
-
-
-def vmap_active() -> bool:
-    """Whether points may stand for many sets of them."""
-    if not torch._C._are_functorch_transforms_active():
-        return False
-    levels = torch._C._functorch.get_interpreter_stack() or []
-    return any(level.key() == torch._C._functorch.TransformType.Vmap for level in levels)
 
 
 def refuse_forward_over_forward() -> None:
@@ -527,7 +560,7 @@ def _apply(function, forward_mode, raw, x, data, *rest):
             return function.apply(x, data, *rest)
     elif wanted or transforms_active():
         return forward_mode.apply(x, data, *rest)
-    return raw(Points(*rest[:6]), data.contiguous(), rest[6])
+    return raw(x, data, *rest)
 
 
 def sort(x: Tensor, layout: Layout, single: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -538,12 +571,12 @@ def sort(x: Tensor, layout: Layout, single: bool) -> tuple[Tensor, Tensor, Tenso
 
 
 def type1(x, c, *rest):
-    """(S, M, d), (S, C, M), the tensors of Points, kind -> (S, C, *modes)."""
+    """(S, M, d), (S, C, M), the tensors of Points unless direct, kind -> (S, C, *modes)."""
     return _apply(Type1, ForwardType1, _type1, x, c, *rest)
 
 
 def type2(x, f, *rest):
-    """(S, M, d), (S, C, *modes), the tensors of Points, kind -> (S, C, M)."""
+    """(S, M, d), (S, C, *modes), the tensors of Points unless direct, kind -> (S, C, M)."""
     return _apply(Type2, ForwardType2, _type2, x, f, *rest)
 
 
@@ -557,4 +590,4 @@ def point_gradient(x, f, strengths, *rest, values: bool):
     if torch.compiler.is_compiling() or torch.is_grad_enabled() or transforms_active():
         value, s = slopes(x, f, *rest)
         return value, _point_gradient(strengths, s)
-    return _gradient(Points(*rest[:6]), f, strengths, rest[6], values)
+    return _gradient(x, f, strengths, *rest, wanted=values)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import _C, _check, _modal
+from . import _C, _check
 from ._direct import direct_sets
 from ._transform import (
     Kind,
@@ -31,7 +31,6 @@ from ._transform import (
     sort,
     type1,
     type2,
-    vmap_active,
 )
 
 Modes = int | Sequence[int]
@@ -414,10 +413,8 @@ def _chosen(x: Tensor, dtype: torch.dtype, modes, eps, period, order, real, algo
 
 
 def _settled(algorithm: str) -> str:
-    """As asked for, but gridding in place of "auto" where the number of points, or of sets of them, is not known."""
-    if algorithm == "auto" and (torch.compiler.is_compiling() or vmap_active()):
-        return "gridding"
-    return algorithm
+    """As asked for, but gridding in place of "auto" where the number of points is not known."""
+    return "gridding" if algorithm == "auto" and torch.compiler.is_compiling() else algorithm
 
 
 def _sorted(x: Tensor, dtype: torch.dtype, layout: Layout, tables: Tables) -> Points:
@@ -438,8 +435,8 @@ def _channels(data: Tensor, planned: Planned, core: tuple[int, ...], name: str) 
 def _type1(planned: Planned, c: Tensor, sign: int, real: bool) -> Tensor:
     dtype, kind = planned.x.dtype, Kind(planned.layout, sign, real)
     strengths = _channels(c, planned, c.shape[-1:], "c").to(dtype if real else _complex_dtype(dtype))
-    x, points = planned.x, planned.points
-    out = _modal.type1(x, strengths, kind) if kind.direct else type1(x, strengths, *points, kind)
+    points = () if kind.direct else planned.points
+    out = type1(planned.x, strengths, *points, kind)
     return _narrow(out.reshape(*c.shape[:-1], *kind.mode_shape()), c)
 
 
@@ -447,8 +444,8 @@ def _type2(planned: Planned, f: Tensor, sign: int, real: bool) -> Tensor:
     kind = Kind(planned.layout, sign, real)
     batch = f.shape[: f.ndim - planned.layout.dim]
     modes = _channels(f, planned, kind.mode_shape(), "f").to(_complex_dtype(planned.x.dtype))
-    x, points = planned.x, planned.points
-    out = _modal.type2(x, modes, kind) if kind.direct else type2(x, modes, *points, kind)
+    points = () if kind.direct else planned.points
+    out = type2(planned.x, modes, *points, kind)
     return _narrow(out.reshape(*batch, out.shape[-1]), f)
 
 

@@ -131,6 +131,8 @@ def calls_of_public_functions(dtype):
                 value = energy(sample(fs, x))
                 torch.autograd.grad(value, x, create_graph=True)
                 torch.autograd.grad(value, x)
+            plan = fs.Plan(sample.x.clone().requires_grad_(), sample.modes, algorithm="direct")
+            torch.autograd.grad(energy(getattr(plan, op)(sample.data)), plan.x)
         sample = make_sample("rnufft1", CASE["2d-odd-even"], dtype, real=True)
         for relative in (True, False):  # composed, and in one op
             fs.SpectralLoss(sample.modes, x=sample.x, relative=relative)(sample.data, torch.ones_like(sample.data))

@@ -6,7 +6,7 @@ import torch
 from conftest import CASE, OPS, make_sample, planners_algorithm, relative_error
 
 import fastspec as fs
-from fastspec import _C, _modal, _ops
+from fastspec import _C, _ops
 
 MODES = [(1,), (2,), (97,), (1000,), (64, 3), (37, 200), (512, 512), (5, 6, 7), (64, 64, 64), (128, 20, 1)]
 
@@ -89,7 +89,7 @@ def test_direct_sums_are_for_few_pairs(cuda):
     def choice(modes, points, **more):
         return _C.choose_plan(modes, points, 1e-6, single=True, complex=True, cuda=cuda, **more)
 
-    for modes, few, many in (((16,), 100, 10**5), ((8, 8), 100, 10**4), ((8, 8, 8), 100, 10**4)):
+    for modes, few, many in (((16,), 100, 10**5), ((16, 16), 100, 10**5), ((16, 16, 16), 100, 10**5)):
         assert cuda or choice(modes, few).direct(real=False) < choice(modes, few).gridding(real=False)
         assert choice(modes, many).direct(real=False) > choice(modes, many).gridding(real=False)
     small = choice((16, 16), 200)
@@ -106,8 +106,8 @@ def test_the_planners_choice_is_the_one_made(op, name, monkeypatch):
     """By functions, which need not sort the points of direct sums, and by plans, which sort them for other uses."""
     sample = make_sample(op, CASE[name], real=op == "rnufft1")
     direct, sums, sorts = name == "2d-even-odd", [], []
-    kept, sort = getattr(_modal, f"type{op[-1]}"), _ops.sort
-    monkeypatch.setattr(_modal, f"type{op[-1]}", lambda *args: sums.append(1) or kept(*args))
+    kept, sort = getattr(_ops, f"direct_type{op[-1]}"), _ops.sort
+    monkeypatch.setattr(_ops, f"direct_type{op[-1]}", lambda *args: sums.append(1) or kept(*args))
     monkeypatch.setattr(_ops, "sort", lambda *args: sorts.append(1) or sort(*args))
     assert relative_error(sample(fs), sample.exact) <= (1e-14 if direct else 5e-12)
     assert (len(sums), len(sorts)) == ((1, 0) if direct else (0, 1))
@@ -135,18 +135,14 @@ def test_a_plan_explains_both_ways():
 
 
 @planners_algorithm
-def test_points_that_stand_for_many_sets_go_by_gridding():
-    """There direct sums would be made set by set."""
+def test_points_that_stand_for_many_sets_are_summed_at_once(monkeypatch):
     x, c = torch.rand(5, 20, 1, dtype=torch.float64), torch.randn(5, 20, dtype=torch.complex128)
-    seen = []
-
-    def one(x, c):
-        plan = fs.Plan(x, 8)
-        seen.append(plan.layout.direct)
-        return plan.nufft1(c)
-
-    assert relative_error(torch.vmap(one)(x, c), fs.reference.nufft1(x, c, 8)) <= 5e-12
-    assert not any(seen) and fs.Plan(x[0], 8).layout.direct
+    kept, shapes = _ops.direct_type1, []
+    monkeypatch.setattr(_ops, "direct_type1", lambda x, *rest: shapes.append(tuple(x.shape)) or kept(x, *rest))
+    want = fs.reference.nufft1(x, c, 8)
+    assert relative_error(torch.vmap(lambda x, c: fs.Plan(x, 8).nufft1(c))(x, c), want) <= 1e-14
+    assert relative_error(torch.vmap(lambda x, c: fs.nufft1(x, c, 8))(x, c), want) <= 1e-14
+    assert shapes == [(5, 20, 1)] * 2
 
 
 @planners_algorithm

@@ -7,11 +7,14 @@ namespace fastspec {
 
 template <class T> struct DirectSumArgs;
 template <class T> struct FilterArgs;
+template <class T> struct SeparableArgs;
 
 template <class T>
 struct PairKernels {
   void (*sum)(const DirectSumArgs<T>&, bool complex_in, bool complex_out);
   void (*gradient)(const DirectSumArgs<T>&, bool complex_in, bool complex_out);
+  void (*type1)(const SeparableArgs<T>&);
+  void (*type2)(const SeparableArgs<T>&);
   void (*filter)(const FilterArgs<T>&);
   void (*filter_gradient)(const FilterArgs<T>&);
 };
