@@ -42,7 +42,7 @@ class Case:
 CASES = (
     Case("1d-even", (32,), flat=True, signs=(None, -1, 1)),
     Case("1d-odd", (33,)),
-    Case("1d-one-mode", (1,)),
+    Case("1d-one-mode", (1,), m=20),
     Case("1d-two-modes", (2,)),
     Case("1d-fft-order", (17,), options={"order": "fft"}),
     Case("1d-period", (20,), options={"period": 0.7}),
