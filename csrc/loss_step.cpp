@@ -19,11 +19,25 @@ struct Shape {
   int64_t groups, points, channels;
 };
 
-Shape shape_of(const Tensor& pred, int64_t points) {
+// Checks outputs of a network, at `points` points in each of so many sets, and what goes with them.
+Shape shape_of(const Tensor& pred, const Tensor& target, const std::optional<Tensor>& quadrature, int64_t sets,
+               int64_t points) {
+  check_tensor(pred, "pred", pred.dim());
+  check_tensor(target, "target", pred.dim());
+  check_dtype(target, "target", pred.scalar_type());
+  STD_TORCH_CHECK(!is_complex(pred), "pred: must be real");
+  check_floating(pred, "pred");
   const int64_t channels = pred.dim() == 1 ? 1 : pred.size(pred.dim() - 1);
   STD_TORCH_CHECK(points > 0 && channels > 0 && pred.numel() % (points * channels) == 0,
                   "pred: must be (points) or (..., points, channels)");
-  return {pred.numel() / (points * channels), points, channels};
+  const Shape s{pred.numel() / (points * channels), points, channels};
+  STD_TORCH_CHECK(target.numel() == pred.numel() && sets > 0 && s.groups % sets == 0, "target: must be as pred");
+  if (quadrature) {
+    check_tensor(*quadrature, "quadrature", 1);
+    check_dtype(*quadrature, "quadrature", pred.scalar_type());
+    check_size(*quadrature, "quadrature", 0, points);
+  }
+  return s;
 }
 
 template <class T>
@@ -41,17 +55,16 @@ Tensor strengths_of(const Tensor& pred, const Tensor& target, const std::optiona
   return strengths;
 }
 
-// The gradient in pred from that in the strengths.
-Tensor gradient_of(const SortedPoints& p, const Tensor& grid, const Tensor& pred,
-                   const std::optional<Tensor>& quadrature, const Shape& s) {
-  const int64_t transforms = s.groups / p.position.size(0) * s.channels;
+// The gradient in pred from that in the strengths, which write(values) writes.
+template <class Write>
+Tensor gradient_of(const Tensor& pred, const std::optional<Tensor>& quadrature, const Shape& s, Write&& write) {
   Tensor gradient = empty(pred, shape(pred, 0, int(pred.dim()), nullptr, 0), pred.scalar_type());
   if (s.channels == 1 && !quadrature) {
-    interpolate_to(p, grid, transforms, &gradient);
+    write(gradient);
     return gradient;
   }
   Tensor values = empty(pred, {s.groups, s.channels, s.points}, pred.scalar_type());
-  interpolate_to(p, grid, transforms, &values);
+  write(values);
   by_precision(pred, [&](auto zero) {
     using T = decltype(zero);
     kernels<T>().transpose(
@@ -162,18 +175,7 @@ std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, s
                                      std::vector<int64_t> tile, double scale, bool reduce, bool slope,
                                      std::vector<int64_t> modes, double alpha) {
   check_tensor(position, "position", 3);
-  check_tensor(pred, "pred", pred.dim());
-  check_tensor(target, "target", pred.dim());
-  check_dtype(target, "target", pred.scalar_type());
-  STD_TORCH_CHECK(!is_complex(pred), "pred: must be real");
-  check_floating(pred, "pred");
-  const Shape s = shape_of(pred, position.size(1));
-  STD_TORCH_CHECK(target.numel() == pred.numel() && s.groups % position.size(0) == 0, "target: must be as pred");
-  if (quadrature) {
-    check_tensor(*quadrature, "quadrature", 1);
-    check_dtype(*quadrature, "quadrature", pred.scalar_type());
-    check_size(*quadrature, "quadrature", 0, s.points);
-  }
+  const Shape s = shape_of(pred, target, quadrature, position.size(0), position.size(1));
   const SortedPoints p = sorted_points(position, order, starts, polynomials, cells, tile, is_single(pred));
   const int64_t transforms = s.groups * s.channels;
   std::optional<FocalBand> focal;
@@ -189,7 +191,33 @@ std::tuple<Tensor, Tensor> loss_step(const Tensor& pred, const Tensor& target, s
   auto* pass = p.grid.dim > 1 ? weigh_grid : weigh_line;
   pass(p.grid, grid, transforms, {weight, scale, focal ? &*focal : nullptr}, sums.data(), slope);
   Tensor loss = loss_of(sums, pred, reduce);
-  return {loss, slope ? gradient_of(p, grid, pred, quadrature, s) : empty(pred, {0}, pred.scalar_type())};
+  if (!slope) return {loss, empty(pred, {0}, pred.scalar_type())};
+  const int64_t channels = transforms / position.size(0);
+  return {loss, gradient_of(pred, quadrature, s, [&](Tensor& values) { interpolate_to(p, grid, channels, &values); })};
+}
+
+std::tuple<Tensor, Tensor> direct_loss_step(const Tensor& pred, const Tensor& target, std::optional<Tensor> quadrature,
+                                            const Tensor& x, const Tensor& weight, std::vector<int64_t> modes,
+                                            std::vector<double> period, double scale, bool reduce, bool slope,
+                                            std::optional<double> alpha) {
+  check_tensor(x, "x", 3);
+  const Shape s = shape_of(pred, target, quadrature, x.size(0), x.size(1));
+  const int64_t transforms = s.groups * s.channels, channels = transforms / x.size(0);
+  std::vector<int64_t> band;  // -(N/2) ... N/2
+  for (int64_t n : modes) band.push_back(n | 1);
+  Tensor spectrum = half_spectrum(x, strengths_of(pred, target, quadrature, s), channels, band, period);
+  std::vector<double> sums(size_t(transforms), 0.0);
+  if (alpha) {
+    const FocalBand focal = check_focal(spectrum, weight, {modes.rbegin(), modes.rend()}, *alpha);
+    weigh_focal_in_place(spectrum, focal, weight, scale, sums.data());
+  } else {
+    check_weighed(spectrum, weight);
+    weigh_in_place(spectrum, weight, scale, sums.data());
+  }
+  Tensor loss = loss_of(sums, pred, reduce);
+  if (!slope) return {loss, empty(pred, {0}, pred.scalar_type())};
+  return {loss, gradient_of(pred, quadrature, s,
+                            [&](Tensor& values) { values_of_half(x, spectrum, channels, band, period, values); })};
 }
 
 }  // namespace fastspec

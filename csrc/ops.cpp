@@ -289,6 +289,9 @@ STABLE_TORCH_LIBRARY(fastspec, m) {
       "loss_step(Tensor pred, Tensor target, Tensor? quadrature, Tensor position, Tensor order, Tensor starts, "
       "Tensor polynomials, Tensor weight, int[] cells, int[] tile, float scale, bool reduce, bool slope, int[] modes, "
       "float alpha) -> (Tensor, Tensor)");
+  m.def(
+      "direct_loss_step(Tensor pred, Tensor target, Tensor? quadrature, Tensor x, Tensor weight, int[] modes, float[] "
+      "period, float scale, bool reduce, bool slope, float? alpha) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
@@ -306,4 +309,5 @@ STABLE_TORCH_LIBRARY_IMPL(fastspec, CPU, m) {
   m.impl("weigh", TORCH_BOX(&fastspec::weigh));
   m.impl("weigh_copy", TORCH_BOX(&fastspec::weigh_copy));
   m.impl("loss_step", TORCH_BOX(&fastspec::loss_step));
+  m.impl("direct_loss_step", TORCH_BOX(&fastspec::direct_loss_step));
 }

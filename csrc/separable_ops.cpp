@@ -4,7 +4,7 @@
 #include <memory>
 #include <tuple>
 
-#include "tensors.h"
+#include "ops.h"
 #define FASTSPEC_LEVEL declarations
 #include "cpu/pairs.h"
 #include "cpu/separable.h"
@@ -31,12 +31,10 @@ SeparableAxis make_axis(int64_t modes, double period, bool halved) {
 
 // All that points, modes and the kind of strengths say.
 template <class T>
-SeparableArgs<T> make_args(const Tensor& x, const Tensor& data, const std::vector<int64_t>& modes,
+SeparableArgs<T> make_args(const Tensor& x, int64_t channels, const std::vector<int64_t>& modes,
                            const std::vector<double>& period, bool centered, int64_t sign, bool real) {
-  check_floating(data, "data");
   check_tensor(x, "x", 3);
-  check_dtype(x, "x", is_single(data) ? ScalarType::Float : ScalarType::Double);
-  check_size(x, "x", 0, data.size(0));
+  check_dtype(x, "x", sizeof(T) == 4 ? ScalarType::Float : ScalarType::Double);
   const size_t dim = modes.size();
   STD_TORCH_CHECK(dim >= 1 && dim <= size_t(kMaxDim) && period.size() == dim, "modes and period: one number per axis");
   check_size(x, "x", 2, int64_t(dim));
@@ -49,9 +47,12 @@ SeparableArgs<T> make_args(const Tensor& x, const Tensor& data, const std::vecto
   a.centered = centered;
   for (size_t i = 0; i < dim; ++i)
     a.axis[i == 0 ? 0 : i == dim - 1 ? 2 : 1] = make_axis(modes[i], period[i], real && i == dim - 1);
+  a.stride[2] = 1;
+  a.stride[1] = a.axis[2].count();
+  a.stride[0] = a.lefts();
   a.sets = x.size(0);
   a.points = x.size(1);
-  a.channels = data.size(1);
+  a.channels = channels;
   a.x = in<T>(x);
   return a;
 }
@@ -61,25 +62,32 @@ std::unique_ptr<T[]> uninitialised(int64_t count) {
   return std::unique_ptr<T[]>(new T[size_t(count)]);
 }
 
+template <class T>
+void run_type1(SeparableArgs<T> a, const Tensor& strengths, Tensor& modes) {
+  a.strengths = in<T>(strengths);
+  a.modes = out<T>(modes);
+  a.chunks = separable_chunks(a.points, a.size());
+  const auto totals = uninitialised<double>(a.sets * a.channels * a.chunks * a.size());
+  a.totals = totals.get();
+  pair_kernels<T>().type1(a);
+}
+
 Tensor direct_type1(const Tensor& x, const Tensor& strengths, std::vector<int64_t> modes, std::vector<double> period,
                     bool centered, int64_t sign) {
+  check_floating(strengths, "strengths");
   check_tensor(strengths, "strengths", 3);
   const bool real = !is_complex(strengths);
   Tensor result;
   by_precision(strengths, [&](auto zero) {
     using T = decltype(zero);
-    SeparableArgs<T> a = make_args<T>(x, strengths, modes, period, centered, sign, real);
+    SeparableArgs<T> a = make_args<T>(x, strengths.size(1), modes, period, centered, sign, real);
+    check_size(strengths, "strengths", 0, a.sets);
     check_size(strengths, "strengths", 2, a.points);
     std::vector<int64_t> size{a.sets, a.channels};
     for (size_t i = 0; i < modes.size(); ++i)
       size.push_back(real && i + 1 == modes.size() ? modes[i] / 2 + 1 : modes[i]);
     result = empty(strengths, size, complex_type(strengths));
-    a.strengths = in<T>(strengths);
-    a.modes = out<T>(result);
-    a.chunks = separable_chunks(a.points, a.size());
-    const auto totals = uninitialised<double>(a.sets * a.channels * a.chunks * a.size());
-    a.totals = totals.get();
-    pair_kernels<T>().type1(a);
+    run_type1(a, strengths, result);
   });
   return result;
 }
@@ -89,7 +97,8 @@ SeparableArgs<T> spectrum_args(const Tensor& x, const Tensor& spectrum, const st
                                const std::vector<double>& period, bool centered, int64_t sign, bool real) {
   check_tensor(spectrum, "spectrum", int64_t(modes.size()) + 2);
   STD_TORCH_CHECK(is_complex(spectrum), "spectrum: must be complex");
-  SeparableArgs<T> a = make_args<T>(x, spectrum, modes, period, centered, sign, real);
+  SeparableArgs<T> a = make_args<T>(x, spectrum.size(1), modes, period, centered, sign, real);
+  check_size(spectrum, "spectrum", 0, a.sets);
   for (int i = 0; i < a.dim; ++i)
     check_size(spectrum, "spectrum", i + 2, real && i == a.dim - 1 ? modes[i] / 2 + 1 : modes[i]);
   a.spectrum = in<T>(spectrum);
@@ -143,7 +152,42 @@ std::tuple<Tensor, Tensor> direct_type2_gradient(const Tensor& x, const Tensor& 
   return {values, gradient};
 }
 
+// Real strengths and half the modes as the loss weighs them: axes reversed, in FFT order.
+template <class T>
+SeparableArgs<T> reversed_args(const Tensor& x, int64_t channels, const std::vector<int64_t>& modes,
+                               const std::vector<double>& period, int64_t sign) {
+  SeparableArgs<T> a = make_args<T>(x, channels, modes, period, false, sign, true);
+  a.stride[0] = 1;
+  a.stride[1] = a.axis[0].count();
+  a.stride[2] = a.axis[0].count() * a.axis[1].count();
+  return a;
+}
+
 }  // namespace
+
+Tensor half_spectrum(const Tensor& x, const Tensor& strengths, int64_t channels, const std::vector<int64_t>& modes,
+                     const std::vector<double>& period) {
+  std::vector<int64_t> size{x.size(0) * channels, modes.back() / 2 + 1};
+  size.insert(size.end(), modes.rbegin() + 1, modes.rend());
+  Tensor spectrum = empty(strengths, size, complex_type(strengths));
+  by_precision(strengths, [&](auto zero) {
+    using T = decltype(zero);
+    run_type1(reversed_args<T>(x, channels, modes, period, -1), strengths, spectrum);
+  });
+  return spectrum;
+}
+
+void values_of_half(const Tensor& x, const Tensor& spectrum, int64_t channels, const std::vector<int64_t>& modes,
+                    const std::vector<double>& period, Tensor& values) {
+  by_precision(values, [&](auto zero) {
+    using T = decltype(zero);
+    SeparableArgs<T> a = reversed_args<T>(x, channels, modes, period, 1);
+    a.spectrum = in<T>(spectrum);
+    a.values = out<T>(values);
+    run_type2(a);
+  });
+}
+
 }  // namespace fastspec
 
 STABLE_TORCH_LIBRARY_FRAGMENT(fastspec, m) {

@@ -138,6 +138,27 @@ def loss_step(
     return _ops.loss_step(pred, target, quadrature, *points, weight, cells, tile, scale, reduce, slope, modes, alpha)
 
 
+def direct_loss_step(
+    pred: Tensor,
+    target: Tensor,
+    quadrature: Tensor | None,
+    x: Tensor,
+    weight: Tensor,
+    modes,
+    period,
+    scale: float,
+    reduce: bool,
+    slope: bool,
+    alpha: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """As loss_step, by direct sums from points (S, M, d); with ``alpha``, as weigh_focal weighs.
+
+    The band of ``weight`` is -(N//2) ... N//2 along each axis, 0 ... N//2 along the halved one.
+    """
+    given = pred, target, quadrature, x, weight, modes, period, scale, reduce, slope, alpha
+    return _of_finite_points(_ops.direct_loss_step, *given)
+
+
 def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
     """Type 1 as a direct sum: (S, M, d), (S, C, M) -> (S, C, *modes). Of real strengths the last axis is halved.
 
@@ -292,6 +313,12 @@ def _(spectrum, factors, modes, scale, alpha):
 
 @register_fake("fastspec::loss_step")
 def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope, *_):
+    rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
+    return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
+
+
+@register_fake("fastspec::direct_loss_step")
+def _(pred, target, quadrature, x, weight, modes, period, scale, reduce, slope, alpha):
     rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
     return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
 

@@ -324,7 +324,7 @@ def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
 
 
 def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, reduction: str, composed) -> Tensor:
-    points, layout, count = planned.points, planned.layout, planned.x.shape[1]
+    count = planned.x.shape[1]
     if not isinstance(weight, _HalfWeight):
         weight = _half_weight(planned, weight)
     if quadrature is not None:
@@ -332,21 +332,35 @@ def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, re
     scale = 1.0 if quadrature is not None else 1 / count**2
     if reduction == "mean":
         scale *= count / pred.numel()
-    fixed = quadrature, *points[:4], weight.table, layout.cells, layout.tile, scale, reduction != "none"
-    step = _ops.loss_step
-    if isinstance(weight, _FocalWeight):
-        step = partial(step, modes=weight.modes, alpha=weight.weight.alpha)
+    step = _direct_step if planned.layout.half_direct else _gridded_step
+    step = step(planned, weight, quadrature, scale, reduction != "none")
     if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
-        return _Step.apply(pred, target, composed, step, fixed)
-    return step(pred.contiguous(), target.contiguous(), *fixed, False)[0]
+        return _Step.apply(pred, target, composed, step)
+    return step(pred.contiguous(), target.contiguous(), slope=False)[0]
+
+
+def _gridded_step(planned: Planned, weight: "_HalfWeight", quadrature, scale: float, reduce: bool):
+    """Of pred and target, contiguous, to loss and gradient."""
+    layout = planned.layout
+    fixed = *planned.points[:4], weight.deconvolved(planned), layout.cells, layout.tile, scale, reduce
+    focused = {"modes": weight.modes, "alpha": weight.weight.alpha} if isinstance(weight, _FocalWeight) else {}
+    return lambda pred, target, slope: _ops.loss_step(pred, target, quadrature, *fixed, slope, **focused)
+
+
+def _direct_step(planned: Planned, weight: "_HalfWeight", quadrature, scale: float, reduce: bool):
+    """As _gridded_step."""
+    layout, x = planned.layout, planned.x.detach().contiguous()
+    alpha = weight.weight.alpha if isinstance(weight, _FocalWeight) else None
+    fixed = x, weight.folded, layout.modes, layout.period, scale, reduce
+    return lambda pred, target, slope: _ops.direct_loss_step(pred, target, quadrature, *fixed, slope, alpha)
 
 
 class _Step(Function):
     """Loss and gradient in one op and one node of the graph. The second derivative is that of ``composed``."""
 
     @staticmethod
-    def forward(ctx, pred, target, composed, step, fixed):
-        loss, gradient = step(pred.contiguous(), target.contiguous(), *fixed, True)
+    def forward(ctx, pred, target, composed, step):
+        loss, gradient = step(pred.contiguous(), target.contiguous(), slope=True)
         ctx.composed = composed
         ctx.save_for_backward(pred, target, gradient)
         return loss
@@ -358,21 +372,28 @@ class _Step(Function):
         if torch.is_grad_enabled():
             inputs = [t for t, needed in zip((pred, target), wanted, strict=True) if needed]
             grads = iter(torch.autograd.grad(ctx.composed(pred, target), inputs, grad, create_graph=True))
-            return *(next(grads) if needed else None for needed in wanted), None, None, None
+            return *(next(grads) if needed else None for needed in wanted), None, None
         out = (grad.unsqueeze(-2) if grad.ndim else grad) * gradient
-        return out if wanted[0] else None, -out if wanted[1] else None, None, None, None
+        return out if wanted[0] else None, -out if wanted[1] else None, None, None
 
 
 # --- fused: real residuals --------------------------------------------------------------------------------------------
 
 
 class _HalfWeight:
-    """A weight folded onto half the modes and deconvolved, as _ops.weigh takes it, (1 or S R, K, *band)."""
+    """A weight folded onto half the modes, as _ops.weigh takes it, (1 or S R, K, *band)."""
 
     def __init__(self, planned: Planned, weight: Weight):
         self.weight, self.version, self.layout = weight, _version(weight), planned.layout
         self.modes = _weight_tensor(weight, planned.layout, planned.points.factors)
-        self.table = _fold(self.modes, planned.layout).unsqueeze(0) * _deconvolution(planned).square()
+        self.folded = _fold(self.modes, planned.layout).unsqueeze(0)
+        self.table = None
+
+    def deconvolved(self, planned: Planned) -> Tensor:
+        """With the window's deconvolution in it, for the fine spectrum."""
+        if self.table is None:
+            self.table = self.folded * _deconvolution(planned).square()
+        return self.table
 
     def serves(self, planned: Planned, weight: Weight) -> bool:
         """Whether it was made from this weight, unchanged since, for this plan."""
@@ -381,8 +402,8 @@ class _HalfWeight:
             self.weight is weight
             and self.version == _version(weight)
             and self.layout == planned.layout
-            and self.table.device == factors.device
-            and self.table.dtype == factors.dtype
+            and self.folded.device == factors.device
+            and self.folded.dtype == factors.dtype
         )
 
 
@@ -393,6 +414,7 @@ class _FocalWeight(_HalfWeight):
         self.weight, self.version, self.layout = weight, 0, planned.layout
         self.modes = list(reversed(planned.layout.modes))
         self.table = torch.cat(_deconvolution_axes(planned)).square()
+        self.folded = torch.ones_like(self.table)
 
 
 def _half_weight(planned: Planned, weight: Weight) -> _HalfWeight:
@@ -456,13 +478,13 @@ def _fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group
     """(S, R) sums by the fused pass, and the weight used."""
     if isinstance(weight, _FocalWeight):
         static = (planned.layout, scale**2, weight, group, _gradient_wanted(strengths))
-        return _fused(strengths, weight.table, None, *planned.points[:4], *static)[0], weight
+        return _fused(strengths, weight.deconvolved(planned), None, *planned.points[:4], *static)[0], weight
     adaptive = weight if isinstance(weight, Adaptive) else None
     if not isinstance(weight, _HalfWeight):
         weight = _HalfWeight(planned, None if adaptive else weight)
     magnitude = _deconvolution(planned) * scale if adaptive else None
     static = (planned.layout, scale**2, adaptive, group, _gradient_wanted(strengths))
-    loss, _, used = _fused(strengths, weight.table, magnitude, *planned.points[:4], *static)
+    loss, _, used = _fused(strengths, weight.deconvolved(planned), magnitude, *planned.points[:4], *static)
     if adaptive:
         weight.table = used
     return loss, weight

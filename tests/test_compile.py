@@ -139,6 +139,8 @@ def calls_of_public_functions(dtype):
         for other in (dtype, torch.bfloat16):  # in one op, and composed
             loss = fs.SpectralLoss(sample.modes, x=sample.x, weight=fs.weights.focal())
             loss(sample.data, torch.ones_like(sample.data, dtype=other))
+            plan = fs.Plan(sample.x, sample.modes, algorithm="direct")
+            fs.spectral_loss(plan, sample.data, torch.ones_like(sample.data), fs.weights.focal())
         for real in (True, False):
             x, s = (torch.randn(n, 4, dtype=dtype, requires_grad=True) for n in (9, 5))
             c = torch.randn(

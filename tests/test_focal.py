@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import TAU, relative_error
+from conftest import TAU, both_algorithms, relative_error
 from torch import library
 from torch.autograd import gradgradcheck
 
@@ -58,6 +58,7 @@ def scattered(modes, shape=(), m=60):
     return x, *(torch.randn(shape, generator=gen, dtype=torch.float64) for _ in range(2))
 
 
+@both_algorithms
 @pytest.mark.parametrize("options", [{}, {"relative": True}, {"reduction": "none"}, {"quadrature": True}], ids=str)
 @pytest.mark.parametrize("modes", [(12,), (15, 8), (4, 6, 5)], ids=str)
 def test_loss_and_derivatives_are_those_of_the_weight_that_asks(modes, options):
@@ -74,6 +75,7 @@ def test_loss_and_derivatives_are_those_of_the_weight_that_asks(modes, options):
         assert relative_error(got.detach(), want.detach()) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("alpha", [1.0, 1.5])
 def test_composed_step_is_the_one_op(alpha):
     """Of mixed precisions the step is composed; there too the weight is found while it is weighed."""
@@ -96,6 +98,7 @@ def test_no_table_of_weights_is_made(monkeypatch):
     assert not asked
 
 
+@both_algorithms
 @pytest.mark.parametrize("alpha", [1.0, 2.5])
 def test_far_from_ones_size(alpha):
     """Nothing overflows or vanishes where residuals are very small or large."""
@@ -109,6 +112,7 @@ def test_far_from_ones_size(alpha):
     assert zero.item() == 0 and not pred.grad.any()
 
 
+@both_algorithms
 def test_loss_is_the_same_for_any_number_of_threads(threads):
     x, pred, target = (t.float() for t in scattered((120, 90), m=20_000))
     results = []
@@ -120,6 +124,7 @@ def test_loss_is_the_same_for_any_number_of_threads(threads):
     assert all(value == results[0][0] and torch.equal(g, results[0][1]) for value, g in results)
 
 
+@both_algorithms
 def test_gradgradcheck():
     """At alpha = 0 the weight is a constant indeed; else it is one to the gradient only."""
     x, pred, target = scattered((4, 3), (1,), m=4)

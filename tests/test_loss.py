@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import TAU, Case, make_sample, relative_error
+from conftest import TAU, Case, both_algorithms, make_sample, relative_error
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.functional import mse_loss
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -65,6 +65,7 @@ def formula(x, pred, target, modes, weight=None, **options):
     return (w * power).sum(tuple(range(-len(modes), 0)))
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.complex128], ids=str)
 @pytest.mark.parametrize("modes", [*SIZES.values(), *EVEN.values(), (1,), (2,)], ids=str)
 def test_is_mean_squared_error_on_uniform_points(modes, dtype, gen):
@@ -80,6 +81,7 @@ def test_is_mean_squared_error_on_uniform_points(modes, dtype, gen):
     assert relative_error(grads[0], grads[1]) <= rounding
 
 
+@both_algorithms
 @pytest.mark.parametrize("name", WEIGHTS)
 @pytest.mark.parametrize("modes", [*SIZES.values(), *EVEN.values()], ids=str)
 def test_value_and_gradients_are_the_formulas(modes, name, device):
@@ -104,6 +106,7 @@ def test_weights_are_what_they_are_called():
     assert w.band(1, 2)(k).tolist() == [0, 0, 1, 1]
 
 
+@both_algorithms
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("modes", [SIZES[1], EVEN[2]], ids=str)
 def test_focal_weight_is_a_constant_to_the_gradient(modes, alpha):
@@ -121,6 +124,7 @@ def test_focal_weight_is_a_constant_to_the_gradient(modes, alpha):
         assert relative_error(got, want) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("shape", [(1,), (3,), (2, 3), (2, 1, 2)], ids=str)
 @pytest.mark.parametrize("name", ["callable", "focal"])
 def test_channels_and_batch(shape, name):
@@ -135,6 +139,7 @@ def test_channels_and_batch(shape, name):
         assert got[index].item() == pytest.approx(loss(pred[column], target[column]).item(), rel=1e-10)
 
 
+@both_algorithms
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_reduction(reduction):
     modes = SIZES[2]
@@ -148,6 +153,7 @@ def test_reduction(reduction):
     assert relative_error(*(torch.autograd.grad((v * scale).sum(), pred)[0] for v in (got, want))) <= 1e-10
 
 
+@both_algorithms
 def test_quadrature_weighs_the_points(gen):
     modes = EVEN[2]
     x, pred, target = scattered(modes, shape=(2,))
@@ -159,6 +165,7 @@ def test_quadrature_weighs_the_points(gen):
     assert relative_error(*(torch.autograd.grad(value, pred)[0] for value in (got, want))) <= 1e-10
 
 
+@both_algorithms
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_relative_divides_by_the_targets_own_sum(reduction):
     modes = SIZES[1]
@@ -176,6 +183,7 @@ def relative_formula(x, pred, target, modes, reduction):
     return above / below if reduction == "none" else (above / below).mean()
 
 
+@both_algorithms
 @pytest.mark.parametrize("period", [3.0, (2.0, 0.5)], ids=str)
 def test_period(period):
     modes = EVEN[2]
@@ -196,6 +204,7 @@ def test_complex_prediction(modes):
         assert relative_error(g, w) <= 1e-10
 
 
+@both_algorithms
 def test_point_sets_go_with_rows_of_the_batch():
     modes = SIZES[2]
     sets = [scattered(modes, shape=(2,), seed=seed) for seed in range(3)]
@@ -205,6 +214,7 @@ def test_point_sets_go_with_rows_of_the_batch():
     assert relative_error(got, want) <= 1e-11
 
 
+@both_algorithms
 def test_points_given_at_the_call_override_those_held():
     modes = SIZES[1]
     x, pred, target = scattered(modes)
@@ -214,6 +224,7 @@ def test_points_given_at_the_call_override_those_held():
     assert held(pred, target).item() != pytest.approx(moved.item(), rel=1e-3)
 
 
+@both_algorithms
 def test_functional_form_is_the_module():
     modes = EVEN[2]
     x, pred, target = scattered(modes, shape=(2,))
@@ -222,6 +233,7 @@ def test_functional_form_is_the_module():
     assert got.item() == pytest.approx(fs.SpectralLoss(modes, x=x, weight=lopsided)(pred, target).item(), rel=1e-14)
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128], ids=str)
 @pytest.mark.parametrize("name", ["none", "callable"])
 @pytest.mark.parametrize("modes", [(5,), (4,), (2, 4), (2, 3, 2)], ids=str)
@@ -232,6 +244,7 @@ def test_gradcheck(modes, name, dtype):
     assert gradgradcheck(loss, (*values, x))
 
 
+@both_algorithms
 @pytest.mark.parametrize("options", [{"relative": True}, {"reduction": "none"}, {"reduction": "sum"}], ids=str)
 def test_gradcheck_of_options(options):
     x, *values = (t.requires_grad_() for t in scattered((4,), m=3, shape=(2,)))
@@ -240,6 +253,7 @@ def test_gradcheck_of_options(options):
     assert gradgradcheck(loss, (*values, x))
 
 
+@both_algorithms
 def test_gradcheck_with_points_held():
     x, *values = scattered((4, 3), m=4, shape=(2,))
     loss = fs.SpectralLoss((4, 3), x=x, weight=lopsided, eps=1e-12)
@@ -270,6 +284,7 @@ def test_gradient_is_made_once_in_the_forward_pass():
     assert backward.count == 0
 
 
+@both_algorithms
 @pytest.mark.parametrize("modes", [(500,), (200, 150), (30, 41, 24)], ids=str)
 def test_loss_and_gradient_are_the_same_for_any_number_of_threads(modes, threads):
     """With few enough modes in 1-D that torch's FFT sums a single line in one order: MKL does not above a thousand."""
@@ -296,17 +311,19 @@ def test_no_gradient_is_made_where_none_is_wanted():
     assert without.count == evaluating.count < with_gradient.count
 
 
-def test_the_step_in_one_op_makes_a_gradient_only_where_one_is_wanted(monkeypatch):
+@both_algorithms
+def test_the_step_in_one_op_makes_a_gradient_only_where_one_is_wanted(algorithm, monkeypatch):
     x, pred, target = scattered((16, 12))
     loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided)
-    step, made = _ops.loss_step, []
+    op = "direct_loss_step" if algorithm == "direct" else "loss_step"
+    step, made = getattr(_ops, op), []
 
     def recorded(*args):
         value, gradient = step(*args)
         made.append(gradient.numel() > 0)
         return value, gradient
 
-    monkeypatch.setattr(_ops, "loss_step", recorded)
+    monkeypatch.setattr(_ops, op, recorded)
     wanting = pred.clone().requires_grad_()
     loss(wanting, target), loss(pred, target), loss(pred, wanting)
     with torch.no_grad():
@@ -314,6 +331,7 @@ def test_the_step_in_one_op_makes_a_gradient_only_where_one_is_wanted(monkeypatc
     assert made == [True, False, True, False]
 
 
+@both_algorithms
 @pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"reduction": "none"}, {"quadrature": True}], ids=str)
 @pytest.mark.parametrize("shape", [(), (1,), (3,)], ids=str)
 def test_the_step_in_one_op_is_the_composition(shape, options, monkeypatch):
@@ -336,6 +354,7 @@ def test_the_step_in_one_op_is_the_composition(shape, options, monkeypatch):
     torch.testing.assert_close(got, derivatives(), rtol=1e-12, atol=1e-14)
 
 
+@both_algorithms
 @pytest.mark.parametrize("modes", [(41,), (16, 13), (12, 9, 10)], ids=str)
 def test_loss_on_every_instruction_set(modes, instruction_set):
     x, pred, target = scattered(modes)
@@ -347,6 +366,7 @@ def test_loss_on_every_instruction_set(modes, instruction_set):
     assert relative_error(got, want) <= 1e-10
 
 
+@both_algorithms
 def test_error_of_float32_is_within_five_eps():
     sample = make_sample("rnufft1", Case("loss", (40, 31), m=3000), torch.float32, real=True)
     loss = fs.SpectralLoss((40, 31), x=sample.x, weight=lopsided)
@@ -359,6 +379,7 @@ def test_error_of_float32_is_within_five_eps():
     assert relative_error(*grads) <= 5e-6
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_predictions(dtype):
     x, pred, target = scattered((9,))
@@ -370,6 +391,7 @@ def test_half_precision_predictions(dtype):
     assert torch.autograd.grad(got, pred)[0].dtype == dtype
 
 
+@both_algorithms
 def test_loss_moves_saves_and_loads(tmp_path):
     x, pred, target = scattered((9,))
     loss = fs.SpectralLoss((9,), x=x, weight=torch.arange(9.0, dtype=torch.float64))
@@ -378,6 +400,7 @@ def test_loss_moves_saves_and_loads(tmp_path):
     assert again(pred, target).item() == loss(pred, target).item()
 
 
+@both_algorithms
 def test_zero_residual_has_zero_loss_and_gradient():
     x, pred, _ = scattered((8, 8))
     pred.requires_grad_()
@@ -406,6 +429,7 @@ def test_descends_to_a_fit():
     assert mse_loss(basis @ coefficients, target).item() < 1e-6
 
 
+@both_algorithms
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_quadrature_may_have_another_precision(dtype, gen):
     x, pred, target = (t.to(dtype) for t in scattered((9,)))
@@ -416,6 +440,7 @@ def test_quadrature_may_have_another_precision(dtype, gen):
     assert got.item() == pytest.approx(want.item(), rel=1e-6)
 
 
+@both_algorithms
 @pytest.mark.parametrize("other", [fs.weights.sobolev(2.0), torch.arange(9.0)], ids=["callable", "tensor"])
 def test_weight_may_be_replaced(other):
     x, pred, target = scattered((9,))

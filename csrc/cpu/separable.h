@@ -46,6 +46,7 @@ struct SeparableArgs {
   int dim, sign;
   bool real, centered;    // strengths are real, the last axis halved
   SeparableAxis axis[3];  // the first, and those of l: of fewer dimensions some are of one mode
+  int64_t stride[3];      // of the modes along these
   int64_t sets, points, channels, chunks;
   const T *x, *strengths, *spectrum;  // (sets, points, dim), real or complex (sets, channels, points), (..., *modes)
   T *modes, *values;                  // what comes of strengths by type 1, and of the spectrum by type 2 if not null
@@ -384,13 +385,14 @@ struct Separable {
       mode.k1 = second.least() + l / third.count();
       mode.k2 = third.least() + l % third.count();
       mode.at = l / 2 * axis.rows() * kPanel + l % 2 * 2;
-      const int64_t place = second.place(mode.k1, a.centered) * third.count() + third.place(mode.k2, a.centered);
+      const int64_t place =
+          second.place(mode.k1, a.centered) * a.stride[1] + third.place(mode.k2, a.centered) * a.stride[2];
       for (mode.m = 0; mode.m < axis.cosines(); ++mode.m) {
         mode.k0 = mode.m;
         mode.k0_of_minus = axis.shift() ? -mode.m - 1 : -mode.m;
-        mode.plus = axis.place(mode.k0, a.centered) * a.lefts() + place;
+        mode.plus = axis.place(mode.k0, a.centered) * a.stride[0] + place;
         const bool alone = axis.halved || mode.k0 == mode.k0_of_minus;
-        mode.minus = alone ? -1 : axis.place(mode.k0_of_minus, a.centered) * a.lefts() + place;
+        mode.minus = alone ? -1 : axis.place(mode.k0_of_minus, a.centered) * a.stride[0] + place;
         body(mode);
       }
     }
