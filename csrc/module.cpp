@@ -101,7 +101,9 @@ PYBIND11_MODULE(_C, m) {
       .def("gridding", [](const PlanChoice& p, bool real) { return p.gridding[real]; }, py::kw_only(), py::arg("real"),
            "Nanoseconds by gridding.")
       .def("direct", [](const PlanChoice& p, bool real) { return p.direct[real]; }, py::kw_only(), py::arg("real"),
-           "Nanoseconds by direct sums.");
+           "Nanoseconds by direct sums.")
+      .def_readonly("gridding_step", &PlanChoice::gridding_step, "Of the loss's step, but for what both ways share.")
+      .def_readonly("direct_step", &PlanChoice::direct_step);
 
   m.def("choose_plan",
         [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda,

@@ -33,6 +33,7 @@ struct PlanChoice {
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
   // The same of direct sums over all pairs, by whether strengths are real; infinite where that is not known.
   double gridding[2] = {0, 0}, direct[2] = {0, 0};
+  double gridding_step = 0, direct_step = 0;  // the loss's on real residuals, but for what both have in common
 };
 
 // Mean square of the aliasing over an axis, relative to that of many modes. An even axis has one mode at the very edge
@@ -125,20 +126,23 @@ inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
   return compute / rate.instructions_per_ns + memory / rate.bytes_per_ns;
 }
 
+// How much of cpu_cost is measured where points are few.
+inline double gridding_work(const PlanRequest& r, const PlanChoice& p) {
+  static constexpr std::array<double, kMaxDim> share{1, 0.9, 0.75};
+  return r.cuda ? cuda_cost(r, p) : share[r.modes.size() - 1] * double(r.sets) * cpu_cost(r, p);
+}
+
 inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
-  if (r.cuda) return cuda_cost(r, p);
-  // what a call takes however small its data, Python and dispatch included; and how much of cpu_cost is measured where
-  // points are few
-  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3}, share{1, 0.9, 0.75};
-  const size_t last = r.modes.size() - 1;
-  return call[last] + share[last] * double(r.sets) * cpu_cost(r, p);
+  // what a call takes however small its data, Python and dispatch included
+  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3};
+  return (r.cuda ? 0 : call[r.modes.size() - 1]) + gridding_work(r, p);
 }
 
 // Direct sums, see cpu/separable.h: tables of each axis, products of all axes but the first, and the sums themselves.
 // Fitted as cpu_cost is; on CUDA nothing is.
-inline double direct_cost(const PlanRequest& r) {
+inline double direct_work(const PlanRequest& r) {
   if (r.cuda) return HUGE_VAL;
-  constexpr double call = 16.5e3, padded = 4;
+  constexpr double padded = 4;
   const size_t dim = r.modes.size();
   double exponentials = 0, others = 1;
   for (size_t a = 0; a < dim; ++a) {
@@ -149,7 +153,7 @@ inline double direct_cost(const PlanRequest& r) {
   const auto [coordinate, exponential, other, sum, number] =
       r.single ? std::array{0.9, 0.3, 0.13, 0.009, 1.7} : std::array{1.0, 0.8, 0.31, 0.014, 2.7};
   const double per_point = coordinate * double(dim) + exponential * (exponentials + 1) + other * others + sum * sums;
-  return call + double(r.sets) * (double(r.points) * per_point + number * sums);
+  return double(r.sets) * (double(r.points) * per_point + number * sums);
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
@@ -206,6 +210,21 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
   return p;
 }
 
+// Both ways for both kinds of strengths, and for the loss's step, which has no calls of its parts, but in more than one
+// dimension several FFTs, and direct sums over odd numbers of modes.
+inline void compare_with_direct(const PlanRequest& r, PlanChoice& p) {
+  constexpr double call = 16.5e3, step_ffts = 20e3;
+  PlanRequest kind = r;
+  for (bool real : {false, true}) {
+    kind.complex = !real;
+    p.gridding[real] = estimated_cost(kind, p);
+    p.direct[real] = call + direct_work(kind);
+  }
+  p.gridding_step = 2 * gridding_work(kind, p) + (r.modes.size() > 1 ? step_ffts : 0);
+  for (int64_t& n : kind.modes) n |= 1;
+  p.direct_step = 2 * direct_work(kind);
+}
+
 // The cheapest candidate that meets eps; where eps is below the floor of the precision, the most accurate one.
 inline PlanChoice choose_plan(const PlanRequest& r) {
   PlanChoice best;
@@ -219,12 +238,7 @@ inline PlanChoice choose_plan(const PlanRequest& r) {
       if (meets ? !best_meets || p.nanoseconds < best.nanoseconds : !best_meets && p.error < best.error) best = p;
     }
   }
-  PlanRequest kind = r;
-  for (bool real : {false, true}) {
-    kind.complex = !real;
-    best.gridding[real] = estimated_cost(kind, best);
-    best.direct[real] = direct_cost(kind);
-  }
+  compare_with_direct(r, best);
   return best;
 }
 

@@ -39,6 +39,7 @@ class Layout(NamedTuple):
     sigma: float
     direct: bool  # whether transforms are direct sums, rather than by gridding
     half_direct: bool  # the same of real strengths and half the modes
+    direct_step: bool  # the same of the loss's step in one op
 
     @property
     def dim(self) -> int:
@@ -133,9 +134,10 @@ def _layout(modes, period, centered, points, sets, eps, single, real, slopes, al
     choice = _C.choose_plan(modes, points, eps, single=single, complex=not real, slopes=slopes, cuda=cuda, sets=sets)
     half_modes = (*modes[:-1], modes[-1] // 2 + 1)
     grid = tuple(choice.cells), tuple(choice.tile), choice.width, choice.sigma
-    direct = [algorithm == "direct"] * 2
+    direct = [algorithm == "direct"] * 3
     if algorithm == "auto":
         direct = [choice.direct(real=half) < choice.gridding(real=half) for half in (False, True)]
+        direct.append(choice.direct_step < choice.gridding_step)
     return Layout(modes, half_modes, period, centered, *grid, *direct)
 
 

@@ -232,10 +232,15 @@ def _loss(planned: Planned, pred, target, weight, quadrature, relative, reductio
         _check.trailing("quadrature", quadrature, [planned.x.shape[1]])
     if type(_given(weight)) is focal:
         weight = _focal(planned, weight, relative or pred.is_complex() or target.is_complex())
-    composed = partial(_composed, planned, weight, quadrature, relative, reduction, group)
-    if relative or group is not None or not _is_plain(planned, pred, target, weight):
-        return composed(pred, target)
-    return _step(planned, pred, target, weight, quadrature, reduction, composed)
+    adapts = relative and isinstance(_given(weight), Adaptive)  # to pred's error, for the target's sum too
+    if adapts or group is not None or not _is_plain(planned, pred, target, weight):
+        return _composed(planned, weight, quadrature, relative, reduction, group, pred, target)
+    if not isinstance(weight, _HalfWeight):
+        weight = _half_weight(planned, weight)
+    step = partial(_step, planned, weight, quadrature)
+    if not relative:
+        return step(reduction, pred, target)
+    return REDUCTIONS[reduction](step("none", pred, target) / step("none", target, torch.zeros_like(target)))
 
 
 def _composed(planned: Planned, weight, quadrature, relative, reduction, group, pred, target) -> Tensor:
@@ -323,16 +328,15 @@ def _is_plain(planned: Planned, pred: Tensor, target: Tensor, weight) -> bool:
     )
 
 
-def _step(planned: Planned, pred: Tensor, target: Tensor, weight, quadrature, reduction: str, composed) -> Tensor:
+def _step(planned: Planned, weight: "_HalfWeight", quadrature, reduction: str, pred: Tensor, target: Tensor) -> Tensor:
     count = planned.x.shape[1]
-    if not isinstance(weight, _HalfWeight):
-        weight = _half_weight(planned, weight)
+    composed = partial(_composed, planned, weight, quadrature, False, reduction, None)
     if quadrature is not None:
         quadrature = quadrature.detach().to(pred.dtype).contiguous()
     scale = 1.0 if quadrature is not None else 1 / count**2
     if reduction == "mean":
         scale *= count / pred.numel()
-    step = _direct_step if planned.layout.half_direct else _gridded_step
+    step = _direct_step if planned.layout.direct_step else _gridded_step
     step = step(planned, weight, quadrature, scale, reduction != "none")
     if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
         return _Step.apply(pred, target, composed, step)

@@ -211,9 +211,9 @@ class Plan(nn.Module):
         x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3. Gradients flow to it; if you change its values in
             place, make a new plan.
         modes, eps, period, order: as in nufft1.
-        algorithm: of the transforms, "gridding", or "direct" for sums over all pairs of a point and a mode, exact to
-            rounding, or "auto" for the one that the planner expects to take less time; on CUDA that is gridding. The
-            loss's fused step is by gridding in any case.
+        algorithm: of the transforms and of the loss's step, "gridding", or "direct" for sums over all points, exact to
+            rounding, or "auto" for the one that the planner expects to take less time; on CUDA that is gridding. What
+            of the loss is not one step, under torch.compile or with a group, is by gridding in any case.
 
     Attributes:
         x: the points given. modes, period: a tuple each. eps, order, algorithm: as given.
@@ -325,8 +325,9 @@ def explain(planned: "Planned", eps: float) -> str:
     return "\n".join(
         [
             f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
-            f"algorithm  {_algorithm(layout.half_direct, expected, real=True)}",
-            f"           {_algorithm(layout.direct, expected, real=False)}",
+            f"algorithm  {_algorithm('real strengths', layout.half_direct, *_times_of(expected, real=True))}",
+            f"           {_algorithm('complex strengths', layout.direct, *_times_of(expected, real=False))}",
+            f"           {_algorithm('the loss', layout.direct_step, expected.direct_step, expected.gridding_step)}",
             f"           expected {'on the GPU' if cuda else 'on one thread'}; gridding: spread, FFT, deconvolve",
             f"window     {layout.width} cells wide, for an upsampling factor of {layout.sigma:.3g}",
             f"fine grid  {_times(layout.cells)} cells, in tiles of {_times(layout.tile)}",
@@ -338,12 +339,15 @@ def explain(planned: "Planned", eps: float) -> str:
     )
 
 
-def _algorithm(direct: bool, expected: _C.PlanChoice, real: bool) -> str:
-    """The way of one kind of strengths, and what it and the other are expected to take."""
-    ways = [("direct sums", expected.direct(real=real)), ("gridding", expected.gridding(real=real))]
+def _times_of(expected: _C.PlanChoice, real: bool) -> tuple[float, float]:
+    return expected.direct(real=real), expected.gridding(real=real)
+
+
+def _algorithm(use: str, direct: bool, by_sums: float, by_gridding: float) -> str:
+    """The way of a use, and what it and the other are expected to take."""
+    ways = [("direct sums", by_sums), ("gridding", by_gridding)]
     (way, time), (other, others) = ways if direct else reversed(ways)
-    strengths = "real" if real else "complex"
-    return f"{way} for {strengths} strengths, {_milliseconds(time)}; by {other} {_milliseconds(others)}"
+    return f"{way} for {use}, {_milliseconds(time)}; by {other} {_milliseconds(others)}"
 
 
 def _milliseconds(nanoseconds: float) -> str:

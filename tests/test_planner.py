@@ -99,6 +99,18 @@ def test_direct_sums_are_for_few_pairs(cuda):
         assert small.direct(real=True) < small.direct(real=False) < choice((16, 16), 200, sets=3).direct(real=False)
 
 
+@pytest.mark.parametrize("cuda", [False, True], ids=["cpu", "cuda"])
+def test_the_losss_step_is_direct_for_few_pairs_in_more_than_one_dimension(cuda):
+    for modes, points, direct in (
+        ((64,), 300, False),
+        ((8, 8), 300, True),
+        ((8, 8, 8), 300, True),
+        ((64, 64), 10**4, False),
+    ):
+        choice = _C.choose_plan(modes, points, 1e-6, single=True, complex=False, cuda=cuda)
+        assert (choice.direct_step < choice.gridding_step) == (direct and not cuda)
+
+
 @planners_algorithm
 @pytest.mark.parametrize("name", ["2d-even-odd", "2d-large"])
 @pytest.mark.parametrize("op", OPS)
@@ -130,6 +142,7 @@ def test_a_plan_explains_both_ways():
     lines = fs.Plan(torch.rand(100, 2), (8, 8)).explain().splitlines()
     assert lines[1].startswith("algorithm  direct sums for real strengths, ") and "; by gridding " in lines[1]
     assert lines[2].strip().startswith("direct sums for complex strengths, ")
+    assert lines[3].strip().startswith("direct sums for the loss, ")
     lines = fs.Plan(torch.rand(100_000, 2), (64, 64)).explain().splitlines()
     assert lines[1].startswith("algorithm  gridding for real strengths, ") and "; by direct sums " in lines[1]
 
