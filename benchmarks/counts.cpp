@@ -14,6 +14,8 @@
 #define FASTSPEC_LEVEL declarations
 #include "cpu/interpolate.h"
 #include "cpu/kernels.h"
+#include "cpu/pairs.h"
+#include "cpu/separable.h"
 #include "cpu/sort.h"
 #include "cpu/spectrum.h"
 #include "cpu/spread.h"
@@ -46,6 +48,9 @@ const Case cases[] = {{"1-D", {20000}, 20000},
                       {"1-D, many points to a cell", {200}, 20000},
                       {"2-D", {128, 128}, 20000},
                       {"3-D", {32, 32, 32}, 20000}};
+
+const Case direct_cases[] = {
+    {"1-D, 64 modes", {64}, 2048}, {"2-D, 16 x 16 modes", {16, 16}, 2048}, {"3-D, 8 x 8 x 8 modes", {8, 8, 8}, 2048}};
 
 template <class Body>
 void counted(const std::string& kernel, const Case& c, const char* unit, int64_t units, Body&& body) {
@@ -169,9 +174,44 @@ void run(const Case& c) {
   weigh(c, kernels, plan);
 }
 
+// Direct sums of complex strengths.
+void run_direct(const Case& c) {
+  const PairKernels<float>& kernels = pairs_v3.single;
+  const Numbers x = uniform(size_t(c.points) * c.modes.size()), strengths(size_t(2 * c.points), 1.0f);
+  SeparableArgs<float> a{};
+  a.dim = int(c.modes.size());
+  a.sign = -1;
+  for (int d = 0; d < a.dim; ++d) {
+    SeparableAxis& axis = a.axis[d == 0 ? 0 : d == a.dim - 1 ? 2 : 1];
+    axis.modes = c.modes[d];
+    axis.inverse = axis.inverse_high = 1;
+  }
+  a.stride[2] = 1;
+  a.stride[1] = a.axis[2].count();
+  a.stride[0] = a.lefts();
+  a.sets = a.channels = 1;
+  a.points = c.points;
+  a.chunks = separable_chunks(a.points, a.size());
+  a.x = x.data();
+  a.strengths = strengths.data();
+  Numbers modes(size_t(2 * a.axis[0].count() * a.lefts())), values(strengths.size());
+  std::vector<double> totals(size_t(a.chunks * a.size()));
+  a.modes = modes.data();
+  a.totals = totals.data();
+  counted("direct type 1", c, "point", c.points, [&] { kernels.type1(a); });
+  a.spectrum = modes.data();
+  a.modes = nullptr;
+  a.values = values.data();
+  Numbers packed(size_t(a.size()));
+  a.packed = packed.data();
+  counted("direct type 2", c, "point", c.points, [&] { kernels.type2(a); });
+  require(values[0] != 0, "direct type 2: no values");
+}
+
 }  // namespace
 }  // namespace fastspec
 
 int main() {
   for (const fastspec::Case& c : fastspec::cases) fastspec::run(c);
+  for (const fastspec::Case& c : fastspec::direct_cases) fastspec::run_direct(c);
 }
