@@ -130,7 +130,7 @@ def test_empty_calls():
         ({"period": [TAU]}, "modes and period"),
         ({"sign": 2}, "sign: must be"),
         ({"x": torch.zeros(1, 5, 2)}, "x: wrong dtype"),
-        ({"x": torch.zeros(2, 5, 2, dtype=torch.float64)}, "x: size 2 at axis 0"),
+        ({"x": torch.zeros(2, 5, 2, dtype=torch.float64)}, "strengths: size 1 at axis 0"),
         ({"strengths": torch.zeros(1, 1, 4, dtype=torch.float64)}, "strengths: size 4 at axis 2"),
     ],
 )
