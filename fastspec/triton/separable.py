@@ -30,7 +30,7 @@ FILL = 512  # programs that keep a large GPU busy
 STEP = 128  # points of which a share is a multiple
 INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 FIRST = ["modes0", "lefts", "pairs", "even", "alone", "centered"]
-AXES = [*FIRST, "modes1", "modes2", "inner", "d", "sign"]
+AXES = [*FIRST, "modes1", "modes2", "inner", "sign"]
 PERIODS = ["inverse0", "low0", "inverse1", "low1", "inverse2", "low2"]
 COUNTS = ["M", "share", "spectra", "channels"]
 
@@ -99,10 +99,29 @@ def of_first_axis(row, head, rest, even, ROWS: tl.constexpr):
 
 
 @triton.jit
-def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even):
+def thetas(x, inside, inverse0, low0, inverse1, low1, inverse2, low2, sign, D: tl.constexpr, dtype: tl.constexpr):
+    """Of the first axis, of that between in 3-D, and of the last: heads and rests."""
+    head0, rest0 = folded(x, inside, inverse0, low0, sign, dtype)
+    head1, rest1 = head0, rest0
+    head2, rest2 = head0, rest0
+    if D > 1:
+        head2, rest2 = folded(x + D - 1, inside, inverse2, low2, sign, dtype)
+    if D > 2:
+        head1, rest1 = folded(x + 1, inside, inverse1, low1, sign, dtype)
+    return head0, rest0, head1, rest1, head2, rest2
+
+
+@triton.jit
+def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D: tl.constexpr):
     """Cosines and sines (j, l) of A for c = 1."""
-    shift = ((head0 + rest0) * (0.5 * even))[:, None]
-    return cos_sin(turns_of(k1, head1, rest1) + turns_of(k2, head2, rest2) - shift)
+    turns = ((head0 + rest0) * (-0.5 * even))[:, None]
+    if D > 1:
+        turns = turns + turns_of(k2, head2, rest2)
+    if D > 2:
+        turns = turns + turns_of(k1, head1, rest1)
+    cosine, sine = cos_sin(turns)
+    shape: tl.constexpr = (head0.shape[0], k2.shape[0])
+    return tl.broadcast_to(cosine, shape), tl.broadcast_to(sine, shape)
 
 
 # --- type 1 -----------------------------------------------------------------------------------------------------------
@@ -111,7 +130,7 @@ def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even):
 @tuned(
     single=[config(BLOCK_M=64, num_warps=8), config(BLOCK_M=32)],
     double=[config(BLOCK_M=16), config(BLOCK_M=32, num_warps=8)],
-    key=["ROWS", "COLUMNS", "REAL"],
+    key=["D", "ROWS", "COLUMNS", "REAL"],
 )
 @triton.jit(do_not_specialize=[*COUNTS, *AXES, *PERIODS])
 def products_kernel(
@@ -131,7 +150,6 @@ def products_kernel(
     modes1,
     modes2,
     inner,
-    d,
     sign,
     inverse0,
     low0,
@@ -139,6 +157,7 @@ def products_kernel(
     low1,
     inverse2,
     low2,
+    D: tl.constexpr,
     REAL: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
@@ -152,19 +171,19 @@ def products_kernel(
     row, column = tile // across * ROWS, tile % across * COLUMNS
     l = column // 2 + tl.arange(0, COLUMNS // 2)  # noqa: E741
     k1, k2 = wavenumbers(l, modes1, modes2, inner, centered, REAL)
-    x += (spectrum // channels).to(tl.int64) * M * d
+    x += (spectrum // channels).to(tl.int64) * M * D
     strengths += spectrum.to(tl.int64) * M * (1 if REAL else 2)
     total, lost = tl.zeros((ROWS, COLUMNS), dtype), tl.zeros((ROWS, COLUMNS), dtype)
     begin = tl.program_id(1) * share
     end = tl.minimum(begin + share, M)
     for first in range(begin, end, BLOCK_M):
         j = first + tl.arange(0, BLOCK_M)
-        inside, at = j < end, x + j.to(tl.int64) * d
-        head0, rest0 = folded(at, inside, inverse0, low0, sign, dtype)
-        head1, rest1 = folded(at + tl.minimum(1, d - 1), inside, inverse1, low1, sign, dtype)
-        head2, rest2 = folded(at + d - 1, inside, inverse2, low2, sign, dtype)
+        inside, at = j < end, x + j.to(tl.int64) * D
+        head0, rest0, head1, rest1, head2, rest2 = thetas(
+            at, inside, inverse0, low0, inverse1, low1, inverse2, low2, sign, D, dtype
+        )
         right = tl.trans(of_first_axis(row, head0, rest0, even, ROWS))
-        cosine, sine = of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even)
+        cosine, sine = of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D)
         if REAL:
             c = tl.load(strengths + j, mask=inside, other=0)[:, None]
             left = interleaved(c * cosine, c * sine)
@@ -201,7 +220,7 @@ def modes_kernel(
     place, n = number // (2 * lefts), number % (2 * lefts)
     k = place if alone else wavenumber(place, modes0, centered)
     pair = tl.where(k < 0, -k - even, k)
-    turn = tl.where((k < 0) == (n % 2 == 0), 1, -1).to(out.dtype.element_ty)
+    toward = tl.where((k < 0) == (n % 2 == 0), 1, -1).to(out.dtype.element_ty)
     size = 2 * pairs * (2 * lefts).to(tl.int64)
     products += spectrum * size + 2 * pair * (2 * lefts).to(tl.int64)
     share = tl.arange(0, SHARES)[:, None]
@@ -211,7 +230,7 @@ def modes_kernel(
         inside = (first + share < shares) & (place < places)[None, :]
         cosine = (products + n)[None, :] + (first + share) * (spectra * size)
         sine = (products + 2 * lefts + (n ^ 1))[None, :] + (first + share) * (spectra * size)
-        term = tl.load(cosine, mask=inside, other=0) + turn[None, :] * tl.load(sine, mask=inside, other=0)
+        term = tl.load(cosine, mask=inside, other=0) + toward[None, :] * tl.load(sine, mask=inside, other=0)
         total, lost = add(total, lost, tl.sum(term, 0))
     tl.store(out + spectrum * places * 2 * lefts + number, total, mask=place < places)
 
@@ -248,12 +267,12 @@ def paired(
     plus = tl.load(f + (ahead + zero) * (2 * lefts), mask=inside, other=0)
     inside = inside & (behind < ahead) & (ahead < pairs * (1 - alone))
     minus = tl.load(f + place * (2 * lefts), mask=inside, other=0)
-    turn = tl.where((sine == 1) & (n % 2 == 0), -1, 1)
+    times = tl.where((sine == 1) & (n % 2 == 0), -1, 1)
     if REAL:  # modes count twice but for those that are their own negatives
         k2 = n // 2 % inner
-        turn *= tl.where((k2 == 0) | (2 * k2 == modes2), 1, 2)
-        turn *= tl.where((ahead * alone == 0) | (2 * ahead == modes0), 1, 2)
-    plus, minus = plus * turn, minus * (turn * (1 - 2 * sine))
+        times *= tl.where((k2 == 0) | (2 * k2 == modes2), 1, 2)
+        times *= tl.where((ahead * alone == 0) | (2 * ahead == modes0), 1, 2)
+    plus, minus = plus * times, minus * (times * (1 - 2 * sine))
     return plus + minus, plus * ahead + minus * behind
 
 
@@ -272,7 +291,7 @@ def halves(product):
 @tuned(
     single=[config(BLOCK_M=64, num_warps=8), config(BLOCK_M=32)],
     double=[config(BLOCK_M=16), config(BLOCK_M=32)],
-    key=["ROWS", "COLUMNS", "REAL", "VALUES", "SLOPES"],
+    key=["D", "ROWS", "COLUMNS", "REAL", "VALUES", "SLOPES"],
 )
 @triton.jit(do_not_specialize=[*COUNTS, *AXES, *PERIODS])
 def values_kernel(
@@ -294,7 +313,6 @@ def values_kernel(
     modes1,
     modes2,
     inner,
-    d,
     sign,
     inverse0,
     low0,
@@ -302,6 +320,7 @@ def values_kernel(
     low1,
     inverse2,
     low2,
+    D: tl.constexpr,
     REAL: tl.constexpr,
     VALUES: tl.constexpr,
     SLOPES: tl.constexpr,
@@ -312,16 +331,16 @@ def values_kernel(
     """A share of the tiles of one spectrum at a block of points.
 
     VALUES go to out (shares, spectra, M, 1 or 2), and SLOPES, Re(conj(strengths) slope), to slopes (shares, spectra, M,
-    d).
+    D).
     """
     dtype: tl.constexpr = out.dtype.element_ty
     precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
     spectrum, block = (tl.program_id(0) % spectra).to(tl.int64), tl.program_id(0) // spectra
     j = block * BLOCK_M + tl.arange(0, BLOCK_M)
-    inside, at = j < M, x + (spectrum // channels * M + j) * d
-    head0, rest0 = folded(at, inside, inverse0, low0, sign, dtype)
-    head1, rest1 = folded(at + tl.minimum(1, d - 1), inside, inverse1, low1, sign, dtype)
-    head2, rest2 = folded(at + d - 1, inside, inverse2, low2, sign, dtype)
+    inside, at = j < M, x + (spectrum // channels * M + j) * D
+    head0, rest0, head1, rest1, head2, rest2 = thetas(
+        at, inside, inverse0, low0, inverse1, low1, inverse2, low2, sign, D, dtype
+    )
     f += spectrum * (modes0 // 2 + 1 if alone else modes0) * (2 * lefts)
     PARTS: tl.constexpr = 1 if REAL else 2
     re, re_lost = tl.zeros((BLOCK_M,), dtype), tl.zeros((BLOCK_M,), dtype)
@@ -339,7 +358,7 @@ def values_kernel(
         row, column = tile // across * ROWS, tile % across * COLUMNS
         l = column // 2 + tl.arange(0, COLUMNS // 2)  # noqa: E741
         k1, k2 = wavenumbers(l, modes1, modes2, inner, centered, REAL)
-        cosine, sine = of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even)
+        cosine, sine = of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D)
         right = of_first_axis(row, head0, rest0, even, ROWS)
         modes, sloped = paired(
             f, row, column, modes0, modes2, inner, lefts, pairs, even, alone, centered, REAL, ROWS, COLUMNS
@@ -365,11 +384,11 @@ def values_kernel(
         if not REAL:
             tl.store(out + to * PARTS + 1, im, mask=inside)
     if SLOPES:
-        tl.store(slopes + to * d, slope0 * rate(inverse0, sign).to(dtype), mask=inside)
-        if d > 1:
-            tl.store(slopes + to * d + d - 1, slope2 * rate(inverse2, sign).to(dtype), mask=inside)
-        if d > 2:
-            tl.store(slopes + to * d + 1, slope1 * rate(inverse1, sign).to(dtype), mask=inside)
+        tl.store(slopes + to * D, slope0 * rate(inverse0, sign).to(dtype), mask=inside)
+        if D > 1:
+            tl.store(slopes + to * D + D - 1, slope2 * rate(inverse2, sign).to(dtype), mask=inside)
+        if D > 2:
+            tl.store(slopes + to * D + 1, slope1 * rate(inverse1, sign).to(dtype), mask=inside)
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -400,7 +419,7 @@ class Grid:
         inner = last // 2 + 1 if real else last
         even = first % 2 == 0 and not alone
         self.pairs, self.lefts = first // 2 if even else first // 2 + 1, middle * inner
-        self.axes = first, self.lefts, self.pairs, int(even), int(alone), int(centered), middle, last, inner, d, sign
+        self.axes = first, self.lefts, self.pairs, int(even), int(alone), int(centered), middle, last, inner, sign
         self.periods = *_inverse(period[0]), *_inverse(period[d // 2]), *_inverse(period[-1])
         self.real = real
 
@@ -464,6 +483,7 @@ def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, si
         channels,
         *grid.axes,
         *grid.periods,
+        D=len(modes),
         REAL=real,
         ROWS=rows,
         COLUMNS=columns,
@@ -520,6 +540,7 @@ def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: b
             channels,
             *grid.axes,
             *grid.periods,
+            D=d,
             REAL=grid.real,
             VALUES=values,
             SLOPES=slopes is not None,
