@@ -128,8 +128,8 @@ def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D: tl.cons
 
 
 @tuned(
-    single=[config(BLOCK_M=64, num_warps=8), config(BLOCK_M=32)],
-    double=[config(BLOCK_M=16), config(BLOCK_M=32, num_warps=8)],
+    single=[config(BLOCK_M=64), config(BLOCK_M=32, num_warps=8)],
+    double=[config(BLOCK_M=16), config(BLOCK_M=64, num_warps=8)],
     key=["D", "ROWS", "COLUMNS", "REAL"],
 )
 @triton.jit(do_not_specialize=[*COUNTS, *AXES, *PERIODS])
@@ -374,8 +374,10 @@ def values_kernel(
             if not REAL:
                 of_a, of_b = of_a + c_im * cosine, of_b - c_im * sine
             toward = a * of_a + b * of_b
-            slope1, lost1 = add(slope1, lost1, tl.sum(toward * k1.to(dtype)[None, :], 1))
-            slope2, lost2 = add(slope2, lost2, tl.sum(toward * k2.to(dtype)[None, :], 1))
+            if D > 1:
+                slope2, lost2 = add(slope2, lost2, tl.sum(toward * k2.to(dtype)[None, :], 1))
+            if D > 2:
+                slope1, lost1 = add(slope1, lost1, tl.sum(toward * k1.to(dtype)[None, :], 1))
             a, b = halves(tl.dot(right, sloped, input_precision=precision, out_dtype=dtype))
             slope0, lost0 = add(slope0, lost0, tl.sum(a * of_a + b * of_b, 1))
     to = (tl.program_id(1) * spectra + spectrum) * M + j
@@ -423,10 +425,9 @@ class Grid:
         self.periods = *_inverse(period[0]), *_inverse(period[d // 2]), *_inverse(period[-1])
         self.real = real
 
-    def tiles(self, widest: int) -> tuple[int, int, int]:
+    def tiles(self) -> tuple[int, int, int]:
         """Rows and columns of a tile, and how many of them there are."""
-        sizes = zip((32, widest), (2 * self.pairs, 2 * self.lefts), strict=True)
-        rows, columns = (min(most, max(16, triton.next_power_of_2(size))) for most, size in sizes)
+        rows, columns = (16 if n <= 8 else 32 for n in (self.pairs, self.lefts))
         return rows, columns, triton.cdiv(2 * self.pairs, rows) * triton.cdiv(2 * self.lefts, columns)
 
 
@@ -470,7 +471,7 @@ def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, si
     if not strengths.numel():
         return torch.zeros(sets, channels, *kept, dtype=torch.promote_types(x.dtype, torch.complex32), device=x.device)
     grid, spectra = Grid(modes, period, centered, sign, real), sets * channels
-    rows, columns, tiles = grid.tiles(64 if x.dtype == torch.float32 else 32)
+    rows, columns, tiles = grid.tiles()
     shares, share = _shares(spectra * tiles, count, STEP)
     products = x.new_empty(shares, spectra, 2 * grid.pairs, 2 * grid.lefts)
     products_kernel[(spectra * tiles, shares)](
@@ -521,7 +522,7 @@ def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: b
     """Values (S, C, M) where wanted, and the gradient (S, M, d) where there are strengths."""
     (sets, channels), (count, d) = f.shape[:2], x.shape[1:]
     spectra = sets * channels
-    rows, columns, tiles = grid.tiles(64 if x.dtype == torch.float32 and strengths is None else 32)
+    rows, columns, tiles = grid.tiles()
     shares, share = _shares(max(1, spectra * triton.cdiv(count, 64)), tiles, 1)
     sums = (shares, sets, channels, count)
     out = x.new_empty(sums if grid.real else (*sums, 2)) if values else None
