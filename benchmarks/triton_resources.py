@@ -168,7 +168,7 @@ def compiled(op: str, launch: Launch, config: triton.Config, target: int) -> Res
     constants = {k: v for k, v in launch.constants.items() if k not in FUSED} | config.kwargs
     signature, constants, attributes = _signature(launch, constants)
     source = ASTSource(launch.function, signature, constants, attributes)
-    options = {"num_warps": config.num_warps, "num_stages": config.num_stages, **FUSED}
+    options = {"num_warps": config.num_warps, "num_stages": config.num_stages, "maxnreg": config.maxnreg, **FUSED}
     kernel = triton.compile(source, GPUTarget("cuda", target, 32), options)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(kernel.asm["cubin"])

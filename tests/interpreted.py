@@ -79,14 +79,14 @@ def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: 
 
 
 def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: bool, centered: bool, device="cpu"):
-    """Both types and the gradient in the points, which lie in several periods."""
+    """Both types and the gradient in the points, which lie in many periods."""
     from fastspec.triton.separable import direct_type1, direct_type2, direct_type2_gradient
 
     gen, d, sign = _generator(modes, m, sets, channels), len(modes), 1 if centered else -1
     paired = torch.promote_types(dtype, torch.complex32)
     period = [math.tau, 0.3, 5.0][:d]
     kept = (*modes[:-1], modes[-1] // 2 + 1) if real else modes
-    x = ((torch.rand(sets, m, d, generator=gen, dtype=torch.float64) * 3 - 1) * torch.tensor(period)).to(dtype)
+    x = ((torch.rand(sets, m, d, generator=gen, dtype=torch.float64) - 0.5) * 100 * torch.tensor(period)).to(dtype)
     c = torch.randn(sets, channels, m, generator=gen, dtype=dtype if real else paired)
     f = torch.randn(sets, channels, *kept, generator=gen, dtype=paired)
 

@@ -22,7 +22,7 @@ SUMS = [
 ]
 ON_MODES = [
     ((70,), 40, 1, 2, False, True),  # modes, points, sets, channels, real, centered; several tiles of rows
-    ((9,), 30, 2, 1, True, False),
+    ((10,), 30, 2, 1, True, False),
     ((600,), 5, 1, 1, False, False),
     ((8, 13), 300, 1, 1, True, True),  # several shares of the points
     ((5, 34), 20, 2, 2, False, False),  # several tiles of columns

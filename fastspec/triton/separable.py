@@ -28,6 +28,7 @@ from .phase import add, cos_sin, rint
 
 FILL = 512  # programs that keep a large GPU busy
 STEP = 128  # points of which a share is a multiple
+MOST = 255  # registers: left to itself, ptxas spills some that there are, so that more programs fit
 INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 FIRST = ["modes0", "lefts", "pairs", "even", "alone", "centered"]
 AXES = [*FIRST, "modes1", "modes2", "inner", "sign"]
@@ -128,8 +129,8 @@ def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D: tl.cons
 
 
 @tuned(
-    single=[config(BLOCK_M=64), config(BLOCK_M=32, num_warps=8)],
-    double=[config(BLOCK_M=16), config(BLOCK_M=64, num_warps=8)],
+    single=[config(BLOCK_M=64, maxnreg=MOST), config(BLOCK_M=32, maxnreg=MOST)],
+    double=[config(BLOCK_M=16, maxnreg=MOST), config(BLOCK_M=32, maxnreg=MOST)],
     key=["D", "ROWS", "COLUMNS", "REAL"],
 )
 @triton.jit(do_not_specialize=[*COUNTS, *AXES, *PERIODS])
@@ -289,8 +290,8 @@ def halves(product):
 
 
 @tuned(
-    single=[config(BLOCK_M=64, num_warps=8), config(BLOCK_M=32)],
-    double=[config(BLOCK_M=16), config(BLOCK_M=32)],
+    single=[config(BLOCK_M=64, num_warps=8, maxnreg=MOST), config(BLOCK_M=16, maxnreg=MOST)],
+    double=[config(BLOCK_M=16, maxnreg=MOST), config(BLOCK_M=32, num_warps=8, maxnreg=MOST)],
     key=["D", "ROWS", "COLUMNS", "REAL", "VALUES", "SLOPES"],
 )
 @triton.jit(do_not_specialize=[*COUNTS, *AXES, *PERIODS])
