@@ -89,6 +89,36 @@ def test_sums_on_modes_of_nothing(run, dtype):
     check(run(interpreted.on_no_modes, dtype), dtype)
 
 
+def test_sums_on_modes_are_few_launches():
+    import triton_resources
+
+    for op, call in triton_resources.on_modes(torch.float32).items():
+        with triton_resources.recorded() as launches:
+            call()
+        assert len(launches) == (2 if "type1" in op else 1), op
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"modes": (4,), "period": [1.0]}, "one number per axis"),
+        ({"modes": (4, 0)}, "modes at least 1"),
+        ({"period": [1.0]}, "modes and period"),
+        ({"sign": 2}, "sign: must be"),
+        ({"x": torch.zeros(1, 5, 2)}, "x: wrong dtype"),
+        ({"x": torch.zeros(2, 5, 2, dtype=torch.float64)}, "x: must be"),
+        ({"strengths": torch.zeros(1, 1, 4, dtype=torch.float64)}, "strengths: one for each"),
+    ],
+)
+def test_wrong_sums_on_modes_touch_no_memory(change, complaint):
+    from fastspec.triton.separable import direct_type1
+
+    x, strengths = (torch.zeros(1, *shape, dtype=torch.float64) for shape in ((5, 2), (1, 5)))
+    good = dict(x=x, strengths=strengths, modes=(4, 4), period=[1.0] * 2, centered=True, sign=-1)
+    with pytest.raises(RuntimeError, match=complaint):
+        direct_type1(**(good | change))
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("case", WEIGHINGS, ids=str)
 def test_weigh(run, dtype, case):
