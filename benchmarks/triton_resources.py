@@ -23,7 +23,7 @@ from triton.compiler import ASTSource
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import KernelInterface
 
-from fastspec.triton import direct, filter, weigh
+from fastspec.triton import direct, filter, separable, weigh
 from fastspec.triton._tune import FUSED
 
 TARGETS = (80, 90)
@@ -118,7 +118,30 @@ def problems(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
         )
         for cells, band in (((3000,), (1500,)), ((1025, 2048), (512, 1023)), ((33, 64, 64), (16, 31, 31)))
     }
-    return sums | gradients | filters | filter_gradients | weighings
+    return sums | gradients | filters | filter_gradients | weighings | on_modes(dtype)
+
+
+def on_modes(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
+    """Those of the ops between points and a grid of modes: tiles of few columns, of few rows, and of many of both."""
+    paired = torch.promote_types(dtype, torch.complex32)
+
+    def calls(modes: tuple[int, ...], real: bool) -> dict[str, Callable[[], object]]:
+        x, given = torch.zeros(1, 1000, len(modes), dtype=dtype), (modes, [1.0] * len(modes), True)
+        f = torch.zeros(1, 1, *modes[:-1], modes[-1] // 2 + 1 if real else modes[-1], dtype=paired)
+        c = torch.zeros(1, 1, 1000, dtype=dtype if real else paired)
+        return {
+            "direct_type1": lambda: separable.direct_type1(x, c, *given, -1),
+            "direct_type2": lambda: separable.direct_type2(x, f, *given, 1, real),
+            "direct_type2_gradient": lambda: separable.direct_type2_gradient(x, f, c, *given, 1, False),
+            "direct_type2_gradient, values too": lambda: separable.direct_type2_gradient(x, f, c, *given, 1, True),
+        }
+
+    return {
+        f"{name} {'real' if real else 'complex'} {'x'.join(map(str, modes))}": call
+        for modes in ((1000,), (16, 16, 16), (64, 64))
+        for real in (False, True)
+        for name, call in calls(modes, real).items()
+    }
 
 
 # --- compiling --------------------------------------------------------------------------------------------------------
@@ -145,7 +168,7 @@ def compiled(op: str, launch: Launch, config: triton.Config, target: int) -> Res
     constants = {k: v for k, v in launch.constants.items() if k not in FUSED} | config.kwargs
     signature, constants, attributes = _signature(launch, constants)
     source = ASTSource(launch.function, signature, constants, attributes)
-    options = {"num_warps": config.num_warps, "num_stages": config.num_stages, **FUSED}
+    options = {"num_warps": config.num_warps, "num_stages": config.num_stages, "maxnreg": config.maxnreg, **FUSED}
     kernel = triton.compile(source, GPUTarget("cuda", target, 32), options)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(kernel.asm["cubin"])

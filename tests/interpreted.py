@@ -4,6 +4,8 @@ Each function returns relative errors by name. To interpret, a process must have
 Triton.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -64,6 +66,68 @@ def no_sums(dtype: torch.dtype, device="cpu") -> dict:
     found = direct(x, c, s, 1), direct_real(x, c, s, 1), direct_gradient(s, torch.ones(3, 4, **empty), x, c, 1)
     shapes = [tuple(t.shape) for t in found]
     return {"shapes": float(shapes != [(3, 4), (3, 4), (4, 2)]), "zero": sum(t.abs().sum().item() for t in found)}
+
+
+def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exponentials (S, M, N) of one axis and d phase / dx for each mode, in extended precision."""
+    k = np.arange(n // 2 + 1) if halved else np.arange(-(n // 2), (n + 1) // 2)
+    k = k if centered or halved else np.roll(k, -(n // 2))
+    tau = 2 * np.arctan2(np.longdouble(0), np.longdouble(-1))
+    rate = sign * k * (tau / (tau if period == math.tau else np.longdouble(period)))
+    phase = x.numpy().astype(np.longdouble)[..., None] * rate
+    return np.cos(phase) + 1j * np.sin(phase), rate
+
+
+def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: bool, centered: bool, device="cpu"):
+    """Both types and the gradient in the points, which lie in many periods."""
+    from fastspec.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+
+    gen, d, sign = _generator(modes, m, sets, channels), len(modes), 1 if centered else -1
+    paired = torch.promote_types(dtype, torch.complex32)
+    period = [math.tau, 0.3, 5.0][:d]
+    kept = (*modes[:-1], modes[-1] // 2 + 1) if real else modes
+    x = ((torch.rand(sets, m, d, generator=gen, dtype=torch.float64) - 0.5) * 100 * torch.tensor(period)).to(dtype)
+    c = torch.randn(sets, channels, m, generator=gen, dtype=dtype if real else paired)
+    f = torch.randn(sets, channels, *kept, generator=gen, dtype=paired)
+
+    waves, rates = np.ones((sets, m, 1)), []
+    for a, (n, p) in enumerate(zip(modes, period, strict=True)):
+        wave, rate = _axis(x[..., a], n, p, centered, real and a == d - 1, sign)
+        waves = (waves[..., None] * wave[:, :, None]).reshape(sets, m, -1)
+        rates.append(np.broadcast_to(rate.reshape(-1, *[1] * (d - 1 - a)), kept).reshape(-1))
+    k = np.arange(kept[-1])
+    counts = np.where((k == 0) | (2 * k == modes[-1]) | (not real), 1, 2)
+    spectrum = (_numpy(f) * counts).reshape(sets, channels, -1)
+    first = _numpy(c) @ waves
+    second = spectrum @ waves.swapaxes(1, 2)
+    slopes = [(1j * rate * spectrum) @ waves.swapaxes(1, 2) for rate in rates]
+    gradient = np.stack([(_numpy(c).conj() * slope).real.sum(1) for slope in slopes], -1)
+    want = [_torch(first.reshape(sets, channels, *kept)), _torch(second), _torch(gradient).real]
+    want[1] = want[1].real if real else want[1]
+
+    x, c, f = (t.to(device) for t in (x, c, f))
+    given = modes, period, centered, sign
+    values, with_values = direct_type2_gradient(x, f, c, *given, True)
+    nothing, alone = direct_type2_gradient(x, f, c, *given, False)
+    found = direct_type1(x, c, *given), direct_type2(x, f, *given, real), alone, values, with_values
+    names = "type 1", "type 2", "gradient", "values", "gradient beside values"
+    errors = dict(zip(names, map(_error, found, (*want, want[1], want[2])), strict=True))
+    return errors | {"not wanted": float(nothing.numel()), "shape": float(found[0].shape != want[0].shape)}
+
+
+def on_no_modes(dtype: torch.dtype, device="cpu") -> dict:
+    from fastspec.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+
+    given, wrong = ((4, 3), [1.0, 2.0], True, 1), 0
+    paired = torch.promote_types(dtype, torch.complex32)
+    for sets, channels, m in ((0, 1, 5), (1, 0, 5), (2, 1, 0)):
+        x = torch.ones(sets, m, 2, dtype=dtype, device=device)
+        c, f = (torch.ones(sets, channels, *more, dtype=paired, device=device) for more in ((m,), (4, 3)))
+        first, second = direct_type1(x, c, *given), direct_type2(x, f, *given, False)
+        values, gradient = direct_type2_gradient(x, f, c, *given, True)
+        wrong += (first.shape != f.shape) + (second.shape != c.shape) + (values.shape != c.shape)
+        wrong += (gradient.shape != x.shape) + bool(first.any()) + bool(gradient.any())
+    return {"wrong": float(wrong)}
 
 
 def weighs(dtype: torch.dtype, cells: tuple, band: tuple, rows: int, weights: int, device="cpu"):

@@ -4,6 +4,7 @@ import csv
 from types import SimpleNamespace
 
 import gpu
+import gpu_direct
 import gpu_fft
 import gpu_walsh
 import pytest
@@ -70,11 +71,12 @@ def test_every_row_is_measured_and_written(rival, on_cpu, monkeypatch, tmp_path)
 
 @pytest.fixture
 def small_on_cpu(monkeypatch):
-    for module in (gpu_fft, gpu_walsh):
+    for module in (gpu_direct, gpu_fft, gpu_walsh):
         monkeypatch.setattr(module, "DEVICE", "cpu")
         monkeypatch.setattr(module, "copy_bandwidth", lambda: 1e9)
         monkeypatch.setattr(module, "medians", called)
     monkeypatch.setattr(gpu_fft, "SIZES", (Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))))
+    monkeypatch.setattr(gpu_direct, "SIZES", ((200, (8, 9)), (100, (5, 6, 7))))
     monkeypatch.setattr(gpu_walsh, "NUMBERS", 2**10)
     monkeypatch.setattr(gpu_walsh, "CASES", [(torch.float32, 8), (torch.float64, 10)])
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
@@ -93,3 +95,9 @@ def test_the_walsh_hadamard_transform_is_measured_against_what_is_here(rival, sm
     assert [row.rival for row in rows] == ["fast-hadamard-transform"] * bool(rival) + ["limit", "limit"]
     assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
     assert rows[-1].limit_ms == pytest.approx(1e3 * 2 * 2**10 * 8 / 1e9)
+
+
+def test_direct_sums_on_modes_are_measured_beside_gridding_and_plain_torch(small_on_cpu):
+    rows = list(gpu_direct.modes_rows())
+    assert [row.rival for row in rows] == ["gridding", "gridding", "plain torch", "plain torch"] * 2
+    assert all(row.ours_error <= 1e-6 and row.rival_error <= 5e-6 for row in rows)

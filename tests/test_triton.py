@@ -20,6 +20,16 @@ SUMS = [
     (20, 40, 33, 9, True, -1, 1e4),  # several slices of dimensions, many rows
     (40, 70, 20, 3, False, 1, 100.0),
 ]
+ON_MODES = [
+    ((70,), 40, 1, 2, False, True),  # modes, points, sets, channels, real, centered; several tiles of rows
+    ((10,), 30, 2, 1, True, False),
+    ((600,), 5, 1, 1, False, False),
+    ((8, 13), 300, 1, 1, True, True),  # several shares of the points
+    ((5, 34), 20, 2, 2, False, False),  # several tiles of columns
+    ((6, 5, 4), 40, 1, 1, False, True),
+    ((3, 4, 6), 30, 2, 2, True, False),
+    ((1, 6, 1), 3, 1, 1, True, True),
+]
 WEIGHINGS = [
     ((3000,), (1700,), 2, 1),  # spectrum, band, rows, weights
     ((7,), (7,), 3, 3),
@@ -69,6 +79,47 @@ def test_sums_of_nothing(run, dtype):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("case", ON_MODES, ids=str)
+def test_sums_on_modes(run, dtype, case):
+    check(run(interpreted.on_modes, dtype, *case), dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_sums_on_modes_of_nothing(run, dtype):
+    check(run(interpreted.on_no_modes, dtype), dtype)
+
+
+def test_sums_on_modes_are_few_launches():
+    import triton_resources
+
+    for op, call in triton_resources.on_modes(torch.float32).items():
+        with triton_resources.recorded() as launches:
+            call()
+        assert len(launches) == (2 if "type1" in op else 1), op
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"modes": (4,), "period": [1.0]}, "one number per axis"),
+        ({"modes": (4, 0)}, "modes at least 1"),
+        ({"period": [1.0]}, "modes and period"),
+        ({"sign": 2}, "sign: must be"),
+        ({"x": torch.zeros(1, 5, 2)}, "x: wrong dtype"),
+        ({"x": torch.zeros(2, 5, 2, dtype=torch.float64)}, "x: must be"),
+        ({"strengths": torch.zeros(1, 1, 4, dtype=torch.float64)}, "strengths: one for each"),
+    ],
+)
+def test_wrong_sums_on_modes_touch_no_memory(change, complaint):
+    from fastspec.triton.separable import direct_type1
+
+    x, strengths = (torch.zeros(1, *shape, dtype=torch.float64) for shape in ((5, 2), (1, 5)))
+    good = dict(x=x, strengths=strengths, modes=(4, 4), period=[1.0] * 2, centered=True, sign=-1)
+    with pytest.raises(RuntimeError, match=complaint):
+        direct_type1(**(good | change))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("case", WEIGHINGS, ids=str)
 def test_weigh(run, dtype, case):
     check(run(interpreted.weighs, dtype, *case), dtype)
@@ -92,7 +143,7 @@ def test_every_kernel_compiles_for_hopper_without_spilling():
                 seen.add(name)
                 row = triton_resources.compiled(op, launch, launch.configs[0], 90)
                 spilled += [row] if row.spilled_bytes else []
-    assert len(seen) == 18
+    assert len(seen) == 24
     assert not spilled
 
 
@@ -143,6 +194,29 @@ def test_sums_of_nothing_on_gpu(dtype):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    "case",
+    [
+        *ON_MODES,
+        ((8001,), 500, 1, 1, False, False),
+        ((16, 16), 20_000, 1, 1, True, True),
+        ((64, 64), 1000, 1, 3, False, True),
+        ((16,) * 3, 900, 2, 1, True, True),
+    ],
+    ids=str,
+)
+def test_sums_on_modes_on_gpu(dtype, case):
+    check(interpreted.on_modes(dtype, *case, device="cuda"), dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_sums_on_modes_of_nothing_on_gpu(dtype):
+    check(interpreted.on_no_modes(dtype, device="cuda"), dtype)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("case", [*WEIGHINGS, ((1025, 2048), (512, 1023), 2, 1)], ids=str)
 def test_weigh_on_gpu(dtype, case):
     check(interpreted.weighs(dtype, *case, device="cuda"), dtype)
@@ -157,7 +231,7 @@ def test_filter_on_gpu(dtype, case):
 
 def gpu_calls():
     """A call of each op on the GPU."""
-    from fastspec.triton import direct, filter, weigh
+    from fastspec.triton import direct, filter, separable, weigh
 
     def normal(*shape, dtype=torch.float32):
         return torch.randn(shape, device="cuda", dtype=dtype)
@@ -165,7 +239,14 @@ def gpu_calls():
     x, s, c, g = normal(3000, 8), normal(200, 8), normal(1, 3000), normal(1, 200, dtype=torch.complex64)
     spectrum, weight = normal(1, 65, 128, dtype=torch.complex64), normal(1, 32, 63).abs()
     y, deltas = normal(1, 3000, 2), torch.tensor([1.0, 4.0], device="cuda", dtype=torch.float64)
+    points, modes, strengths = normal(1, 3000, 2), normal(1, 3, 20, 9, dtype=torch.complex64), normal(1, 3, 3000)
+    on_modes = (20, 17), [1.0, 2.0], True
     return {
+        "direct_type1": lambda: separable.direct_type1(points, strengths, *on_modes, -1),
+        "direct_type2": lambda: separable.direct_type2(points, modes, *on_modes, 1, True),
+        "direct_type2_gradient": lambda: separable.direct_type2_gradient(points, modes, strengths, *on_modes, 1, False)[
+            1
+        ],
         "direct": lambda: direct.direct(x, c, s, -1),
         "direct_real": lambda: direct.direct_real(x, c, s, -1),
         "many": lambda: direct.direct(x, y[0].mT.repeat(3, 1), s, -1),
@@ -177,6 +258,9 @@ def gpu_calls():
 
 
 GPU_OPS = (
+    "direct_type1",
+    "direct_type2",
+    "direct_type2_gradient",
     "direct",
     "direct_real",
     "many",

@@ -17,6 +17,9 @@ HOMES = {
     "direct": "direct",
     "direct_real": "direct",
     "direct_gradient": "direct",
+    "direct_type1": "separable",
+    "direct_type2": "separable",
+    "direct_type2_gradient": "separable",
     "gaussian_filter": "filter",
     "gaussian_filter_gradient": "filter",
 }

@@ -6,8 +6,8 @@ import triton
 FUSED = {"enable_fp_fusion": True}  # a launch's option: Triton's default depends on its version
 
 
-def config(num_warps: int = 4, num_stages: int = 2, **meta) -> triton.Config:
-    return triton.Config(meta, num_warps=num_warps, num_stages=num_stages)
+def config(num_warps: int = 4, num_stages: int = 2, maxnreg: int | None = None, **meta) -> triton.Config:
+    return triton.Config(meta, num_warps=num_warps, num_stages=num_stages, maxnreg=maxnreg)
 
 
 def tuned(*, single: list[triton.Config], double: list[triton.Config], key: list[str]):
