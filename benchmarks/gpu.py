@@ -300,7 +300,7 @@ def stage_times(p: Problem, eps: float, seconds: float, bandwidth: float) -> lis
     loss = fs.SpectralLoss(p.size.modes, x=p.x, weight=p.weight, eps=eps)
     points, layout = loss.plan.planned.points, loss.plan.layout
     dim, strengths = layout.dim, (p.pred - p.target).view(1, 1, -1)
-    table = _HalfWeight(loss.plan.planned, p.weight).table
+    table = _HalfWeight(loss.plan.planned, p.weight).deconvolved(loss.plan.planned)
     grid = _ops.spread(*points[:4], strengths, layout.cells, layout.tile)
     reversed_axes = (0, 1, *range(1 + dim, 1, -1))
 
