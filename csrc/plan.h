@@ -56,7 +56,7 @@ inline double expected_error(const std::vector<int64_t>& modes, int width, doubl
   const double dim = double(modes.size());
   double shares = 0;
   for (int64_t n : modes) shares += edge_share(n, width, sigma) / dim;
-  const double size = 1.5 * std::pow(dim, 0.3) * std::pow(4.0 / width, 0.4) * std::sqrt(shares);
+  const double size = (1.25 + 0.25 * dim) * std::pow(4.0 / width, 0.45) * std::sqrt(shares);
   const double aliasing = (slopes ? 10 : 1) * (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
   const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
   double amplification = 0;
