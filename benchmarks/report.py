@@ -15,6 +15,7 @@ SECONDS, QUICK_SECONDS = 2.0, 0.3
 LIBRARIES = ("fastspec", "torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
 
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4)
+MOST_LINES = 30  # of a panel
 
 Rows = dict[str, list[Row]]  # by benchmark
 
@@ -142,20 +143,21 @@ def processor() -> str:
 
 
 def plot(found: Rows, path: Path) -> None:
-    """A panel for each benchmark, a line for each case, a dot for each number of threads, against the target."""
+    """A panel for each benchmark, a line for each case or kind of cases, a dot for each row, against the target."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    heights = [len({row.case for row in rows}) + 1.2 for rows in found.values()]
+    heights = [len(set(lines_of(rows))) + 1.2 for rows in found.values()]
     figure, panels = plt.subplots(
         len(found), figsize=(9, 0.22 * sum(heights) + 1), sharex=True, height_ratios=heights, squeeze=False
     )
     for panel, (name, rows) in zip(panels[:, 0], found.items(), strict=True):
         draw(panel, rows)
+        ours = os.path.commonprefix([row.ours.name for row in rows])
         rival = os.path.commonprefix([row.rival.name for row in rows])
-        panel.set_title(f"{name}: {rows[0].ours.name} over {rival}", loc="left", fontsize=9)
+        panel.set_title(f"{name}: {ours} over {rival}" if ours and rival else name, loc="left", fontsize=9)
     panels[0, 0].legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     panels[-1, 0].set_xlabel("ratio: less is better; the line is the target")
     figure.tight_layout()
@@ -163,17 +165,24 @@ def plot(found: Rows, path: Path) -> None:
     plt.close(figure)
 
 
+def lines_of(rows: Sequence[Row]) -> list[str]:
+    """The line of each row: its case or, where those are many, what they begin with, transform and dimension."""
+    cases = [row.case for row in rows]
+    return cases if len(set(cases)) <= MOST_LINES else [" ".join(case.split()[:2]) for case in cases]
+
+
 def draw(panel, rows: Sequence[Row]) -> None:
-    cases = list(dict.fromkeys(row.case for row in rows))
+    line_of = dict(zip((row.case for row in rows), lines_of(rows), strict=True))
+    lines = list(dict.fromkeys(line_of.values()))
     several = len({row.target for row in rows}) > 1  # then each number of threads has its own
     for threads, colour in zip(THREADS, ("tab:blue", "tab:orange"), strict=True):
         some = [row for row in rows if row.threads == threads]
-        places = [cases.index(row.case) for row in some]
+        places = [lines.index(line_of[row.case]) for row in some]
         panel.plot([row.ratio for row in some], places, "o", color=colour, ms=5, label=f"{threads} thread(s)")
         for row, place in zip(some, places, strict=True):
             panel.plot([row.target] * 2, [place - 0.5, place + 0.5], color=colour if several else "tab:red")
-    panel.set_yticks(range(len(cases)), cases, fontsize=7)
-    panel.set_ylim(len(cases) - 0.5, -0.5)
+    panel.set_yticks(range(len(lines)), lines, fontsize=7)
+    panel.set_ylim(len(lines) - 0.5, -0.5)
     panel.set_xscale("log")
     panel.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     panel.minorticks_off()
