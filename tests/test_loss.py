@@ -344,12 +344,14 @@ ONE_OP = [
 @both_algorithms
 @pytest.mark.parametrize("options", ONE_OP, ids=str)
 @pytest.mark.parametrize("shape", [(), (1,), (3,)], ids=str)
-def test_the_step_in_one_op_is_the_composition(shape, options, algorithm, monkeypatch):
+def test_the_step_in_one_op_is_the_composition(shape, options, algorithm, gen, monkeypatch):
     """Values, gradients in both arguments, and second derivatives. The composition is by gridding in any case."""
     x, pred, target = scattered((16, 12))
     if "quadrature" in options:
-        options = options | {"quadrature": torch.rand(len(x), dtype=x.dtype)}
-    pred, target = (t[(..., *[None] * len(shape))] * torch.randn(shape, dtype=x.dtype) for t in (pred, target))
+        options = options | {"quadrature": torch.rand(len(x), generator=gen, dtype=x.dtype)}
+    pred, target = (
+        t[(..., *[None] * len(shape))] * torch.randn(shape, generator=gen, dtype=x.dtype) for t in (pred, target)
+    )
     loss = fs.SpectralLoss((16, 12), x=x, weight=lopsided, **options)
 
     def derivatives():
