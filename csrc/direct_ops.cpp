@@ -2,7 +2,6 @@
 #include <torch/csrc/stable/library.h>
 
 #include <cmath>
-#include <memory>
 
 #include "tensors.h"
 #define FASTSPEC_LEVEL declarations
@@ -13,7 +12,6 @@ namespace fastspec {
 namespace {
 
 ScalarType real_type(const Tensor& t) { return is_single(t) ? ScalarType::Float : ScalarType::Double; }
-ScalarType complex_type(const Tensor& t) { return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble; }
 
 void check_coordinates(const Tensor& t, const char* name, const Tensor& like) {
   check_tensor(t, name, 2);
@@ -32,11 +30,6 @@ void check_sum(const Tensor& points, const Tensor& strengths, const Tensor& freq
   check_size(strengths, "strengths", 1, points.size(0));
   check_size(frequencies, "frequencies", 1, points.size(1));
   STD_TORCH_CHECK(sign == 1 || sign == -1, "sign: must be -1 or +1");
-}
-
-template <class T>
-std::unique_ptr<T[]> uninitialised(int64_t count) {
-  return std::unique_ptr<T[]>(new T[size_t(count)]);
 }
 
 // Fills in the work space and runs body(args) while it is there.

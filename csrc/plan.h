@@ -31,21 +31,21 @@ struct PlanChoice {
   double sigma = 0;            // smallest ratio of cells to modes
   double error = 0;            // expected relative l2 error, aliasing and rounding
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
-  // The same of direct sums over all pairs, by whether strengths are real; infinite where that is not known.
+  // The same by gridding and by direct sums, by whether strengths are real; infinite where that is not known.
   double gridding[2] = {0, 0}, direct[2] = {0, 0};
   double gridding_step = 0, direct_step = 0;  // the loss's on real residuals, but for what both have in common
 };
 
 // Mean square of the aliasing over an axis, relative to that of many modes. An even axis has one mode at the very edge
-// of the band, where the squared aliasing falls off by exp(-steepness) per half band: by the first lobe of the window's
-// transform beyond its band, sin(y) / y, and by the deconvolution.
+// of the band, from where the squared aliasing falls as exp(-steepness z) over a share z of the half band: by the first
+// lobe of the window's transform beyond its band, sin(y) / y, and by the deconvolution.
 inline double edge_share(int64_t modes, int width, double sigma) {
   if (modes % 2 == 1) return 1;
   const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
   const double lobe = 2 * bandwidth * bandwidth * edge / 3;
   const double deconvolution = 2 * bandwidth * edge * edge / std::sqrt(1 - edge * edge);
-  const double steps = (lobe + deconvolution) / double(modes);
-  return steps / std::tanh(steps);
+  const double steepness = lobe + deconvolution, half_step = steepness / double(modes);
+  return half_step / std::tanh(half_step);
 }
 
 // Relative l2 error of a transform that nine in ten stay below, fitted to measured ones. Aliasing: its exponent is that
@@ -220,7 +220,8 @@ inline void compare_with_direct(const PlanRequest& r, PlanChoice& p) {
     p.gridding[real] = estimated_cost(kind, p);
     p.direct[real] = call + direct_work(kind);
   }
-  p.gridding_step = 2 * gridding_work(kind, p) + (r.modes.size() > 1 ? step_ffts : 0);
+  kind.complex = false;
+  p.gridding_step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : step_ffts);
   for (int64_t& n : kind.modes) n |= 1;
   p.direct_step = 2 * direct_work(kind);
 }

@@ -1,7 +1,6 @@
 // Direct sums between points and a grid of modes as ops: what is said of them in fastspec/_ops.py.
 #include <torch/csrc/stable/library.h>
 
-#include <memory>
 #include <tuple>
 
 #include "ops.h"
@@ -11,8 +10,6 @@
 
 namespace fastspec {
 namespace {
-
-ScalarType complex_type(const Tensor& t) { return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble; }
 
 SeparableAxis make_axis(int64_t modes, double period, bool halved) {
   STD_TORCH_CHECK(modes >= 1, "modes: at least 1");
@@ -55,11 +52,6 @@ SeparableArgs<T> make_args(const Tensor& x, int64_t channels, const std::vector<
   a.channels = channels;
   a.x = in<T>(x);
   return a;
-}
-
-template <class T>
-std::unique_ptr<T[]> uninitialised(int64_t count) {
-  return std::unique_ptr<T[]>(new T[size_t(count)]);
 }
 
 template <class T>

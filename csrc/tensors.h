@@ -8,6 +8,7 @@
 #endif
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 #include "check.h"
@@ -50,6 +51,15 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   if (device == aoti_torch_device_type_cpu())
     ask_for_huge_pages(result.mutable_data_ptr(), size_t(result.numel()) * result.element_size());
   return result;
+}
+
+inline ScalarType complex_type(const Tensor& t) {
+  return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble;
+}
+
+template <class T>
+std::unique_ptr<T[]> uninitialised(int64_t count) {
+  return std::unique_ptr<T[]>(new T[size_t(count)]);
 }
 
 template <class T>

@@ -178,8 +178,9 @@ def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int,
 def direct_type2_gradient(
     x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
 ) -> tuple[Tensor, Tensor]:
-    """direct_type2, real where strengths (S, C, M) are, and the gradient in the points of the sum of
-    Re(conj(strengths) values): (S, C, M), empty where the values are not wanted, and (S, M, d).
+    """As direct_type2, real where strengths (S, C, M) are, and the gradient in the points (S, M, d).
+
+    The gradient is that of the sum of Re(conj(strengths) values). Values that are not wanted are an empty tensor.
     """
     return _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
 

@@ -327,7 +327,8 @@ def explain(planned: "Planned", eps: float) -> str:
             f"{count:,} points, {_times(layout.modes)} modes, {str(dtype).removeprefix('torch.')}, eps {eps:.0e}",
             f"algorithm  {_algorithm('real strengths', layout.half_direct, *_times_of(expected, real=True))}",
             f"           {_algorithm('complex strengths', layout.direct, *_times_of(expected, real=False))}",
-            f"           {_algorithm('the loss', layout.direct_step, expected.direct_step, expected.gridding_step)}",
+            f"           {_algorithm('the loss', layout.direct_step, expected.direct_step, expected.gridding_step)}, "
+            "less what both share",
             f"           expected {'on the GPU' if cuda else 'on one thread'}; gridding: spread, FFT, deconvolve",
             f"window     {layout.width} cells wide, for an upsampling factor of {layout.sigma:.3g}",
             f"fine grid  {_times(layout.cells)} cells, in tiles of {_times(layout.tile)}",
