@@ -24,7 +24,7 @@ test: setup ## run the tests
 lint: setup ## check style of Python and C++
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/shapes.cpp tests/races.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/support/shapes.cpp tests/support/races.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
 	$(BIN)/fastspec bench
@@ -37,7 +37,7 @@ resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record r
 
 races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; takes three minutes
 	mkdir -p build/races
-	for f in csrc/cuda/*.cu tests/races.cpp; do \
+	for f in csrc/cuda/*.cu tests/support/races.cpp; do \
 		echo $$f; $(CXX) -std=c++20 -O1 -g -fsanitize=thread -DFASTSPEC_RACES -x c++ -c $$f -o build/races/$$(basename $$f).o || exit 1; \
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
@@ -47,7 +47,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
-	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/test_recipes.py \
+	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes \
 		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
 	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) benchmarks/gpu.py'
 	for b in gpu_direct gpu_filter gpu_weigh gpu_walsh gpu_fft; do $(PYTHON) benchmarks/$$b.py || exit 1; done

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import (
+from samples import (
     CASE,
     OPS,
     SMALL,

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from conftest import TAU
+from samples import TAU
 
 import fastspec as fs
 

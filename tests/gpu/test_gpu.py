@@ -1,11 +1,11 @@
 """What only a GPU can show: streams, graphs, synchronisation, memory, order of sums. Run by `make gpu`."""
 
 import emulated
+import lines
 import pytest
-import test_cuda
-import test_walsh
+import raw
 import torch
-from conftest import CASES, OPS, make_sample, relative_error
+from samples import CASES, OPS, make_sample, relative_error
 from torch import nn
 
 import fastspec as fs
@@ -47,12 +47,12 @@ def problem(modes, count=5000, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("complex", [False, True], ids=["real", "complex"])
-@pytest.mark.parametrize("dtype", test_cuda.ROUNDING, ids=["float32", "float64"])
-@pytest.mark.parametrize(("cells", "tile"), test_cuda.GRIDS, ids=str)
+@pytest.mark.parametrize("dtype", raw.ROUNDING, ids=["float32", "float64"])
+@pytest.mark.parametrize(("cells", "tile"), raw.GRIDS, ids=str)
 def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen):
     ops = torch.ops.fastspec
-    for width in test_cuda.widths(cells, tile, dtype):
-        args, polynomials, strengths, grid = test_cuda.raw_inputs(cells, tile, width, dtype, complex, gen)
+    for width in raw.widths(cells, tile, dtype):
+        args, polynomials, strengths, grid = raw.raw_inputs(cells, tile, width, dtype, complex, gen)
         points = ops.sort(*args)
         held, there = (*points, polynomials), [t.cuda() for t in (*points, polynomials)]
         for got, want in zip(ops.sort(args[0].cuda(), *args[1:]), points, strict=True):
@@ -60,28 +60,28 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen):
             assert (got.cpu() - want).abs().max() <= (2**12 if want.dtype == torch.int64 else 1)
         want = ops.spread(*held, strengths, cells, tile)
         for name in ("spread", "spread_ordered"):
-            test_cuda.close(getattr(ops, name)(*there, strengths.cuda(), cells, tile).cpu(), want)
-        test_cuda.close(ops.interpolate(*there, grid.cuda(), tile).cpu(), ops.interpolate(*held, grid, tile))
+            raw.close(getattr(ops, name)(*there, strengths.cuda(), cells, tile).cpu(), want)
+        raw.close(ops.interpolate(*there, grid.cuda(), tile).cpu(), ops.interpolate(*held, grid, tile))
         calls = [(ops.interpolate_slopes, (), ())]
         calls += [(ops.interpolate_gradient, (strengths,), (wanted,)) for wanted in (True, False)]
         for op, more, flags in calls:
             want = op(*held, grid, *more, tile, *flags)
             got = op(*there, grid.cuda(), *[t.cuda() for t in more], tile, *flags)
             for a, b in zip(got, want, strict=True):
-                test_cuda.close(a.cpu(), b)
+                raw.close(a.cpu(), b)
 
 
-@pytest.mark.parametrize("dtype", test_walsh.FLOATS + test_walsh.INTEGERS, ids=str)
+@pytest.mark.parametrize("dtype", lines.FLOATS + lines.INTEGERS, ids=str)
 def test_hadamard_agrees_with_the_cpu(dtype, gen):
     longest = (1, 2**26, 1) if dtype == torch.float32 else (1, 2**21, 1)
-    for shape in (*test_cuda.LINES, (500, 2**10, 1), (70, 2**15, 1), (1, 2**17, 40), longest):
-        x = test_walsh.draw(shape, dtype, gen)
+    for shape in (*raw.LINES, (500, 2**10, 1), (70, 2**15, 1), (1, 2**17, 40), longest):
+        x = lines.draw(shape, dtype, gen)
         got, want = fs.walsh.fwht(x.cuda(), dim=1), fs.walsh.fwht(x, dim=1)
         assert got.is_cuda and got.dtype == want.dtype
-        if dtype in test_walsh.INTEGERS:
+        if dtype in lines.INTEGERS:
             assert torch.equal(got.cpu(), want), shape
         else:
-            assert relative_error(got.cpu(), want) <= test_walsh.ROUNDING[dtype], shape
+            assert relative_error(got.cpu(), want) <= lines.ROUNDING[dtype], shape
 
 
 def test_hadamard_is_differentiable_and_captured():

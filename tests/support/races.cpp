@@ -5,9 +5,9 @@
 #include <tuple>
 #include <vector>
 
-#include "../csrc/cuda/kernels.h"
-#include "../csrc/cuda/launch.h"
-#include "../csrc/window.h"
+#include "../../csrc/cuda/kernels.h"
+#include "../../csrc/cuda/launch.h"
+#include "../../csrc/window.h"
 
 namespace {
 

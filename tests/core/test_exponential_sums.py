@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from conftest import double, relative_error, to_complex
+from samples import double, relative_error, to_complex
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import TAU, both_algorithms, relative_error
+from samples import TAU, both_algorithms, relative_error
 from torch import library
 from torch.autograd import gradgradcheck
 

@@ -5,7 +5,8 @@ from functools import cache
 
 import pytest
 import torch
-from conftest import double, relative_error
+from lines import FLOATS, INTEGERS, ROUNDING, draw
+from samples import double, relative_error
 from torch import nn
 
 import fastspec as fs
@@ -13,9 +14,6 @@ from fastspec import _fallback
 from fastspec.walsh.regularizers import hashed_inputs
 from fastspec.walsh.sparse import Spectrum
 
-FLOATS = (torch.float32, torch.float64, torch.complex64, torch.complex128)
-INTEGERS = (torch.int32, torch.int64)
-ROUNDING = {torch.float32: 3e-7, torch.complex64: 3e-7, torch.float64: 1e-14, torch.complex128: 1e-14}  # the sum's too
 # Rows, lengths and widths at which each part is at work: shuffles, tiles, near runs, blocks, panels, odd ends.
 SHAPES = (
     *[(rows, 2**k, 1) for rows, k in ((5, 0), (7, 1), (5, 2), (9, 3), (3, 4), (2, 7), (3, 8), (2, 9), (1, 10))],
@@ -27,12 +25,6 @@ SHAPES = (
 def problem(shape, dtype):
     x = draw(shape, dtype, torch.Generator().manual_seed(0))
     return x, fs.reference.fwht(x if dtype in INTEGERS else x.to(double(dtype)), dim=1)
-
-
-def draw(shape, dtype, gen):
-    if dtype in INTEGERS:
-        return torch.randint(-(10**6), 10**6, shape, generator=gen, dtype=dtype)
-    return torch.randn(shape, generator=gen, dtype=dtype)
 
 
 # --- the transform ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import relative_error
+from samples import relative_error
 from torch import nn
 
 import fastspec as fs

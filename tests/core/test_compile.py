@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CASE, OPS, ThroughPlan, both_algorithms, make_sample, relative_error
+from samples import CASE, OPS, ThroughPlan, both_algorithms, make_sample, relative_error
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 

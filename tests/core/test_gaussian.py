@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from conftest import relative_error
+from samples import relative_error
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs

@@ -1,8 +1,8 @@
 // What blocks ask for, for the table of the kernels' resources: plain functions for ctypes.
-#include "../csrc/cuda/hadamard.h"
-#include "../csrc/cuda/interpolate.h"
-#include "../csrc/cuda/spread.h"
-#include "../csrc/plan.h"
+#include "../../csrc/cuda/hadamard.h"
+#include "../../csrc/cuda/interpolate.h"
+#include "../../csrc/cuda/spread.h"
+#include "../../csrc/plan.h"
 
 namespace {
 

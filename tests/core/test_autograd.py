@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import pytest
 import torch
-from conftest import CASE, OPS, Case, ThroughPlan, both_algorithms, double, make_sample, relative_error
+from samples import CASE, OPS, Case, ThroughPlan, both_algorithms, double, make_sample, relative_error
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import CASE, OPS, make_sample, planners_algorithm, relative_error
+from samples import CASE, OPS, make_sample, planners_algorithm, relative_error
 
 import fastspec as fs
 from fastspec import _C, _ops

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import relative_error, to_complex
+from samples import relative_error, to_complex
 
 import fastspec as fs
 from fastspec import _fallback, _ops

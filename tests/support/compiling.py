@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
 BINDING = ROOT / "csrc" / "cuda" / "bind.cpp"
-SHAPES = ROOT / "tests" / "shapes.cpp"
+SHAPES = Path(__file__).with_name("shapes.cpp")
 TORCH = Path(torch.__file__).parent
 STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
 HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]

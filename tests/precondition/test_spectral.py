@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import relative_error
-from test_loss import EVEN, SIZES, scattered, wavenumbers
+from samples import relative_error
+from scattered import EVEN, SIZES, scattered, wavenumbers
 
 import fastspec as fs
 

@@ -4,16 +4,14 @@ import itertools
 
 import pytest
 import torch
-from conftest import TAU, Case, both_algorithms, make_sample, relative_error
+from samples import TAU, Case, both_algorithms, make_sample, relative_error
+from scattered import EVEN, SIZES, scattered, wavenumbers
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.functional import mse_loss
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fastspec as fs
 from fastspec import _ops
-
-SIZES = {1: (13,), 2: (8, 7), 3: (4, 5, 6)}
-EVEN = {1: (12,), 2: (6, 8), 3: (4, 6, 4)}
 
 
 def lopsided(k):
@@ -34,20 +32,6 @@ WEIGHTS = {
     "power": lambda modes: fs.weights.power(0.5),
     "band": lambda modes: fs.weights.band(1.0, 3.0),
 }
-
-
-def wavenumbers(modes):
-    axes = [fs.reference.wavenumbers(n) for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).double()
-
-
-def scattered(modes, m=40, shape=(), dtype=torch.float64, seed=0, period=TAU):
-    """Points, prediction and target for a network that returns ``shape`` beside its points."""
-    gen = torch.Generator().manual_seed(seed)
-    x = (torch.rand(m, len(modes), generator=gen, dtype=torch.float64) - 0.5) * torch.tensor(period)
-    shape = (*shape[:-1], m, shape[-1]) if shape else (m,)
-    pred, target = (torch.randn(shape, generator=gen, dtype=dtype) for _ in range(2))
-    return x, pred, target
 
 
 def spectrum(x, values, modes, quadrature=None, period=TAU):

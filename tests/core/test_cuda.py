@@ -6,29 +6,16 @@ import re
 
 import compiling
 import emulated
+import lines
 import pytest
-import test_walsh
 import torch
-from conftest import CASE, CASES, OPS, make_sample, relative_error
+from raw import GRIDS, LINES, ROUNDING, close, raw_inputs, widths
+from samples import CASE, CASES, OPS, make_sample, relative_error
 
 import fastspec as fs
 from fastspec import _C
 
 CPU = torch.ops.fastspec
-ROUNDING = {torch.float32: 2e-6, torch.float64: 4e-15}
-SINGLE, DOUBLE = (3, 4, 5, 6, 7, 8, 9), (4, 6, 8, 10, 12, 14, 16)
-# cells, tile: strips that do and do not divide the axis, one tile that is its own neighbour, windows that go round
-GRIDS = (
-    ((600,), (75,)),
-    ((64,), (256,)),
-    ((8,), (256,)),
-    ((50, 44), (25, 16)),
-    ((96, 70), (24, 32)),
-    ((9, 10), (256, 32)),
-    ((40, 25, 18), (20, 16, 5)),
-    ((8, 20, 36), (256, 16, 16)),
-    ((10, 9, 11), (256, 4, 16)),
-)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,27 +26,6 @@ def library():
     _C.select_instruction_set("generic")  # which fuses no products with sums, as both sorts must not
     yield
     _C.select_instruction_set(before)
-
-
-def raw_inputs(cells, tile, width, dtype, complex, gen, count=400, sets=2, channels=2):
-    """Points of two sets, one of them in a corner of the box, and all else that the raw ops take."""
-    x = torch.rand(sets, count, len(cells), generator=gen, dtype=torch.float64)
-    x[1:] = 0.1 * x[1:] - 0.05
-    single = dtype == torch.float32
-    args = x.to(dtype), [1.0] * len(cells), cells, tile, width, single
-    kind = (torch.complex64 if single else torch.complex128) if complex else dtype
-    strengths = torch.randn(sets, channels, count, generator=gen, dtype=kind)
-    grid = torch.randn(sets, channels, *cells, generator=gen, dtype=kind)
-    return args, torch.tensor(_C.Window(width, 1.6).polynomials(), dtype=dtype), strengths, grid
-
-
-def widths(cells, tile, dtype):
-    """Those that fit the grid: a strip is no lower than a window, and a window goes round at most twice."""
-    kinds = SINGLE if dtype == torch.float32 else DOUBLE
-    for width in kinds if len(cells) < 3 else kinds[::3]:
-        last = cells[0] - (-(-cells[0] // tile[0]) - 1) * tile[0]
-        if (tile[0] >= cells[0] or min(last, tile[0]) >= width) and 2 * min(cells) >= width:
-            yield width
 
 
 @pytest.mark.parametrize("complex", [False, True], ids=["real", "complex"])
@@ -85,12 +51,6 @@ def test_kernels_agree_with_the_cpu(cells, tile, dtype, complex, gen, poisoned):
                     given = *held, grid, strengths, tile, values
                     for a, b in zip(cuda.interpolate_gradient(*given), CPU.interpolate_gradient(*given), strict=True):
                         close(a, b)
-
-
-def close(got, want):
-    assert got.shape == want.shape and got.dtype == want.dtype
-    if want.numel():
-        assert relative_error(got, want) <= ROUNDING[want.real.dtype if want.is_complex() else want.dtype]
 
 
 @pytest.mark.parametrize("way", emulated.WAYS)
@@ -197,25 +157,18 @@ def test_weigh_is_the_cpus_over_many_blocks(gen):
         assert relative_error(mine, theirs) <= 1e-6
 
 
-# rows, length, inner: lines that share a tile, that fill it, and of several passes; columns that do not fill theirs
-LINES = (
-    *[(5, 1, 1), (7, 2, 1), (130, 16, 1), (1, 2**10, 1), (3, 2**11, 1), (1, 2**13, 1), (1, 2**15, 1), (3, 2**16, 1)],
-    *[(1, 2**11, 2), (9, 8, 2), (1, 4, 700), (3, 64, 40), (2, 2**12, 3), (1, 2**15, 5), (2, 2**10, 48), (0, 8, 1)],
-)
-
-
 @pytest.mark.parametrize("way", ["chunks", "points"])
-@pytest.mark.parametrize("dtype", test_walsh.FLOATS + test_walsh.INTEGERS, ids=str)
+@pytest.mark.parametrize("dtype", lines.FLOATS + lines.INTEGERS, ids=str)
 def test_hadamard_is_the_cpus(dtype, way, gen, poisoned):
     for shape in LINES:
-        x, scale = test_walsh.draw(shape, dtype, gen), 1.0 if dtype in test_walsh.INTEGERS else 0.3
+        x, scale = lines.draw(shape, dtype, gen), 1.0 if dtype in lines.INTEGERS else 0.3
         with emulated.without_shared_memory(way):
             got = emulated.Ops().hadamard(x, scale)
         want = CPU.hadamard(x, scale)
-        if dtype in test_walsh.INTEGERS:
+        if dtype in lines.INTEGERS:
             assert torch.equal(got, want), shape
         else:
-            assert relative_error(got, want) <= test_walsh.ROUNDING[dtype], shape
+            assert relative_error(got, want) <= lines.ROUNDING[dtype], shape
 
 
 def test_hadamard_needs_few_passes():

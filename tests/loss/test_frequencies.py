@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from conftest import TAU, relative_error
+from samples import TAU, relative_error
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 

@@ -1,0 +1,23 @@
+"""Scattered points with a prediction and a target, for losses."""
+
+import torch
+from samples import TAU
+
+import fastspec as fs
+
+SIZES = {1: (13,), 2: (8, 7), 3: (4, 5, 6)}
+EVEN = {1: (12,), 2: (6, 8), 3: (4, 6, 4)}
+
+
+def wavenumbers(modes):
+    axes = [fs.reference.wavenumbers(n) for n in modes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).double()
+
+
+def scattered(modes, m=40, shape=(), dtype=torch.float64, seed=0, period=TAU):
+    """Points, prediction and target for a network that returns ``shape`` beside its points."""
+    gen = torch.Generator().manual_seed(seed)
+    x = (torch.rand(m, len(modes), generator=gen, dtype=torch.float64) - 0.5) * torch.tensor(period)
+    shape = (*shape[:-1], m, shape[-1]) if shape else (m,)
+    pred, target = (torch.randn(shape, generator=gen, dtype=dtype) for _ in range(2))
+    return x, pred, target
