@@ -1,9 +1,11 @@
 """fastspec: nonuniform Fourier transforms and frequency-weighted losses, to measure and cure spectral bias."""
 
 from . import measure, nn, precondition, reference, theory, walsh, weights
+from ._core.planning import override
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor
-from .nufft import Plan, nufft1, nufft2, nufft3, rnufft1, rnufft2
+from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
+from .plan import Plan
 
 __all__ = [
     "Plan",
@@ -14,6 +16,7 @@ __all__ = [
     "nufft1",
     "nufft2",
     "nufft3",
+    "override",
     "precondition",
     "reference",
     "rnufft1",

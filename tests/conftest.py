@@ -5,7 +5,8 @@ import os
 import pytest
 import torch
 
-from fastspec import _C, nufft
+import fastspec as fs
+from fastspec import _C
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else `poisoned` refuses matrix products on CUDA
 
@@ -25,14 +26,14 @@ def pytest_runtest_makereport(item):
 
 
 @pytest.fixture(autouse=True)
-def algorithm(request, monkeypatch) -> str:
+def algorithm(request):
     """That of transforms that leave it to the planner: by gridding, for most samples are too small to be worth it.
 
     A test on others takes @both_algorithms, or "auto" for the planner's own.
     """
-    wanted, settled = getattr(request, "param", "gridding"), nufft._settled
-    monkeypatch.setattr(nufft, "_settled", lambda given: settled(wanted if given == "auto" else given))
-    return wanted
+    wanted = getattr(request, "param", "gridding")
+    with fs.override(algorithm=wanted):
+        yield wanted
 
 
 def pytest_collection_modifyitems(items):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
-from .._filter import gaussian_sums
+from .._core.gaussian import gaussian_sums
 
 Deltas = float | Sequence[float] | Tensor
 

@@ -5,8 +5,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .. import _check
-from ..loss import Weight, _check_weight, _weight_tensor
-from ..nufft import Plan, Planned, _type1, _type2
+from .._core.planned import Planned
+from ..loss.weighing import Weight, check_weight, weight_values
+from ..plan import Plan
 
 
 def spectral(
@@ -47,7 +48,7 @@ def spectral(
     if norm not in ("backward", "forward", "ortho"):
         raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
     if isinstance(weight, Tensor):
-        _check_weight(weight, plan.modes)
+        check_weight(weight, plan.modes)
     count, axis = planned.x.shape[1], -1 if h.ndim == 1 else -2
     if h.ndim == 0 or h.shape[axis] != count:
         raise ValueError(f"h: shape was {tuple(h.shape)}, must be ({count},) or (..., {count}, C)")
@@ -55,7 +56,7 @@ def spectral(
         _check.data("quadrature", quadrature, planned.x, real=True)
         _check.trailing("quadrature", quadrature, [count])
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
-    values = _weight_tensor(weight, planned.layout, planned.points.factors) * scale
+    values = weight_values(weight, planned.grid, planned.points.factors) * scale
     share = torch.ones(1, device=h.device) if quadrature is None else count * quadrature.detach()
     return _Spectral.apply(h, values, planned, share.to(values.dtype))
 
@@ -71,8 +72,8 @@ def _plan_of(x: Tensor, weight: Weight, modes) -> Plan:
 def _operator(gradient: Tensor, weight: Tensor, planned: Planned, share: Tensor) -> Tensor:
     """Q F^H W F Q on gradients (M,) or (..., M, C)."""
     rows = gradient if gradient.ndim == 1 else gradient.movedim(-1, -2)
-    modes = _type1(planned, rows * share, -1, real=False)
-    out = share * _type2(planned, weight * modes, 1, real=False)
+    modes = planned.type1(rows * share, -1)
+    out = share * planned.type2(weight * modes, 1)
     out = out if gradient.ndim == 1 else out.movedim(-1, -2)
     return out.to(gradient.dtype) if gradient.is_complex() else out.real.to(gradient.dtype)
 

@@ -2,10 +2,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from .. import _check, _ops
-from .._transform import refuse_forward_over_forward, transforms_active
+from .. import _check
+from .._core.hadamard import hadamard
 
 _HALVES = (torch.float16, torch.bfloat16)
 
@@ -43,7 +42,7 @@ def fwht(x: Tensor, dim: int = -1, normalized: bool = False) -> Tensor:
         raise ValueError(f"x: length was {n} along dimension {dim}, must be a power of two")
     work = x.to(_working_dtype(x.dtype, normalized))
     lines = work.reshape(math.prod(x.shape[:dim]), n, math.prod(x.shape[dim + 1 :]))
-    out = _apply(lines.resolve_conj().contiguous(), n**-0.5 if normalized else 1.0).reshape(x.shape)
+    out = hadamard(lines.resolve_conj().contiguous(), n**-0.5 if normalized else 1.0).reshape(x.shape)
     return out.to(x.dtype) if x.dtype in _HALVES or x.dtype == torch.complex32 else out
 
 
@@ -57,41 +56,3 @@ def _working_dtype(dtype: torch.dtype, normalized: bool) -> torch.dtype:
     if normalized:
         return torch.get_default_dtype()
     return dtype if dtype in (torch.int32, torch.int64) else torch.int64
-
-
-def _apply(lines: Tensor, scale: float) -> Tensor:
-    """The right one of the transform's forms; torch.compile refuses a Function with a jvp: see _transform._apply."""
-    wanted = torch.is_grad_enabled() and lines.requires_grad
-    if torch.compiler.is_compiling():
-        return _Hadamard.apply(lines, scale) if wanted else _ops.hadamard(lines, scale)
-    if wanted or transforms_active():
-        return _ForwardHadamard.apply(lines, scale)
-    return _ops.hadamard(lines, scale)
-
-
-class _Hadamard(Function):
-    """(R, n, C) -> (R, n, C). The matrix is symmetric and real, so the transform is its own transpose."""
-
-    @staticmethod
-    def forward(lines, scale):
-        return _ops.hadamard(lines, scale)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.scale = inputs[1]
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _apply(gradient.contiguous(), ctx.scale), None
-
-    @staticmethod
-    def vmap(info, in_dims, lines, scale):
-        lines = lines.movedim(in_dims[0], 0).contiguous()
-        return _apply(lines.flatten(0, 1), scale).unflatten(0, lines.shape[:2]), 0
-
-
-class _ForwardHadamard(_Hadamard):
-    @staticmethod
-    def jvp(ctx, tangent, _):
-        refuse_forward_over_forward()
-        return _apply(tangent.contiguous(), ctx.scale)

@@ -7,7 +7,7 @@ import torch
 from samples import relative_error, to_complex
 
 import fastspec as fs
-from fastspec import _fallback, _ops
+from fastspec._core import fallback, ops
 
 TAU = 2 * math.pi
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-14}
@@ -66,7 +66,7 @@ def test_is_the_sum(shape, dtype, real, instruction_set, poisoned):
     x, c, f = numbers(*shape, dtype, real)
     wanted = exact(x, c, f, modes, real)
     largest = TOLERANCE[dtype] * max(1, max(modes) / 50)  # the reference's own phases have as many digits less
-    for got, want in zip(results(_ops, x, c, f, modes, real), wanted, strict=True):
+    for got, want in zip(results(ops, x, c, f, modes, real), wanted, strict=True):
         assert got.shape == want.shape
         assert relative_error(got, want) <= largest
 
@@ -75,15 +75,15 @@ def test_is_the_sum(shape, dtype, real, instruction_set, poisoned):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_plain_torch_gives_the_same(shape, dtype, real, monkeypatch):
-    monkeypatch.setattr(_fallback, "CHUNK", 1000)
+    monkeypatch.setattr(fallback, "CHUNK", 1000)
     modes = shape[0]
     x, c, f = numbers(*shape, dtype, real)
     largest = TOLERANCE[dtype] * max(1, max(modes) / 50)  # as above
     for order in (True, False):
         given = modes, [1.7] * len(modes), order
         for op, args in (("direct_type1", (c, *given, -1)), ("direct_type2", (f, *given, 1, real))):
-            assert relative_error(getattr(_fallback, op)(x, *args), getattr(_ops, op)(x, *args)) <= largest
-        got, want = (ops.direct_type2_gradient(x, f, c, *given, 1, True) for ops in (_fallback, _ops))
+            assert relative_error(getattr(fallback, op)(x, *args), getattr(ops, op)(x, *args)) <= largest
+        got, want = (module.direct_type2_gradient(x, f, c, *given, 1, True) for module in (fallback, ops))
         assert all(relative_error(g, w) <= largest for g, w in zip(got, want, strict=True))
 
 
@@ -93,7 +93,7 @@ def test_result_does_not_depend_on_the_number_of_threads(real, threads):
     outcomes = []
     for count in (1, 2, 3):
         threads(count)
-        outcomes.append(results(_ops, x, c, f, (12, 13), real))
+        outcomes.append(results(ops, x, c, f, (12, 13), real))
     for other in outcomes[1:]:
         assert all(torch.equal(g, w) for g, w in zip(other, outcomes[0], strict=True))
 
@@ -106,7 +106,7 @@ def test_points_many_periods_away_keep_their_digits(period, dtype, instruction_s
     near = torch.randint(-512, 512, (1, 200, 2), generator=gen).double() * (period / 1024)
     away = torch.randint(-300, 300, near.shape, generator=gen) * period
     x, c = (near + away).to(dtype), torch.randn(1, 1, 200, generator=gen, dtype=to_complex(dtype))
-    got = _ops.direct_type1(x, c, (64, 65), [period] * 2, True, -1)
+    got = ops.direct_type1(x, c, (64, 65), [period] * 2, True, -1)
     want = fs.reference.nufft1(x.double(), c.to(torch.complex128), (64, 65), period=period)
     assert relative_error(got, want) <= {torch.float32: 3e-6, torch.float64: 3e-12}[dtype]
 
@@ -115,10 +115,10 @@ def test_empty_calls():
     modes, periods = (4, 3), [TAU] * 2
     for sets, channels, points in ((0, 1, 5), (1, 0, 5), (2, 1, 0)):
         x, c, f = numbers(modes, points, sets, channels, torch.float64, False)
-        first = _ops.direct_type1(x, c, modes, periods, True, -1)
+        first = ops.direct_type1(x, c, modes, periods, True, -1)
         assert first.shape == (sets, channels, *modes) and not first.any()
-        assert _ops.direct_type2(x, f, modes, periods, True, 1, False).shape == (sets, channels, points)
-        gradient = _ops.direct_type2_gradient(x, f, c, modes, periods, True, 1, False)[1]
+        assert ops.direct_type2(x, f, modes, periods, True, 1, False).shape == (sets, channels, points)
+        gradient = ops.direct_type2_gradient(x, f, c, modes, periods, True, 1, False)[1]
         assert gradient.shape == (sets, points, 2) and (points == 0 or not gradient.any())
 
 
@@ -143,6 +143,6 @@ def test_wrong_calls_touch_no_memory(change, complaint):
         centered=True,
         sign=-1,
     )
-    assert _ops.direct_type1(**good).shape == (1, 1, 4, 3)
+    assert ops.direct_type1(**good).shape == (1, 1, 4, 3)
     with pytest.raises((RuntimeError, ValueError), match=complaint):
-        _ops.direct_type1(**(good | change))
+        ops.direct_type1(**(good | change))

@@ -13,8 +13,8 @@ from samples import double, relative_error, to_complex
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs
-from fastspec import _fallback, _ops
-from fastspec._direct import direct
+from fastspec._core import fallback, ops
+from fastspec._core.exponential_sums import exponential_sums
 
 FLOAT32_ERROR, FLOAT64_ERROR = 3e-6, 1e-13
 ROUNDING = {torch.float32: FLOAT32_ERROR, torch.float64: FLOAT64_ERROR}
@@ -64,7 +64,7 @@ def test_matches_direct_sums(case, dtype, complex, instruction_set, poisoned):
         got, want = fs.nufft3(x, c, s, sign=sign), exact(x, c, s, sign)
         assert got.shape == want.shape and got.dtype == to_complex(dtype)
         assert relative_error(got, want) <= ROUNDING[dtype]
-        real = direct(x, c, s, sign, real=True)
+        real = exponential_sums(x, c, s, sign, real=True)
         assert real.dtype == dtype
         assert relative_error(real, want.real) <= ROUNDING[dtype]
 
@@ -251,11 +251,11 @@ def test_compiles_whole():
 @pytest.mark.parametrize("complex", [False, True], ids=["real", "complex"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_plain_torch_is_the_kernel(dtype, complex, monkeypatch):
-    monkeypatch.setattr(_fallback, "CHUNK", 100)
+    monkeypatch.setattr(fallback, "CHUNK", 100)
     x, c, s = sample(Case(40, 11, 3, 2), dtype, complex)
     g = torch.randn(2, 11, dtype=to_complex(dtype))
     for op, args in (("direct", ()), ("direct_real", ()), ("direct_gradient", (g,))):
-        got, want = (getattr(module, op)(x, c, s, *args, -1) for module in (_fallback, _ops))
+        got, want = (getattr(module, op)(x, c, s, *args, -1) for module in (fallback, ops))
         assert got.dtype == want.dtype and got.shape == want.shape
         assert relative_error(got, want) <= (1e-6 if dtype == torch.float32 else 1e-13)
 

@@ -9,7 +9,7 @@ from samples import relative_error
 from torch.autograd import gradcheck, gradgradcheck
 
 import fastspec as fs
-from fastspec import _fallback, _ops
+from fastspec._core import fallback, ops
 
 ROUNDING = {torch.float32: 3e-6, torch.float64: 1e-13}
 DELTAS = [0.05, 0.3, 2.0, 50.0]
@@ -131,12 +131,12 @@ def test_compiles_whole():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_plain_torch_is_the_kernel(dtype, monkeypatch):
-    monkeypatch.setattr(_fallback, "CHUNK", 1000)
+    monkeypatch.setattr(fallback, "CHUNK", 1000)
     x, y = sample(40, 3, (2,), dtype)
     deltas, g = torch.tensor(DELTAS, dtype=torch.float64), torch.randn(len(DELTAS), 40, 2, dtype=dtype)
-    got, want = (m.gaussian_filter(x, y[None], deltas) for m in (_fallback, _ops))
+    got, want = (m.gaussian_filter(x, y[None], deltas) for m in (fallback, ops))
     assert all(relative_error(a, b) <= ROUNDING[dtype] for a, b in zip(got, want, strict=True))
-    got, want = (m.gaussian_filter_gradient(x, y[None], deltas, g) for m in (_fallback, _ops))
+    got, want = (m.gaussian_filter_gradient(x, y[None], deltas, g) for m in (fallback, ops))
     assert relative_error(got, want) <= ROUNDING[dtype]
 
 

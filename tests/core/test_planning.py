@@ -6,7 +6,8 @@ import torch
 from samples import CASE, OPS, make_sample, planners_algorithm, relative_error
 
 import fastspec as fs
-from fastspec import _C, _ops
+from fastspec import _C
+from fastspec._core import ops
 
 MODES = [(1,), (2,), (97,), (1000,), (64, 3), (37, 200), (512, 512), (5, 6, 7), (64, 64, 64), (128, 20, 1)]
 
@@ -75,8 +76,8 @@ def test_plan_explains_itself():
         "40 x 50 modes",
         "float32",
         "eps 1e-04",
-        f"{plan.layout.width} cells wide",
-        f"{plan.layout.cells[0]} x {plan.layout.cells[1]} cells",
+        f"{plan.choice.gridding.width} cells wide",
+        f"{plan.choice.gridding.cells[0]} x {plan.choice.gridding.cells[1]} cells",
         f"{_C.instruction_set()} kernels",
     ):
         assert part in text
@@ -118,9 +119,9 @@ def test_the_planners_choice_is_the_one_made(op, name, monkeypatch):
     """By functions, which need not sort the points of direct sums, and by plans, which sort them for other uses."""
     sample = make_sample(op, CASE[name], real=op == "rnufft1")
     direct, sums, sorts = name == "2d-even-odd", [], []
-    kept, sort = getattr(_ops, f"direct_type{op[-1]}"), _ops.sort
-    monkeypatch.setattr(_ops, f"direct_type{op[-1]}", lambda *args: sums.append(1) or kept(*args))
-    monkeypatch.setattr(_ops, "sort", lambda *args: sorts.append(1) or sort(*args))
+    kept, sort = getattr(ops, f"direct_type{op[-1]}"), ops.sort
+    monkeypatch.setattr(ops, f"direct_type{op[-1]}", lambda *args: sums.append(1) or kept(*args))
+    monkeypatch.setattr(ops, "sort", lambda *args: sorts.append(1) or sort(*args))
     assert relative_error(sample(fs), sample.exact) <= (1e-14 if direct else 5e-12)
     assert (len(sums), len(sorts)) == ((1, 0) if direct else (0, 1))
     plan = fs.Plan(sample.x, sample.modes)
@@ -150,8 +151,8 @@ def test_a_plan_explains_both_ways():
 @planners_algorithm
 def test_points_that_stand_for_many_sets_are_summed_at_once(monkeypatch):
     x, c = torch.rand(5, 20, 1, dtype=torch.float64), torch.randn(5, 20, dtype=torch.complex128)
-    kept, shapes = _ops.direct_type1, []
-    monkeypatch.setattr(_ops, "direct_type1", lambda x, *rest: shapes.append(tuple(x.shape)) or kept(x, *rest))
+    kept, shapes = ops.direct_type1, []
+    monkeypatch.setattr(ops, "direct_type1", lambda x, *rest: shapes.append(tuple(x.shape)) or kept(x, *rest))
     want = fs.reference.nufft1(x, c, 8)
     assert relative_error(torch.vmap(lambda x, c: fs.Plan(x, 8).nufft1(c))(x, c), want) <= 1e-14
     assert relative_error(torch.vmap(lambda x, c: fs.nufft1(x, c, 8))(x, c), want) <= 1e-14
@@ -177,9 +178,9 @@ def test_explanation_is_of_the_plan_made_for_gradients_too():
     plain, sloping = (fs.Plan(points, (40, 50), eps=1e-4) for points in (x, x.clone().requires_grad_()))
     for plan, slopes in ((plain, False), (sloping, True)):
         choice = _C.choose_plan((40, 50), 1000, 1e-4, single=True, complex=False, slopes=slopes)
-        assert (plan.layout.width, plan.layout.sigma) == (choice.width, choice.sigma)
+        assert (plan.choice.gridding.width, plan.choice.gridding.sigma) == (choice.width, choice.sigma)
         assert "eps 1e-04" in plan.explain() and f"{choice.error:.1e} expected" in plan.explain()
-    assert (plain.layout.width, plain.layout.sigma) != (sloping.layout.width, sloping.layout.sigma)
+    assert plain.choice.gridding[-2:] != sloping.choice.gridding[-2:]
 
 
 def test_unknown_instruction_set_is_refused():

@@ -8,7 +8,7 @@ import interpreted
 import pytest
 import torch
 
-import fastspec.triton
+import fastspec._core.triton
 
 pytest.importorskip("triton")
 TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13}
@@ -111,7 +111,7 @@ def test_sums_on_modes_are_few_launches():
     ],
 )
 def test_wrong_sums_on_modes_touch_no_memory(change, complaint):
-    from fastspec.triton.separable import direct_type1
+    from fastspec._core.triton.separable import direct_type1
 
     x, strengths = (torch.zeros(1, *shape, dtype=torch.float64) for shape in ((5, 2), (1, 5)))
     good = dict(x=x, strengths=strengths, modes=(4, 4), period=[1.0] * 2, centered=True, sign=-1)
@@ -148,29 +148,29 @@ def test_every_kernel_compiles_for_hopper_without_spilling():
 
 
 def test_ops_are_registered_for_cuda():
-    found = [name for name in fastspec.triton.HOMES if hasattr(torch.ops.fastspec, name)]
+    found = [name for name in fastspec._core.triton.HOMES if hasattr(torch.ops.fastspec, name)]
     assert "weigh" in found
     assert all(torch._C._dispatch_has_kernel_for_dispatch_key(f"fastspec::{name}", "CUDA") for name in found)
 
 
 def test_one_warning_where_triton_is_missing(monkeypatch):
-    monkeypatch.setattr(fastspec.triton, "find_spec", lambda name: None)
+    monkeypatch.setattr(fastspec._core.triton, "find_spec", lambda name: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.warns(RuntimeWarning, match="Triton is not installed") as caught:
-        assert fastspec.triton.register() is None
+        assert fastspec._core.triton.register() is None
     assert len(caught) == 1
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_weigh_in_plain_torch(dtype):
     """That of devices without kernels, against the CPU's."""
-    from fastspec import _fallback
+    from fastspec._core import fallback
 
     gen = torch.Generator().manual_seed(0)
     spectrum = torch.randn(2, 9, 11, 13, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
     weight = torch.rand(2, 5, 7, 13, generator=gen, dtype=dtype)
     ours, theirs = spectrum.clone(), spectrum.clone()
-    torch.testing.assert_close(_fallback.weigh(ours, weight, 0.1), torch.ops.fastspec.weigh(theirs, weight, 0.1))
+    torch.testing.assert_close(fallback.weigh(ours, weight, 0.1), torch.ops.fastspec.weigh(theirs, weight, 0.1))
     torch.testing.assert_close(ours, theirs)
 
 
@@ -231,7 +231,7 @@ def test_filter_on_gpu(dtype, case):
 
 def gpu_calls():
     """A call of each op on the GPU."""
-    from fastspec.triton import direct, filter, separable, weigh
+    from fastspec._core.triton import direct, filter, separable, weigh
 
     def normal(*shape, dtype=torch.float32):
         return torch.randn(shape, device="cuda", dtype=dtype)

@@ -7,7 +7,7 @@ from torch import library
 from torch.autograd import gradgradcheck
 
 import fastspec as fs
-from fastspec import _fallback, _ops
+from fastspec._core import fallback, ops
 
 ROUNDING = {torch.float32: 3e-6, torch.float64: 1e-14}
 MODES = [(1,), (2,), (13,), (12,), (9001,), (7, 9), (8, 6), (1, 2), (2, 1), (5, 6, 7), (4, 6, 8), (2, 2, 2)]
@@ -33,8 +33,8 @@ def test_weigh_focal_is_its_table(modes, dtype, alpha, instruction_set, poisoned
     spectrum, factors = inputs(modes, dtype)
     spectrum[1:] *= 1e-3  # each row has a maximum of its own
     exact = spectrum.to(torch.complex128, copy=True)
-    want = _fallback.weigh_focal(exact, factors.double(), modes, 0.3, alpha)
-    sums, weighed = _ops.weigh_focal(spectrum, factors, modes, 0.3, alpha)
+    want = fallback.weigh_focal(exact, factors.double(), modes, 0.3, alpha)
+    sums, weighed = ops.weigh(spectrum, ops.Rule(factors, modes, "focal", alpha), 0.3)
     assert weighed is spectrum
     for got, wanted in ((sums[0], want[0]), (sums[1], want[1]), (spectrum[0], exact[0]), (spectrum[1], exact[1])):
         assert relative_error(got, wanted) <= ROUNDING[dtype]

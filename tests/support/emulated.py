@@ -7,7 +7,9 @@ import compiling
 import torch
 from pytest import MonkeyPatch
 
-from fastspec import _C, _ops, _transform, loss
+import fastspec as fs
+from fastspec import _C
+from fastspec._core import ops
 
 WAYS = ("chunks", "ordered", "points")
 
@@ -44,10 +46,7 @@ def without_shared_memory(way: str):
 
 @contextlib.contextmanager
 def emulation(way: str = "chunks"):
-    """All of fastspec on these ops, with the layouts that are chosen for CUDA."""
-    layout = _transform._layout
-    with MonkeyPatch.context() as patch, without_shared_memory(way):
-        patch.setattr(_ops, "_ops", Ops(way))
-        patch.setattr(_transform, "_layout", lambda *args: layout(*args[:-1], True))
-        patch.setattr(loss, "_is_plain", lambda *_: False)
+    """All of fastspec on these ops, with the grids that are chosen for CUDA."""
+    with MonkeyPatch.context() as patch, without_shared_memory(way), fs.override(device="cuda", step="composed"):
+        patch.setattr(ops, "_ops", Ops(way))
         yield

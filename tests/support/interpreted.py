@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastspec import _fallback
+from fastspec._core import fallback
 
 
 def _generator(*seed) -> torch.Generator:
@@ -39,7 +39,7 @@ def _torch(a: np.ndarray) -> Tensor:
 
 def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, sign: int, phase: float, device="cpu"):
     """Sums and gradients in the points, the dimensions of very different size, phases up to ``phase``."""
-    from fastspec.triton.direct import direct, direct_gradient, direct_real
+    from fastspec._core.triton.direct import direct, direct_gradient, direct_real
 
     gen = _generator(d, m, k, rows, paired)
     spread = torch.logspace(-2, 2, d, dtype=dtype) if d > 1 else torch.ones(1, dtype=dtype)
@@ -59,7 +59,7 @@ def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, si
 
 
 def no_sums(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec.triton.direct import direct, direct_gradient, direct_real
+    from fastspec._core.triton.direct import direct, direct_gradient, direct_real
 
     empty = {"dtype": dtype, "device": device}
     x, c, s = torch.zeros(0, 2, **empty), torch.zeros(3, 0, **empty), torch.ones(4, 2, **empty)
@@ -80,7 +80,7 @@ def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: 
 
 def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: bool, centered: bool, device="cpu"):
     """Both types and the gradient in the points, which lie in many periods."""
-    from fastspec.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+    from fastspec._core.triton.separable import direct_type1, direct_type2, direct_type2_gradient
 
     gen, d, sign = _generator(modes, m, sets, channels), len(modes), 1 if centered else -1
     paired = torch.promote_types(dtype, torch.complex32)
@@ -116,7 +116,7 @@ def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: 
 
 
 def on_no_modes(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+    from fastspec._core.triton.separable import direct_type1, direct_type2, direct_type2_gradient
 
     given, wrong = ((4, 3), [1.0, 2.0], True, 1), 0
     paired = torch.promote_types(dtype, torch.complex32)
@@ -131,13 +131,13 @@ def on_no_modes(dtype: torch.dtype, device="cpu") -> dict:
 
 
 def weighs(dtype: torch.dtype, cells: tuple, band: tuple, rows: int, weights: int, device="cpu"):
-    from fastspec.triton.weigh import weigh, weigh_copy
+    from fastspec._core.triton.weigh import weigh, weigh_copy
 
     gen = _generator(cells, band)
     spectrum = torch.randn(rows, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
     weight = torch.rand(weights, *band, generator=gen, dtype=dtype)
     exact = spectrum.to(torch.complex128, copy=True)
-    sums = _fallback.weigh(exact, weight.double(), 0.37 / 1e5)
+    sums = fallback.weigh(exact, weight.double(), 0.37 / 1e5)
     spectrum, weight = spectrum.to(device), weight.to(device)
     copied_sums, copied = weigh_copy(spectrum, weight, 0.37 / 1e5)
     found = weigh(spectrum, weight, 0.37 / 1e5)
@@ -147,7 +147,7 @@ def weighs(dtype: torch.dtype, cells: tuple, band: tuple, rows: int, weights: in
 
 def filters(dtype: torch.dtype, n: int, d: int, channels: int, widths: int, sets: int, device="cpu"):
     """Far from the origin, where squares of distances would cancel."""
-    from fastspec.triton.filter import gaussian_filter, gaussian_filter_gradient
+    from fastspec._core.triton.filter import gaussian_filter, gaussian_filter_gradient
 
     gen = _generator(n, d, channels, widths)
     x = torch.randn(n, d, generator=gen, dtype=dtype) + 30

@@ -12,26 +12,23 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from . import _ops
-from ._transform import transforms_active
+from . import ops
+from .autograd import apply, ends_here, one_by_one
 
 
 def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
     """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n)."""
-    wanted = torch.is_grad_enabled() and (x.requires_grad or y.requires_grad)
-    if wanted or (transforms_active() and not torch.compiler.is_compiling()):
-        return GaussianSums.apply(x, y, deltas)
-    return _ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+    return apply(GaussianSums, x, y, deltas)
 
 
 def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
     """(n, d), (1 or D, n, C), (D,), (D, n, C) -> (n, d)."""
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() or transforms_active()):
+    if ends_here():
         x, y, g = x.contiguous(), y.contiguous(), g.contiguous()
         if len(y) == 1:
-            return _ops.gaussian_filter_gradient(x, y, deltas, g)
+            return ops.gaussian_filter_gradient(x, y, deltas, g)
         return sum(
-            _ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True)
+            ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True)
         )
     y = y.expand(g.shape)
     both = torch.cat([g, y], -1), torch.cat([y, g], -1)  # g_i y_j and y_i g_j
@@ -42,9 +39,15 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
 
 
 class GaussianSums(Function):
+    differentiable = 2
+
+    @staticmethod
+    def raw(x, y, deltas):
+        return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+
     @staticmethod
     def forward(x, y, deltas):
-        return _ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+        return GaussianSums.raw(x, y, deltas)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -63,7 +66,8 @@ class GaussianSums(Function):
         return x_grad, y_grad, None
 
     @staticmethod
-    def vmap(info, in_dims, *args):
-        each = [[t] * info.batch_size if dim is None else t.unbind(dim) for t, dim in zip(args, in_dims, strict=True)]
-        outputs = [gaussian_sums(*one) for one in zip(*each, strict=True)]
-        return tuple(torch.stack(parts) for parts in zip(*outputs, strict=True)), (0, 0)
+    def vmap(info, in_dims, *inputs):
+        return one_by_one(gaussian_sums, info, in_dims, *inputs)
+
+
+GaussianSums.second_form = GaussianSums  # torch refuses forward mode

@@ -3,15 +3,18 @@
 Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.library import register_fake
 
-from . import _C as _C  # registers the ops
-from . import _fallback as _fallback
+from .. import _C as _C  # registers the ops
+from . import fallback as fallback
 from . import triton
 
 _ops = torch.ops.fastspec
+RULES = {"table": 0, "focal": 1}
 _triton = triton.register()
 NON_FINITE = "x: had non-finite points, must be finite"
 
@@ -63,24 +66,32 @@ def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, str
     return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile, values)
 
 
-def deconvolve(fine: Tensor, factors: Tensor, modes, negative, centered: bool) -> Tensor:
-    """Fine spectrum (R, *cells) -> modes (R, *modes), each times its factors."""
+def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
+    """FFT, crop and deconvolve: a grid (R, *cells) -> modes (R, *modes). Of a real grid the last axis is halved."""
+    if grid.is_complex():
+        dims = tuple(range(1, grid.ndim))
+        if grid.device.type == "cpu" and (grid.ndim > 2 or grid.shape[1] >= 2**18):
+            return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+        fine = torch.fft.fftn(grid, dim=dims) if sign < 0 else torch.fft.ifftn(grid, dim=dims, norm="forward")
+        return _ops.deconvolve(fine, factors, modes, negative, centered)
+    fine = torch.fft.rfft(grid, dim=-1)[..., : modes[-1]]
+    if grid.ndim > 2:
+        fine = torch.fft.fftn(fine, dim=tuple(range(1, grid.ndim - 1)))
     return _ops.deconvolve(fine, factors, modes, negative, centered)
 
 
-def pad(modes: Tensor, factors: Tensor, cells, negative, centered: bool) -> Tensor:
-    """Transpose of deconvolve: modes (R, *modes) -> fine spectrum (R, *cells), zero elsewhere."""
-    return _ops.pad(modes, factors, cells, negative, centered)
-
-
-def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
-    """FFT and deconvolve at once, in 2-D, 3-D and for long lines: complex grid (R, *cells) -> modes (R, *modes)."""
-    return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
-
-
-def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int) -> Tensor:
-    """Pad and FFT at once, the transpose of grid_to_modes: modes (R, *modes) -> complex grid (R, *cells)."""
-    return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign)
+def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int, real: bool) -> Tensor:
+    """The transpose of grid_to_modes: modes (R, *modes) -> grid (R, *cells), a real one of half the last axis."""
+    if not real:
+        if modes.device.type == "cpu" and (modes.ndim > 2 or cells[0] >= 2**18):
+            return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign)
+        fine = _ops.pad(modes, factors, cells, negative, centered)
+        dims = tuple(range(1, fine.ndim))
+        return torch.fft.fftn(fine, dim=dims) if sign < 0 else torch.fft.ifftn(fine, dim=dims, norm="forward")
+    fine = _ops.pad(modes, factors, (*cells[:-1], modes.shape[-1]), negative, centered)
+    if fine.ndim > 2:
+        fine = torch.fft.ifftn(fine, dim=tuple(range(1, fine.ndim - 1)), norm="forward")
+    return torch.fft.irfft(fine, n=cells[-1], dim=-1, norm="forward").contiguous()
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
@@ -90,72 +101,61 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
     return _ops.hadamard(x, scale)
 
 
-def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+class Rule(NamedTuple):
+    """What weighs a spectrum: a table, or a rule that finds the weights from the spectrum itself."""
+
+    weight: Tensor  # the table (1 or R, K or less, *band), band odd, FFT order; of focal the deconvolution's factors
+    modes: tuple[int, ...] = ()  # of focal: the full spectrum's, axes reversed
+    name: str = "table"
+    parameter: float = 0.0  # of focal: alpha
+
+
+class Residual(NamedTuple):
+    """What the loss's step is of besides its points: pred and target (M,) or (..., M, C)."""
+
+    pred: Tensor
+    target: Tensor
+    quadrature: Tensor | None  # (M,)
+    scale: float  # of the rows' sums
+    reduces: bool  # whether they are added up
+
+
+def weigh(spectrum: Tensor, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
     """The loss's pass over the fine half spectrum (R, K, *cells), axes reversed, so the halved one first, in place.
 
     Returns, in float64 (R,), the sum of m * W * |spectrum|^2 with W = scale * weight, m = 1 at K = 0 and 2 elsewhere,
-    and the gradient's spectrum, 2 * W * spectrum. ``weight`` (1 or R, K or less, *band), band odd, in FFT order;
-    outside it the gradient's spectrum is zero.
+    and the gradient's spectrum, 2 * W * spectrum, zero outside the weights' band.
+
+    The focal weight is |F|^alpha over its maximum in each row, for F = factors^(1/2) * spectrum. Its factors are the
+    deconvolution's, squared, over its odd band, one axis after the other in FFT order: wavenumbers 0 ... N//2 of the
+    halved one, -(N//2) ... N//2 of the others. A wavenumber counts half where the modes have only it or its negative.
     """
+    if rule.name == "focal":
+        return _ops.weigh_focal(spectrum, rule.weight, rule.modes, scale, rule.parameter), spectrum
     if torch.compiler.is_compiling():  # inductor fails on ops that write to their arguments
-        return _ops.weigh_copy(spectrum, weight, scale)
-    return _ops.weigh(spectrum, weight, scale), spectrum
+        return _ops.weigh_copy(spectrum, rule.weight, scale)
+    return _ops.weigh(spectrum, rule.weight, scale), spectrum
 
 
-def weigh_focal(spectrum: Tensor, factors: Tensor, modes, scale: float, alpha: float) -> tuple[Tensor, Tensor]:
-    """As weigh, with the focal weight |F|^alpha over its maximum in each row, for F = factors^(1/2) * spectrum.
-
-    ``modes``: of the full spectrum, axes reversed. ``factors`` are the deconvolution's, squared, over its odd band, one
-    axis after the other in FFT order: wavenumbers 0 ... N//2 of the halved one, -(N//2) ... N//2 of the others. A
-    wavenumber counts half where the modes have only it or its negative.
-    """
-    return _ops.weigh_focal(spectrum, factors, modes, scale, alpha), spectrum
-
-
-def loss_step(
-    pred: Tensor,
-    target: Tensor,
-    quadrature: Tensor | None,
-    position,
-    order,
-    starts,
-    polynomials,
-    weight: Tensor,
-    cells,
-    tile,
-    scale: float,
-    reduce: bool,
-    slope: bool,
-    modes=(),
-    alpha: float = 0.0,
-) -> tuple[Tensor, Tensor]:
+def loss_step(residual: Residual, points, cells, tile, rule: Rule, wanted: bool) -> tuple[Tensor, Tensor]:
     """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
 
-    pred and target (M,) or (..., M, C), weight as in weigh for all R rows -> the rows' sums (..., C), added up where
-    ``reduce``, and their gradient in pred, empty where not ``slope``. With ``modes``, as weigh_focal weighs.
+    Returns the rows' sums (..., C), added up where the residual reduces, and their gradient in pred, empty where not
+    ``wanted``. The rule is as in weigh for all R rows.
     """
-    points = position, order, starts, polynomials
-    return _ops.loss_step(pred, target, quadrature, *points, weight, cells, tile, scale, reduce, slope, modes, alpha)
+    pred, target, quadrature, scale, reduces = residual
+    fixed = *points, rule.weight, cells, tile, scale, reduces, wanted, rule.modes, rule.parameter
+    return _ops.loss_step(pred, target, quadrature, *fixed)
 
 
-def direct_loss_step(
-    pred: Tensor,
-    target: Tensor,
-    quadrature: Tensor | None,
-    x: Tensor,
-    weight: Tensor,
-    modes,
-    period,
-    scale: float,
-    reduce: bool,
-    slope: bool,
-    alpha: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """As loss_step, by direct sums from points (S, M, d); with ``alpha``, as weigh_focal weighs.
+def direct_loss_step(residual: Residual, x: Tensor, modes, period, rule: Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+    """As loss_step, by direct sums from points (S, M, d).
 
-    The band of ``weight`` is -(N//2) ... N//2 along each axis, 0 ... N//2 along the halved one.
+    The band of weights is -(N//2) ... N//2 along each axis, 0 ... N//2 along the halved one.
     """
-    given = pred, target, quadrature, x, weight, modes, period, scale, reduce, slope, alpha
+    pred, target, quadrature, scale, reduces = residual
+    alpha = rule.parameter if rule.name == "focal" else None
+    given = pred, target, quadrature, x, rule.weight, modes, period, scale, reduces, wanted, alpha
     return _of_finite_points(_ops.direct_loss_step, *given)
 
 
@@ -185,7 +185,7 @@ def direct_type2_gradient(
     return _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
 
 
-def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """F_bk = sum_j c_bj exp(sign i s_k.x_j): points (M, d), strengths (B, M), frequencies (K, d) -> (B, K) complex.
 
     Raises ValueError where a coordinate is not finite.
@@ -193,12 +193,14 @@ def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) ->
     return _finite(_ops.direct, points, strengths, frequencies, sign)
 
 
-def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
-    """The real part of direct, without the work of the other."""
+def exponential_sums_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    """The real part of exponential_sums, without the work of the other."""
     return _finite(_ops.direct_real, points, strengths, frequencies, sign)
 
 
-def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
+def exponential_sums_gradient(
+    points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
+) -> Tensor:
     """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
     return _ops.direct_gradient(points, strengths, frequencies, gradient, sign)
 

@@ -19,9 +19,10 @@ from fractions import Fraction
 from functools import lru_cache
 
 import torch
+from torch import Tensor
+
 import triton
 import triton.language as tl
-from torch import Tensor
 
 from ._tune import FUSED, config, tuned
 from .phase import add, cos_sin, rint

@@ -7,16 +7,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import _check
-from ._direct import direct_sets
-from ._transform import axis_wavenumbers
+from .. import _check
+from .._core.exponential_sums import sums_of_sets
+from .._core.modes import ModeGrid
 
 Frequencies = Tensor | Callable[[], Tensor]
 MOST_DIRECT_MODES = 2**24
 
 
 class Wavenumbers(NamedTuple):
-    """In place of a grid's layout."""
+    """In place of a ModeGrid."""
 
     k: Tensor  # (*modes, d)
     modes: tuple[int, ...]  # (K,) unless they are a grid in more than three dimensions
@@ -25,18 +25,21 @@ class Wavenumbers(NamedTuple):
     def dim(self) -> int:
         return len(self.modes)
 
+    def wavenumbers(self, device: torch.device | None = None) -> Tensor:
+        return self.k
+
 
 class AtFrequencies(NamedTuple):
     """Points and the frequencies of a loss on them."""
 
     x: Tensor  # (S, M, d), in the precision of the computation
     s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where rounding took digits, see _radians
-    layout: Wavenumbers
+    grid: Wavenumbers
     batched: bool
 
     def spectrum(self, strengths: Tensor) -> Tensor:
         """(S, R, M) to (S, R, *modes), sign -1."""
-        return direct_sets(self.x, strengths, self.s, -1).unflatten(2, self.layout.modes)
+        return sums_of_sets(self.x, strengths, self.s, -1).unflatten(2, self.grid.modes)
 
 
 def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFrequencies:
@@ -80,5 +83,4 @@ def grid_of_wavenumbers(modes: Sequence[int]) -> Tensor:
         raise ValueError(
             f"modes: was {tuple(modes)!r}, must be at most 2^24 in all in more than three dimensions: give frequencies"
         )
-    axes = [axis_wavenumbers(n, True).float() for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    return ModeGrid(tuple(modes), (1.0,) * len(modes), True).wavenumbers().float()

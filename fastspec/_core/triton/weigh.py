@@ -3,9 +3,10 @@
 import struct
 
 import torch
+from torch import Tensor
+
 import triton
 import triton.language as tl
-from torch import Tensor
 
 TILE = 1024  # complex numbers of a program
 

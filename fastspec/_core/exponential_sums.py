@@ -1,0 +1,107 @@
+"""Sums of exponentials over any points and frequencies as an autograd function, on points (M, d), strengths (B, M) and
+frequencies (K, d):
+
+    F_bk = sum_j c_bj exp(sign i s_k.x_j)
+
+Points and frequencies have the same part in it, so its adjoint is the same sum with the two exchanged. With G for the
+gradient that comes in, L = Re sum conj(G) F:
+
+    in c_bj    sums(s, G, x, -sign)
+    in x_j     sum_b Re(conj(c_bj) sums(s, -i sign s_a G, x, -sign)), in one sweep where it ends there
+    in s_k     the same with x and s, c and conj(G), G and conj(c) exchanged
+
+Every backward is written with these same functions, so any order of derivative is there.
+"""
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from . import ops
+from .autograd import apply, ends_here, merge, one_by_one, with_forward_mode
+
+
+def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
+    """(M, d), (B, M), (K, d) of one precision -> (B, K) complex, or its real part at half the cost."""
+    return apply(ExponentialSums, x, c, s, sign, real)
+
+
+def sums_of_sets(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
+    """The sums for each of S sets: points (S, M, d), strengths (S, B, M), frequencies (K, d) -> (S, B, K).
+
+    Frequencies may have d columns more: the digits that rounding took from the others, for the same points to meet.
+    """
+    if x.shape[-1] != s.shape[-1]:
+        x = torch.cat([x, x], -1)
+    if len(c) == 1:
+        return exponential_sums(x[0], c[0], s, sign).unsqueeze(0)
+    if len(c) == 0:
+        return c.new_zeros((0, c.shape[1], s.shape[0]), dtype=torch.promote_types(x.dtype, torch.complex32))
+    return torch.stack([exponential_sums(*one, s, sign) for one in zip(x, c, strict=True)])
+
+
+def _along(t: Tensor, data: Tensor) -> Tensor:
+    """data times each coordinate: (M, d), (B, M) -> (d * B, M)."""
+    return (t.mT.unsqueeze(1) * data).flatten(0, 1)
+
+
+def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
+    """The gradient of Re sum conj(g) F in x, (M, d)."""
+    if ends_here():
+        return ops.exponential_sums_gradient(x.contiguous(), c.contiguous(), s.contiguous(), g.contiguous(), sign)
+    moved = -1j * sign * _along(s, g)
+    slopes = exponential_sums(s, moved, x, -sign, real=not c.is_complex()).unflatten(0, (s.shape[1], -1))
+    return (c.conj() * slopes).real.sum(1).mT
+
+
+@with_forward_mode
+class ExponentialSums(Function):
+    differentiable = 3
+
+    @staticmethod
+    def raw(x, c, s, sign, real):
+        op = ops.exponential_sums_real if real else ops.exponential_sums
+        return op(x.contiguous(), c.contiguous(), s.contiguous(), sign)
+
+    @staticmethod
+    def forward(x, c, s, sign, real):
+        return ExponentialSums.raw(x, c, s, sign, real)
+
+    @staticmethod
+    def saved(inputs, output):
+        return inputs[:3]
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs[:3])
+        ctx.sign, ctx.real = inputs[3:]
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x, c, s), sign, grads = ctx.saved_tensors, ctx.sign, [None, None, None]
+        if ctx.needs_input_grad[0]:
+            grads[0] = _gradient(x, c, s, grad, sign)
+        if ctx.needs_input_grad[1]:
+            grads[1] = exponential_sums(s, grad, x, -sign, real=not c.is_complex())
+        if ctx.needs_input_grad[2]:
+            grads[2] = _gradient(s, grad.conj(), x, c.conj(), sign)
+        return *grads, None, None
+
+    @staticmethod
+    def tangents(ctx, x_tangent, c_tangent, s_tangent, *_):
+        (x, c, s), sign, real = ctx.saved_tensors, ctx.sign, ctx.real
+        terms = [] if c_tangent is None else [exponential_sums(x, c_tangent, s, sign, real)]
+        for moved, factor in ((x_tangent, s), (x, s_tangent)):
+            if moved is not None and factor is not None:
+                parts = exponential_sums(x, _along(moved, c), s, sign).unflatten(0, (s.shape[1], -1))
+                term = 1j * sign * (factor.mT.unsqueeze(1) * parts).sum(0)
+                terms.append(term.real if real else term)
+        return sum(terms)
+
+    @staticmethod
+    def vmap(info, in_dims, x, c, s, sign, real):
+        """Points and frequencies held in common: vmap's axis joins the rows."""
+        if in_dims[0] is None and in_dims[2] is None:
+            rows = merge(c, in_dims[1], info.batch_size, 0)
+            return exponential_sums(x, rows, s, sign, real).unflatten(0, (info.batch_size, -1)), 0
+        return one_by_one(exponential_sums, info, in_dims, x, c, s, sign, real)

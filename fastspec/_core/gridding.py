@@ -1,0 +1,106 @@
+"""Transforms by gridding: spreading with a window on a finer grid, FFT, deconvolution (Dutt & Rokhlin 1993; Barnett,
+Magland & af Klinteberg 2019, arXiv 1808.06736, for the error analysis).
+
+The slopes of type 2 come from the window's derivative in the same interpolation, so a gradient in the points costs one
+FFT in any dimension.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .._C import PlanChoice
+from . import ops
+from .modes import ModeGrid
+from .points import Points, Sorted, sort
+
+Use = Literal["real", "complex", "step"]  # strengths of a transform, or the loss's step
+
+
+class Gridding(NamedTuple):
+    """The fine grid and window for a grid of modes. Methods take points (S, M, d), strengths (S, C, M), modes."""
+
+    grid: ModeGrid
+    cells: tuple[int, ...]  # of the fine grid
+    tile: tuple[int, ...]
+    width: int  # of the window, in cells
+    sigma: float  # the upsampling factor
+
+    name = "gridding"
+
+    def sort(self, x: Tensor, single: bool) -> tuple[Tensor, Tensor, Tensor]:
+        return sort(x, self.grid.period, self.cells, self.tile, self.width, single)
+
+    def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
+        grid = ops.spread(*points.sorted(), c.contiguous(), self.cells, self.tile).flatten(0, 1)
+        factors = points.half_factors if real else points.factors
+        band = self.grid.shape(real), self.grid.negative(real), self.grid.centered
+        return ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
+
+    def type2(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
+        return ops.interpolate(*points.sorted(), self._fine_grid(points, f, sign, real), self.tile)
+
+    def slopes(self, points: Points, f: Tensor, sign: int, real: bool) -> tuple[Tensor, Tensor]:
+        """Type 2 and its slopes in the points, (S, C, M, d)."""
+        grid = self._fine_grid(points, f, sign, real)
+        values, slopes = ops.interpolate_slopes(*points.sorted(), grid, self.tile)
+        return values, slopes * self._cells_per_unit(values)
+
+    def gradient(self, points: Points, f: Tensor, strengths: Tensor, sign: int, values: bool) -> tuple[Tensor, Tensor]:
+        """Type 2 where ``values`` are wanted, and Re(conj(strengths) slopes), summed over channels, (S, M, d)."""
+        grid = self._fine_grid(points, f, sign, not strengths.is_complex())
+        found = ops.interpolate_gradient(*points.sorted(), grid, strengths.contiguous(), self.tile, values)
+        return found[0], found[1] * self._cells_per_unit(found[1])
+
+    def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+        """The loss's step in one op: the rows' sums and their gradient."""
+        return ops.loss_step(residual, points.sorted(), self.cells, self.tile, rule, wanted)
+
+    @staticmethod
+    def cost(expected: PlanChoice, use: Use) -> float:
+        """Nanoseconds that the planner expects it to take; of the loss's step, less what all algorithms share."""
+        return expected.gridding_step if use == "step" else expected.gridding(real=use == "real")
+
+    def _fine_grid(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
+        if real and self.grid.modes[-1] % 2 == 0:  # an inverse real FFT counts it twice
+            f = torch.cat([f[..., :-1], f[..., -1:] / 2], -1)
+        factors = points.half_factors if real else points.factors
+        band = self.cells, self.grid.negative(real), self.grid.centered
+        grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, real)
+        return grid.unflatten(0, f.shape[:2])
+
+    def _cells_per_unit(self, like: Tensor) -> float | Tensor:
+        per_unit = [n / p for n, p in zip(self.cells, self.grid.period, strict=True)]
+        if len(set(per_unit)) == 1:
+            return per_unit[0]
+        # filled in where they are: a copy from the host would hold up the stream
+        return torch.cat([torch.full((1,), n, dtype=like.real.dtype, device=like.device) for n in per_unit])
+
+    def half_spectrum(self, points: Sorted, c: Tensor) -> Tensor:
+        """Real strengths (S, C, M) to the fine spectrum that ops.weigh takes, (S, C, K, *cells reversed)."""
+        grid = ops.spread(*points, c.contiguous(), self.cells, self.tile)
+        fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.modes[-1] // 2 + 1]
+        if self.grid.dim > 1:
+            fine = torch.fft.fftn(fine, dim=tuple(range(2, self.grid.dim + 1)))
+        return fine.permute(0, 1, *self._reversed())
+
+    def half_values(self, points: Sorted, spectrum: Tensor) -> Tensor:
+        """The transpose of half_spectrum: (S, C, K, *cells reversed) to values (S, C, M)."""
+        fine = spectrum.permute(0, 1, *self._reversed())
+        if self.grid.dim > 1:
+            fine = torch.fft.ifftn(fine, dim=tuple(range(2, self.grid.dim + 1)), norm="forward")
+        grid = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward")
+        return ops.interpolate(*points, grid.contiguous(), self.tile)
+
+    def _reversed(self) -> list[int]:
+        return list(range(self.grid.dim + 1, 1, -1))
+
+    def deconvolution(self, points: Points) -> list[Tensor]:
+        """The window's, for each axis of half_spectrum's band: 0 ... N//2, of the others -(N//2) ... N//2, FFT order."""
+        axes = []
+        for n, factors in zip(self.grid.modes, points.factors.split(list(self.grid.modes)), strict=True):
+            one_sided = factors[: n // 2 + 1]
+            one_sided = one_sided.flip(0) if self.grid.centered else one_sided
+            axes.append(torch.cat([one_sided, one_sided[1:].flip(0)]))
+        return [axes[-1][: self.grid.modes[-1] // 2 + 1], *reversed(axes[:-1])]

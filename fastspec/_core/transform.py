@@ -1,0 +1,260 @@
+"""The transforms as autograd functions, on points (S, M, d), strengths (S, C, M) and modes (S, C, *modes).
+
+By gridding or by direct sums, as the algorithm has it. Every backward is written with these same functions, so any
+order of derivative is there. With t = sign * 2 pi k / period and G for the gradient that comes in:
+
+    type 1   F_k = sum_j c_j e^(i t.x_j)    in c: type2(G, -sign)    in x_j: Re(conj(c_j) slopes(G, -sign)_j)
+    type 2   c_j = sum_k f_k e^(i t.x_j)    in f: type1(G, -sign)    in x_j: Re(conj(G_j) slopes(f, sign)_j)
+    slopes   s_ja = type2(i t_a f)_j, so their gradients are those of type 2 at i t_a f
+
+The real transforms are the same sums over half the modes: with m_k the times a mode counts (1 where its partner is not
+on the grid or is itself, else 2), type 1 is the half spectrum and type 2 is Re sum_k m_k f_k e^(i t.x_j).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from .autograd import apply, ends_here, merge, sum_given, with_forward_mode
+from .direct import Direct, with_slopes
+from .gridding import Gridding
+from .modes import multiplicity, phase_rates
+from .points import Points
+
+Algorithm = Gridding | Direct
+
+
+class Transform(NamedTuple):
+    """Which transform: its algorithm, the exponent's sign (of the real ones, type 2's), and whether of real data."""
+
+    algorithm: Algorithm
+    sign: int
+    real: bool
+
+    def flipped(self) -> "Transform":
+        return self if self.real else self._replace(sign=-self.sign)
+
+    def rates(self, like: Tensor) -> list[Tensor]:
+        return phase_rates(self.algorithm.grid, self.sign, self.real, like)
+
+    def multiplicity(self, like: Tensor) -> Tensor:
+        return multiplicity(self.algorithm.grid.modes[-1], like)
+
+
+class Inputs(NamedTuple):
+    """Of each function: a plan's tensors apart, for torch to follow."""
+
+    x: Tensor
+    data: Tensor
+    position: Tensor | None
+    order: Tensor | None
+    starts: Tensor | None
+    polynomials: Tensor | None
+    factors: Tensor | None
+    half_factors: Tensor | None
+    which: Transform
+
+    def points(self) -> Points:
+        return Points(self.x, *self[2:8])
+
+    def settings(self) -> tuple[int, bool]:
+        return self.which.sign, self.which.real
+
+
+def type1(points: Points, c: Tensor, which: Transform) -> Tensor:
+    """(S, C, M) -> (S, C, *modes)."""
+    return apply(Type1, points.x, c, *points[1:], which)
+
+
+def type2(points: Points, f: Tensor, which: Transform) -> Tensor:
+    """(S, C, *modes) -> (S, C, M)."""
+    return apply(Type2, points.x, f, *points[1:], which)
+
+
+def slopes(points: Points, f: Tensor, which: Transform) -> tuple[Tensor, Tensor]:
+    """As type2, and its slopes in the points (S, C, M, d)."""
+    return apply(Slopes, points.x, f, *points[1:], which)
+
+
+def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transform, values: bool):
+    """Type 2 of f where wanted, and Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, M, d)."""
+    if ends_here() and not torch.compiler.is_compiling():
+        return which.algorithm.gradient(points, f, strengths, which.sign, values)
+    value, s = slopes(points, f, which)
+    strengths = strengths.unsqueeze(-1)
+    if strengths.is_complex():
+        product = torch.addcmul(strengths.real * s.real, strengths.imag, s.imag)
+    else:
+        product = strengths * s
+    return value, product.squeeze(1) if product.shape[1] == 1 else product.sum(1)
+
+
+class _Shared(Function):
+    """What type 1, type 2 and its slopes share."""
+
+    differentiable = 2
+
+    @staticmethod
+    def saved(inputs, output):
+        return inputs[:-1]
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs[:-1])
+        ctx.which = inputs[-1]
+
+
+def _saved(ctx) -> Inputs:
+    return Inputs(*ctx.saved_tensors, ctx.which)
+
+
+def _gradients(x_grad: Tensor | None, data_grad: Tensor | None):
+    return x_grad, data_grad, *[None] * (len(Inputs._fields) - 2)
+
+
+def _vmap(function, info, in_dims, inputs):
+    """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
+    given, dims, batch = Inputs(*inputs), Inputs(*in_dims), info.batch_size
+    points, into = given.points(), 1
+    if dims.x is not None or dims.position is not None:
+        into, names = 0, ("x", "position", "order", "starts")
+        moved = {name: merge(getattr(given, name), getattr(dims, name), batch, 0) for name in names[: _held(points)]}
+        points = points._replace(**moved)
+    out = function(points, merge(given.data, dims.data, batch, into), given.which)
+    if isinstance(out, tuple):
+        return tuple(o.unflatten(into, (batch, -1)) for o in out), (into,) * len(out)
+    return out.unflatten(into, (batch, -1)), into
+
+
+def _held(points: Points) -> int:
+    """How many of x, position, order and starts there are."""
+    return 1 if points.position is None else 4
+
+
+@with_forward_mode
+class Type1(_Shared):
+    @staticmethod
+    def raw(*inputs):
+        given = Inputs(*inputs)
+        return given.which.algorithm.type1(given.points(), given.data, *given.settings())
+
+    @staticmethod
+    def forward(*inputs):
+        return Type1.raw(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        given = _saved(ctx)
+        points, which = given.points(), given.which.flipped()
+        if which.real:  # type 2 counts a mode m_k times, its transpose once
+            grad = grad / which.multiplicity(grad)
+        if not ctx.needs_input_grad[0]:
+            return _gradients(None, type2(points, grad, which))
+        c_grad, x_grad = point_gradient(points, grad, given.data, which, ctx.needs_input_grad[1])
+        return _gradients(x_grad, c_grad if ctx.needs_input_grad[1] else None)
+
+    @staticmethod
+    def tangents(ctx, x_tangent, c_tangent, *_):
+        given = _saved(ctx)
+        points, c, which = given.points(), given.data, given.which
+        from_c = None if c_tangent is None else type1(points, c_tangent, which)
+        if x_tangent is None:
+            return from_c
+        rates = which.rates(c)
+        sign = -1 if which.real else 1  # the transform's own is type 2's there
+        products = (x_tangent.movedim(-1, 1).unsqueeze(2) * c.unsqueeze(1)).flatten(1, 2)  # c_j dx_ja: (S, d * C, M)
+        moved = type1(points, products, which).unflatten(1, (len(rates), -1))
+        return sum_given(from_c, *(sign * 1j * r * moved[:, a] for a, r in enumerate(rates)))
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        return _vmap(type1, info, in_dims, inputs)
+
+
+@with_forward_mode
+class Type2(_Shared):
+    @staticmethod
+    def raw(*inputs):
+        given = Inputs(*inputs)
+        return given.which.algorithm.type2(given.points(), given.data, *given.settings())
+
+    @staticmethod
+    def forward(*inputs):
+        return Type2.raw(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        given = _saved(ctx)
+        x_grad = f_grad = None
+        if ctx.needs_input_grad[0]:
+            x_grad = point_gradient(given.points(), given.data, grad, given.which, False)[1]
+        if ctx.needs_input_grad[1]:
+            f_grad = _adjoint(type1(given.points(), grad, given.which.flipped()), given.which)
+        return _gradients(x_grad, f_grad)
+
+    @staticmethod
+    def tangents(ctx, x_tangent, f_tangent, *_):
+        given = _saved(ctx)
+        from_f = None if f_tangent is None else type2(given.points(), f_tangent, given.which)
+        if x_tangent is None:
+            return from_f
+        moved = slopes(given.points(), given.data, given.which)[1] * x_tangent.unsqueeze(1)
+        return sum_given(from_f, moved.sum(-1))
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        return _vmap(type2, info, in_dims, inputs)
+
+
+def _adjoint(modes: Tensor, which: Transform) -> Tensor:
+    """The adjoint of type 2 from the type 1 of its gradient."""
+    return modes * which.multiplicity(modes) if which.real else modes
+
+
+@with_forward_mode
+class Slopes(_Shared):
+    """Type 2 and its slopes in the points, (S, C, M) and (S, C, M, d)."""
+
+    @staticmethod
+    def raw(*inputs):
+        given = Inputs(*inputs)
+        return given.which.algorithm.slopes(given.points(), given.data, *given.settings())
+
+    @staticmethod
+    def forward(*inputs):
+        return Slopes.raw(*inputs)
+
+    @staticmethod
+    def backward(ctx, value_grad, slope_grad):
+        given = _saved(ctx)
+        points, f, which = given.points(), given.data, given.which
+        # values and slopes are one type 2 with d + 1 times the channels: of f, and of i t_a f
+        grad = torch.cat([value_grad.unsqueeze(1), slope_grad.movedim(-1, 1)], 1).flatten(1, 2)  # (S, (d + 1) * C, M)
+        x_grad = f_grad = None
+        if ctx.needs_input_grad[0]:
+            stacked = with_slopes(which.algorithm.grid, f, *given.settings())
+            x_grad = point_gradient(points, stacked, grad, which, False)[1]
+        if ctx.needs_input_grad[1]:
+            back = type1(points, grad, which.flipped()).unflatten(1, (which.algorithm.grid.dim + 1, -1))
+            back = back[:, 0] - sum(1j * t * back[:, a + 1] for a, t in enumerate(which.rates(f)))
+            f_grad = _adjoint(back, which)
+        return _gradients(x_grad, f_grad)
+
+    @staticmethod
+    def tangents(ctx, x_tangent, f_tangent, *_):
+        given = _saved(ctx)
+        points, f, which = given.points(), given.data, given.which
+        values, tangents = (None, None) if f_tangent is None else slopes(points, f_tangent, which)
+        if x_tangent is None:
+            return values, tangents
+        values = sum_given(values, (slopes(points, f, which)[1] * x_tangent.unsqueeze(1)).sum(-1))
+        stacked = torch.cat([1j * t * f for t in which.rates(f)], 1)
+        second = slopes(points, stacked, which)[1].unflatten(1, (which.algorithm.grid.dim, -1))  # (S, a, C, M, b)
+        moved = (second * x_tangent.movedim(-1, 1)[:, :, None, :, None]).sum(1)
+        return values, sum_given(tangents, moved)
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        return _vmap(slopes, info, in_dims, inputs)

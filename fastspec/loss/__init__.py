@@ -1,0 +1,6 @@
+"""Spectral losses: a weighted sum over wavenumbers of the squared error spectrum of scattered data."""
+
+from .spectral import SpectralLoss, spectral_loss
+from .weighing import Weight
+
+__all__ = ["SpectralLoss", "Weight", "spectral_loss"]

@@ -1,0 +1,55 @@
+"""The loss for any input, composed of differentiable parts: of the fused pass, or of the public transforms."""
+
+import torch
+from torch import Tensor
+
+from .._core.planned import Planned
+from ..weights import Adaptive
+from . import distributed
+from .frequencies import AtFrequencies
+from .fused import fused_sums
+from .terms import Terms, rows, rows_shape
+from .weighing import Table, Weighing, wants_transforms, weight_values
+
+
+def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
+    dtype, quadrature = planned.x.dtype, terms.quadrature
+    dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
+    strengths = rows(pred.to(dtype) - target.to(dtype), planned.x)
+    if quadrature is None:
+        scale = 1 / distributed.point_count(planned.x.shape[1], pred.device, terms.group)
+    else:
+        quadrature = quadrature.to(strengths.real.dtype)
+        scale, strengths = 1.0, strengths * quadrature
+    by_transforms = strengths.is_complex() or wants_transforms(planned, terms.weight)
+    sums = transformed_sums if by_transforms else fused_sums
+    above, used = sums(planned, strengths, terms.weight, scale, terms.group)
+    if terms.relative:
+        below = rows(target.to(dtype), planned.x)
+        below = below if quadrature is None else below * quadrature
+        above = above / sums(planned, below, used, scale, terms.group)[0]
+    out = terms.reduction.apply(above.reshape(rows_shape(pred)))
+    return out.to(pred.real.dtype if pred.is_complex() else pred.dtype)
+
+
+def transformed_sums(
+    planned: Planned | AtFrequencies, strengths: Tensor, weight, scale: float, group
+) -> tuple[Tensor, Tensor]:
+    """(S, R) sums by the public transforms, for complex residuals and gradients in points or weight; the weight used."""
+    spectrum = distributed.differentiable_sum(planned.spectrum(strengths) * scale, group)
+    values = _values(weight, planned, spectrum)
+    power = spectrum.real.square() + spectrum.imag.square()
+    return (values * power).flatten(2).sum(-1), values
+
+
+def _values(weight, planned: Planned | AtFrequencies, spectrum: Tensor) -> Tensor:
+    """Over the modes, (*modes), or (S, R, *modes) where they were found from a spectrum (S, R, *modes)."""
+    if isinstance(weight, Adaptive):
+        return weight(spectrum.flatten(0, 1).detach().abs()).reshape(spectrum.shape)
+    if isinstance(weight, Table):
+        return weight.values
+    if isinstance(weight, Weighing):
+        return weight_values(weight.weight, planned.grid, spectrum)
+    if isinstance(weight, Tensor) and weight.ndim > planned.grid.dim:
+        return weight
+    return weight_values(weight, planned.grid, spectrum)

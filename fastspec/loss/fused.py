@@ -1,0 +1,173 @@
+"""The sums of real residuals' rows and their gradient in one pass, as an autograd function: spread, real FFT, one pass
+that deconvolves, crops, weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from .._core import ops
+from .._core.autograd import apply, merge, with_forward_mode
+from .._core.fallback import band_of, focal_table
+from .._core.gridding import Gridding
+from .._core.ops import Rule
+from .._core.planned import Planned
+from .._core.points import Sorted
+from ..weights import Adaptive
+from . import distributed
+from .weighing import Found, Weighing, outer_product, weighing
+
+
+class Pass(NamedTuple):
+    """All of a pass but its tensors."""
+
+    gridding: Gridding
+    scale: float
+    modes: tuple[int, ...]  # these three from Rule
+    rule: str
+    parameter: float
+    adaptive: Adaptive | None  # a weight that is asked, given |F|
+    group: Any
+    wanted: bool  # whether the gradient is
+
+    def linear(self) -> "Pass":
+        """The pass again over other strengths, its weights found."""
+        return self._replace(modes=(), rule="table", parameter=0.0, adaptive=None, wanted=True)
+
+
+class Inputs(NamedTuple):
+    strengths: Tensor  # (S, R, M)
+    weight: Tensor  # as Rule's
+    magnitude: Tensor | None  # what turns the spectrum into the modes F, for adaptive weights
+    position: Tensor  # these four as Sorted
+    order: Tensor
+    starts: Tensor
+    polynomials: Tensor
+    how: Pass
+
+    def points(self) -> Sorted:
+        return Sorted(*self[3:7])
+
+
+class Saved(NamedTuple):
+    gradient: Tensor
+    table: Tensor  # the weights used
+    position: Tensor
+    order: Tensor
+    starts: Tensor
+    polynomials: Tensor
+    strengths: Tensor | None  # where a focal weight is to be found again
+
+    def points(self) -> Sorted:
+        return Sorted(*self[2:6])
+
+
+def fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, Weighing]:
+    """(S, R) sums of rows (S, R, M), and the weight used."""
+    gridding, points = planned.choice.gridding, planned.points
+    adaptive = weight if isinstance(weight, Adaptive) else None
+    used = weight if isinstance(weight, Weighing) else weighing(None if adaptive else weight, planned)
+    rule = used.rule(gridding, points)
+    magnitude = outer_product(gridding.deconvolution(points)) * scale if adaptive else None
+    how = Pass(gridding, scale**2, *rule[1:], adaptive, group, _gradient_wanted(strengths))
+    sums, _, table = fused(strengths, rule.weight, magnitude, *points.sorted(), how)
+    return sums, Found(Rule(table)) if adaptive else used
+
+
+def _gradient_wanted(strengths: Tensor) -> bool:
+    """Not when evaluating, nor for the target's own sum."""
+    return (torch.is_grad_enabled() and strengths.requires_grad) or torch.autograd.forward_ad._current_level >= 0
+
+
+def fused(*inputs) -> tuple[Tensor, Tensor, Tensor]:
+    """As Inputs to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the weights used."""
+    return apply(Fused, *inputs)
+
+
+def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
+    """(S, R, M) to the fine spectrum as ops.weigh takes it."""
+    spectrum = how.gridding.half_spectrum(points, strengths)
+    return distributed.sum_(spectrum, how.group).flatten(0, 1).contiguous()
+
+
+@with_forward_mode
+class Fused(Function):
+    """The gradient is an output, so that what is saved for backward can itself be differentiated.
+
+    It is linear in the strengths, and its matrix symmetric: its own gradient is the same pass over the cotangent.
+    """
+
+    differentiable = 1
+
+    @staticmethod
+    def raw(*inputs):
+        given = Inputs(*inputs)
+        strengths, how, table = given.strengths, given.how, given.weight
+        spectrum = _spectrum(strengths, given.points(), how)
+        if how.adaptive is not None:
+            part = band_of(spectrum, table.shape).abs() * given.magnitude
+            table = table * how.adaptive(torch.where(table > 0, part, 0))
+        rule = Rule(table, how.modes, how.rule, how.parameter)
+        sums, spectrum = ops.weigh(spectrum, rule, how.scale)
+        sums = sums.to(strengths.dtype).unflatten(0, strengths.shape[:2])
+        if not how.wanted:
+            return sums, strengths.new_empty((*strengths.shape[:2], 0)), table.view_as(table)
+        spectrum = spectrum.unflatten(0, strengths.shape[:2])
+        return sums, how.gridding.half_values(given.points(), spectrum), table.view_as(table)
+
+    @staticmethod
+    def forward(*inputs):
+        return Fused.raw(*inputs)
+
+    @staticmethod
+    def saved(inputs, output):
+        given, (_, gradient, table) = Inputs(*inputs), output
+        return Saved(gradient, table, *given.points(), given.strengths if given.how.rule == "focal" else None)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output[2])
+        ctx.set_materialize_grads(False)
+        ctx.how = inputs[-1]
+        ctx.save_for_backward(*Fused.saved(inputs, output))
+
+    @staticmethod
+    def backward(ctx, loss_grad, gradient_grad, _):
+        held, how = Saved(*ctx.saved_tensors), ctx.how
+        out = None if loss_grad is None else loss_grad.unsqueeze(-1) * held.gradient
+        if gradient_grad is not None and not torch.compiler.is_compiling():
+            again = fused(gradient_grad, _weights(held, how), None, *held.points(), how.linear())[1]
+            out = again if out is None else out + again
+        return out, *[None] * (len(Inputs._fields) - 1)
+
+    @staticmethod
+    def tangents(ctx, tangent, *_):
+        held = Saved(*ctx.saved_tensors)
+        moved = fused(tangent, _weights(held, ctx.how), None, *held.points(), ctx.how.linear())[1]
+        return (held.gradient * tangent).sum(-1), moved, None
+
+    @staticmethod
+    def vmap(info, in_dims, *inputs):
+        """Points held in common: vmap's axis joins the rows. Points of its own: it joins the sets."""
+        given, dims, batch = Inputs(*inputs), Inputs(*in_dims), info.batch_size
+        points, into = given.points(), 0 if dims.position is not None else 1
+        if into == 0:
+            moved = [merge(t, dim, batch, 0) for t, dim in zip(points[:3], dims[3:6], strict=True)]
+            points = Sorted(*moved, points.polynomials)
+        strengths = merge(given.strengths, dims.strengths, batch, into)
+        sums, gradient, used = fused(strengths, given.weight, given.magnitude, *points, given.how)
+        apart = [t.unflatten(into, (batch, -1)) for t in (sums, gradient)]
+        if given.how.adaptive is None:
+            return (*apart, used), (into, into, None)
+        table = used.unflatten(0, sums.shape).unflatten(into, (batch, -1)).movedim(into, 0).flatten(1, 2)
+        return (*apart, table), (into, into, 0)
+
+
+def _weights(held: Saved, how: Pass) -> Tensor:
+    """The table of the weights that the pass used."""
+    if how.rule != "focal":
+        return held.table
+    spectrum = _spectrum(held.strengths.detach(), held.points(), how)
+    return focal_table(spectrum, held.table, how.modes, how.parameter)

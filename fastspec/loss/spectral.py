@@ -1,0 +1,191 @@
+"""The spectral loss: a weighted sum over wavenumbers of the squared error spectrum of scattered data.
+
+    F_k = sum_j q_j r_j exp(-i 2 pi k.x_j / period),   L = sum_k w(k) |F_k|^2,   r = pred - target
+
+For real residuals one forward pass yields the loss and its gradient, and backward only scales: as one op (step.py)
+where the call is plain, else as a composition that differentiates in any way (fused.py); complex residuals and gradients
+in points or weight go by the transforms (composed.py).
+
+On frequencies of one's own, and in more than three dimensions, the spectrum is a direct sum: one sweep over all pairs
+of points and frequencies forward, one backward, and between them nothing but F.
+"""
+
+import math
+
+from torch import Tensor, nn
+
+from .. import _check
+from .._core.modes import Modes, Period
+from .._core.planned import Planned, Wanted, plan, precision
+from ..plan import Plan
+from ..weights import Adaptive, focal
+from . import step
+from .composed import composed
+from .frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
+from .reductions import reduction as reduction_named
+from .terms import Terms, check
+from .weighing import Weighing, Weight, asks, check_weight, focal_or_values, given, weighing
+
+NO_POINTS = "x: was given neither to the loss nor at the call, must be one or the other"
+
+
+class SpectralLoss(nn.Module):
+    """Mean over batch and channels of sum_k w(k) |F_k|^2, with F the spectrum of pred - target.
+
+    With N = M modes, uniform points and w = 1 this is exactly ``torch.nn.MSELoss``.
+
+    Args:
+        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2. With more than three
+            dimensions the sum over them is direct.
+        frequencies: in place of ``modes``: any wavenumbers k, whole or not, (K,) or (K, d) in any dimension; or a
+            callable that returns them and is asked anew at each call, such as
+            ``lambda: fs.weights.sample_sobolev(256, d, s)``. Gradients flow to them.
+        x: points, (M,), (M, d) or (B, M, d), planned once; else given at each call.
+        weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order or (K,), a callable of the float
+            wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``.
+        period: length of the periodic box, in the units of x, a float or one per dimension. At the default a wavenumber
+            is in radians per unit of x.
+        eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
+            exact to rounding.
+        quadrature: q_j (M,), the share of space that each point stands for; default 1/M.
+        relative: divide each sum by that of the target.
+        reduction: "mean", "sum" or "none", over batch and channels.
+        group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients are those
+            of one process that holds all points.
+
+    Shape:
+        pred, target: (M,) or (..., M, C), as a network returns them; with x (B, M, d) the first axis is B. Real or
+        complex. The loss has their real dtype; its shape is () or, with reduction "none", (..., C).
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+
+    def __init__(
+        self,
+        modes: Modes | None = None,
+        *,
+        frequencies: Frequencies | None = None,
+        x: Tensor | None = None,
+        weight: Weight = None,
+        period: Period = 2 * math.pi,
+        eps: float | None = None,
+        quadrature: Tensor | None = None,
+        relative: bool = False,
+        reduction: str = "mean",
+        group=None,
+    ):
+        super().__init__()
+        reduction_named(reduction)
+        _check.weight(weight)
+        if (modes is None) == (frequencies is None):
+            raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
+        self.modes = None if modes is None else _check.modes(modes, most=None)
+        self.period, self.eps = period, eps
+        self.relative, self.reduction, self.group = relative, reduction, group
+        self._keep(frequencies)
+        if isinstance(weight, Tensor) and (self.modes or isinstance(frequencies, Tensor)):
+            check_weight(weight, self.modes or tuple(frequencies.shape[:1]))
+            self.register_buffer("weight", weight, persistent=False)
+        else:
+            self.weight = weight
+        self.register_buffer("quadrature", quadrature, persistent=False)
+        self.register_buffer("points", x if self._free else None, persistent=False)
+        self.plan = None if x is None or self._free else self._plan(x)
+        self._weighing: Weighing | None = None
+
+    def _keep(self, frequencies: Frequencies | None) -> None:
+        if self.modes is not None:
+            self.period = _check.period(self.period, len(self.modes))
+            frequencies = grid_of_wavenumbers(self.modes) if len(self.modes) > 3 else None
+        elif isinstance(checked_frequencies(frequencies), Tensor):
+            self.period = _check.period(self.period, 1 if frequencies.ndim == 1 else frequencies.shape[1])
+        if isinstance(frequencies, Tensor) and not isinstance(frequencies, nn.Parameter):
+            self.register_buffer("frequencies", frequencies, persistent=False)
+        else:
+            self.frequencies = frequencies
+
+    @property
+    def _free(self) -> bool:
+        """Whether the sums are direct."""
+        return self.frequencies is not None
+
+    def _plan(self, x: Tensor) -> Plan:
+        return Plan(x, self.modes, eps=self.eps, period=self.period)
+
+    def _planned(self, x: Tensor | None, pred: Tensor) -> Planned | AtFrequencies:
+        if self._free:
+            return self._at_frequencies(self.points if x is None else x, pred)
+        if x is not None:
+            _check.points(x)
+            return plan(x, precision(x, pred), Wanted(self.modes, self.eps, self.period, "centered"))
+        if self.plan is None:
+            raise ValueError(NO_POINTS)
+        self.plan.check_precision("pred", pred)
+        return self.plan.planned
+
+    def _at_frequencies(self, x: Tensor | None, pred: Tensor) -> AtFrequencies:
+        if x is None:
+            raise ValueError(NO_POINTS)
+        _check.coordinates("x", x, (1, 2, 3))
+        k = self.frequencies if isinstance(self.frequencies, Tensor) else self.frequencies()
+        _check.coordinates("frequencies", k, tuple(range(1, k.ndim + 1) if self.modes else (1, 2)))
+        return at_frequencies(x, k, self.period, precision(x, pred))
+
+    def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
+        """The loss; ``x`` given here overrides the points held."""
+        _check.tensor("pred", pred)
+        planned = self._planned(x, pred)
+        weight = self.weight if self._free or x is not None else self._held_weight(planned)
+        terms = Terms(weight, self.quadrature, self.relative, reduction_named(self.reduction), self.group)
+        return loss(planned, pred, target, terms)
+
+    def _held_weight(self, planned: Planned) -> Weight | Weighing:
+        """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
+        weight, held = self.weight, self._weighing
+        if asks(weight) or (isinstance(weight, Tensor) and weight.requires_grad):
+            return weight
+        if held is None or not held.serves(weight, planned):
+            held = self._weighing = weighing(weight, planned)
+        return held
+
+    def extra_repr(self) -> str:
+        counted = f"modes={self.modes}" if self.modes else "frequencies"
+        return f"{counted}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
+
+
+def spectral_loss(
+    plan: Plan,
+    pred: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    *,
+    quadrature: Tensor | None = None,
+    relative: bool = False,
+    reduction: str = "mean",
+    group=None,
+) -> Tensor:
+    """Functional form of SpectralLoss on the points of a plan; a weight tensor is in the plan's order.
+
+    Args, shapes and errors: as SpectralLoss.
+    """
+    reduction_object = reduction_named(reduction)
+    _check.tensor("pred", pred)
+    plan.check_precision("pred", pred)
+    _check.weight(weight)
+    if isinstance(weight, Tensor):
+        check_weight(weight, plan.modes)
+    return loss(plan.planned, pred, target, Terms(weight, quadrature, relative, reduction_object, group))
+
+
+def loss(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
+    """As one op where it can be, else as a composition."""
+    check(planned, pred, target, terms.quadrature)
+    weight, relative = terms.weight, terms.relative
+    if type(given(weight)) is focal:
+        weight = focal_or_values(planned, weight, relative or pred.is_complex() or target.is_complex())
+        terms = terms._replace(weight=weight)
+    adapts = relative and isinstance(given(weight), Adaptive)  # to pred's error, for the target's sum too
+    if adapts or not step.serves(planned, pred, target, terms):
+        return composed(planned, pred, target, terms)
+    return step.loss_by_step(planned, pred, target, terms)
