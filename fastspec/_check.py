@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,38 @@ REAL_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MOST_MODES = 2**40  # far beyond any memory, and well within the planner's integers
 ALGORITHMS = ("auto", "direct", "gridding")
 COMPLEX_DTYPES = (torch.complex32, torch.complex64, torch.complex128)
+
+
+class Wanted(NamedTuple):
+    """What a user asks of a transform between points and a grid of modes."""
+
+    dtype: torch.dtype  # real, of the computation
+    modes: tuple[int, ...]
+    period: tuple[float, ...]
+    centered: bool
+    eps: float
+    algorithm: str
+
+
+def wanted(x: Tensor, data: Tensor | None, modes_, eps_, period_, order_, algorithm_: str = "auto") -> Wanted:
+    """For points x and, unless it is None, data to transform."""
+    dim, dtype = dimension(x), precision(x, data)
+    grid = modes(modes_, dim), period(period_, dim), order(order_)
+    return Wanted(dtype, *grid, eps(eps_, dtype), algorithm(algorithm_))
+
+
+def dimension(x: Tensor) -> int:
+    return 1 if x.ndim == 1 else x.shape[-1]
+
+
+def precision(x: Tensor, data: Tensor | None = None) -> torch.dtype:
+    """Real dtype of the computation."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return dtype if data is None else torch.promote_types(dtype, real_dtype(data))
+
+
+def real_dtype(data: Tensor) -> torch.dtype:
+    return data.real.dtype if data.is_complex() else data.dtype
 
 
 def points(x: Tensor) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from . import _check
 from ._core.exponential_sums import sums_of_sets
 from ._core.modes import Modes, Period
-from ._core.planned import Wanted, complex_dtype, dimension, narrow, plan_once, precision
-from ._core.points import as_sets
+from ._core.planning import as_sets, plan_once
+from ._core.transform import complex_dtype, narrow
 from .plan import Plan
 
 __all__ = ["Modes", "Period", "Plan", "nufft1", "nufft2", "nufft3", "rnufft1", "rnufft2"]
@@ -53,8 +53,8 @@ def nufft1(
     _check.points(x)
     _check.data("c", c, x)
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
-    wanted = Wanted(modes, eps, period, order)
-    return plan_once(x, precision(x, c), wanted, real=False).type1(c, _check.sign(sign))
+    sign, wanted = _check.sign(sign), _check.wanted(x, c, modes, eps, period, order)
+    return plan_once(x, wanted, real=False).type1(c, sign)
 
 
 def nufft2(
@@ -81,12 +81,12 @@ def nufft2(
     """
     _check.points(x)
     _check.data("f", f, x)
-    dim = dimension(x)
+    dim = _check.dimension(x)
     if f.ndim < dim or 0 in f.shape[f.ndim - dim :]:
         raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of at least one mode each")
     modes = tuple(int(n) for n in f.shape[f.ndim - dim :])  # plain numbers, also where shapes are symbolic
-    wanted = Wanted(modes, eps, period, order)
-    return plan_once(x, precision(x, f), wanted, real=False).type2(f, _check.sign(sign))
+    sign, wanted = _check.sign(sign), _check.wanted(x, f, modes, eps, period, order)
+    return plan_once(x, wanted, real=False).type2(f, sign)
 
 
 def rnufft1(
@@ -114,7 +114,7 @@ def rnufft1(
     _check.points(x)
     _check.data("c", c, x, real=True)
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
-    return plan_once(x, precision(x, c), Wanted(modes, eps, period, order), real=True).real_type1(c)
+    return plan_once(x, _check.wanted(x, c, modes, eps, period, order), real=True).real_type1(c)
 
 
 def rnufft2(
@@ -145,8 +145,8 @@ def rnufft2(
     """
     _check.points(x)
     _check.data("f", f, x, complex=True)
-    planned = plan_once(x, precision(x, f), Wanted(modes, eps, period, order), real=True)
-    _check.trailing("f", f, planned.grid.half_modes())
+    planned = plan_once(x, _check.wanted(x, f, modes, eps, period, order), real=True)
+    _check.trailing("f", f, planned.grid.half_modes)
     return planned.real_type2(f)
 
 
@@ -175,7 +175,7 @@ def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1, eps: float | None
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
     _check.sets("c", c, x, 1)
     _check.frequencies(s, x)
-    dtype = torch.promote_types(precision(x, c), s.dtype)
+    dtype = torch.promote_types(_check.precision(x, c), s.dtype)
     _check.eps(eps, dtype)
     out = _type3(as_sets(x, dtype), c, as_sets(s, dtype)[0], _check.sign(sign))
     return narrow(out.reshape(*c.shape[:-1], s.shape[0]), c)

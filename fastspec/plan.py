@@ -8,12 +8,11 @@ from torch import Tensor, nn
 from . import _C, _check
 from ._C import PlanChoice
 from ._core.direct import Direct
-from ._core.gridding import Gridding
+from ._core.gridding import Gridding, Use
 from ._core.modes import Modes, Period
-from ._core.planned import Planned, Wanted, dimension, plan, precision, real_dtype, request
-from ._core.planning import Choice, Request, Use, expectation
-from ._core.points import Points, as_sets
-from ._core.transform import Algorithm
+from ._core.planning import Request, as_sets, expectation, make_request, plan
+from ._core.points import Points, Sorted
+from ._core.transform import Algorithm, Choice, Planned
 
 
 class Plan(nn.Module):
@@ -48,22 +47,22 @@ class Plan(nn.Module):
     ):
         super().__init__()
         _check.points(x)
-        self.modes = _check.modes(modes, dimension(x))
-        self.period = _check.period(period, dimension(x))
+        self.modes = _check.modes(modes, _check.dimension(x))
+        self.period = _check.period(period, _check.dimension(x))
         self.eps, self.order, self.algorithm = eps, order, _check.algorithm(algorithm)
         self.register_buffer("x", x, persistent=False)
-        self._planned = None
+        self._planned: Planned | None = None
         self._sort()
 
     def _sort(self) -> None:
-        planned = plan(self.x, precision(self.x), self._wanted())
-        self.choice = planned.choice
-        for name, t in planned.points._asdict().items():
-            if name != "x":
-                self.register_buffer(_buffer(name), t, persistent=False)
+        points, self.choice, _ = plan(self.x, self._wanted())
+        for name, t in points.sorted._asdict().items():
+            self.register_buffer("order_" if name == "order" else name, t, persistent=False)  # order is the modes'
+        self.register_buffer("factors", points.factors, persistent=False)
+        self.register_buffer("half_factors", points.half_factors, persistent=False)
 
-    def _wanted(self) -> Wanted:
-        return Wanted(self.modes, self.eps, self.period, self.order, self.algorithm)
+    def _wanted(self) -> _check.Wanted:
+        return _check.wanted(self.x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
 
     def _apply(self, fn, recurse=True):
         dtype, device = self.x.dtype, self.x.device.type
@@ -79,14 +78,14 @@ class Plan(nn.Module):
         held = self._buffers  # nn.Module's attributes are slow, and this is in every step
         if held["x"].requires_grad or torch.compiler.is_compiling():
             return self._as_tuples()
-        if self._planned is None or self._planned.points.position is not held["position"]:
+        if self._planned is None or self._planned.points.sorted.position is not held["position"]:
             self._planned = self._as_tuples()
         return self._planned
 
     def _as_tuples(self) -> Planned:
-        x = as_sets(self.x, self.polynomials.dtype)
-        tables = self.polynomials, self.factors, self.half_factors
-        return Planned(Points(x, self.position, self.order_, self.starts, *tables), self.choice, self.x.ndim == 3)
+        places = Sorted(self.position, self.order_, self.starts, self.polynomials)
+        points = Points(as_sets(self.x, self.polynomials.dtype), places, self.factors, self.half_factors)
+        return Planned(points, self.choice, self.x.ndim == 3)
 
     @property
     def k(self) -> Tensor:
@@ -95,7 +94,7 @@ class Plan(nn.Module):
 
     def explain(self) -> str:
         """What the planner chose for these points, modes and accuracy, and what it expects of it."""
-        return explain(request(self.x, self.polynomials.dtype, self._wanted(), real=True), self.choice)
+        return explain(make_request(self.x, self._wanted(), real=True), self.choice)
 
     def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
         """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
@@ -117,7 +116,7 @@ class Plan(nn.Module):
     def rnufft2(self, f: Tensor) -> Tensor:
         """As fs.rnufft2: half spectrum to real values (..., M)."""
         _check.data("f", f, self.x, complex=True)
-        _check.trailing("f", f, self.choice.gridding.grid.half_modes())
+        _check.trailing("f", f, self.choice.gridding.grid.half_modes)
         self.check_precision("f", f)
         return self.planned.real_type2(f)
 
@@ -129,16 +128,12 @@ class Plan(nn.Module):
     def check_precision(self, name: str, data: Tensor) -> None:
         """Raises TypeError where data are more precise than the plan."""
         held = self._buffers["polynomials"].dtype
-        if data.dtype != held and torch.promote_types(real_dtype(data), held) != held:
+        if data.dtype != held and torch.promote_types(_check.real_dtype(data), held) != held:
             raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")
 
     def extra_repr(self) -> str:
         fine = self.choice.gridding
         return f"points={tuple(self.x.shape)}, modes={self.modes}, cells={fine.cells}, width={fine.width}"
-
-
-def _buffer(name: str) -> str:
-    return "order_" if name == "order" else name  # order is the modes'
 
 
 def explain(asked: Request, choice: Choice) -> str:

@@ -1,8 +1,7 @@
 """What all differentiable operations share: which of its forms is right, vmap's axis, and the limits of forward mode.
 
-An operation is a ``Function`` with a static method ``raw`` beside ``forward``, which does the same without gradients,
-and ``differentiable``, how many of its first inputs gradients flow to. ``@with_forward_mode`` makes of its static method
-``tangents`` a second form, with a jvp. ``apply`` takes the right one:
+An operation is a ``Function`` with a static method ``raw`` beside ``forward``, which does the same without gradients.
+``@with_forward_mode`` makes of its static method ``tangents`` a second form, with a jvp. ``apply`` takes the right one:
 
     raw             where no gradient is wanted
     the Function    under torch.compile, which refuses a Function with a jvp, and miscalls one inside another's
@@ -19,7 +18,7 @@ from torch.autograd import Function
 
 def apply(operation: type[Function], *inputs: Any) -> Any:
     """The operation on these inputs, in the form that is right here."""
-    wanted = torch.is_grad_enabled() and any([t.requires_grad for t in inputs[: operation.differentiable]])
+    wanted = torch.is_grad_enabled() and any([isinstance(t, Tensor) and t.requires_grad for t in inputs])
     if torch.compiler.is_compiling():
         return operation.apply(*inputs) if wanted else operation.raw(*inputs)
     if wanted or transforms_active():

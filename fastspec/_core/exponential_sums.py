@@ -56,8 +56,6 @@ def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
 
 @with_forward_mode
 class ExponentialSums(Function):
-    differentiable = 3
-
     @staticmethod
     def raw(x, c, s, sign, real):
         op = ops.exponential_sums_real if real else ops.exponential_sums

@@ -39,8 +39,6 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
 
 
 class GaussianSums(Function):
-    differentiable = 2
-
     @staticmethod
     def raw(x, y, deltas):
         return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)

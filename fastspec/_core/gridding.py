@@ -5,15 +5,16 @@ The slopes of type 2 come from the window's derivative in the same interpolation
 FFT in any dimension.
 """
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .._C import PlanChoice
+from .._C import PlanChoice, Window
 from . import ops
-from .modes import ModeGrid
-from .points import Points, Sorted, sort
+from .modes import ModeGrid, axis_wavenumbers
+from .points import Points, Sorted
 
 Use = Literal["real", "complex", "step"]  # strengths of a transform, or the loss's step
 
@@ -29,33 +30,30 @@ class Gridding(NamedTuple):
 
     name = "gridding"
 
-    def sort(self, x: Tensor, single: bool) -> tuple[Tensor, Tensor, Tensor]:
-        return sort(x, self.grid.period, self.cells, self.tile, self.width, single)
-
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
-        grid = ops.spread(*points.sorted(), c.contiguous(), self.cells, self.tile).flatten(0, 1)
-        factors = points.half_factors if real else points.factors
-        band = self.grid.shape(real), self.grid.negative(real), self.grid.centered
+        factors, modes = (points.half_factors, self.grid.half_modes) if real else (points.factors, self.grid.modes)
+        band = modes, self._negative(real), self.grid.centered
+        grid = ops.spread(*points.sorted, c.contiguous(), self.cells, self.tile).flatten(0, 1)
         return ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
 
     def type2(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
-        return ops.interpolate(*points.sorted(), self._fine_grid(points, f, sign, real), self.tile)
+        return ops.interpolate(*points.sorted, self._fine_grid(points, f, sign, real), self.tile)
 
     def slopes(self, points: Points, f: Tensor, sign: int, real: bool) -> tuple[Tensor, Tensor]:
         """Type 2 and its slopes in the points, (S, C, M, d)."""
         grid = self._fine_grid(points, f, sign, real)
-        values, slopes = ops.interpolate_slopes(*points.sorted(), grid, self.tile)
+        values, slopes = ops.interpolate_slopes(*points.sorted, grid, self.tile)
         return values, slopes * self._cells_per_unit(values)
 
     def gradient(self, points: Points, f: Tensor, strengths: Tensor, sign: int, values: bool) -> tuple[Tensor, Tensor]:
         """Type 2 where ``values`` are wanted, and Re(conj(strengths) slopes), summed over channels, (S, M, d)."""
         grid = self._fine_grid(points, f, sign, not strengths.is_complex())
-        found = ops.interpolate_gradient(*points.sorted(), grid, strengths.contiguous(), self.tile, values)
+        found = ops.interpolate_gradient(*points.sorted, grid, strengths.contiguous(), self.tile, values)
         return found[0], found[1] * self._cells_per_unit(found[1])
 
     def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, wanted: bool) -> tuple[Tensor, Tensor]:
         """The loss's step in one op: the rows' sums and their gradient."""
-        return ops.loss_step(residual, points.sorted(), self.cells, self.tile, rule, wanted)
+        return ops.loss_step(residual, points.sorted, self.cells, self.tile, rule, wanted)
 
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
@@ -66,9 +64,14 @@ class Gridding(NamedTuple):
         if real and self.grid.modes[-1] % 2 == 0:  # an inverse real FFT counts it twice
             f = torch.cat([f[..., :-1], f[..., -1:] / 2], -1)
         factors = points.half_factors if real else points.factors
-        band = self.cells, self.grid.negative(real), self.grid.centered
+        band = self.cells, self._negative(real), self.grid.centered
         grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, real)
         return grid.unflatten(0, f.shape[:2])
+
+    def _negative(self, real: bool) -> list[int]:
+        """How many wavenumbers of each axis are negative."""
+        negative = [n // 2 for n in self.grid.modes]
+        return [*negative[:-1], 0] if real else negative
 
     def _cells_per_unit(self, like: Tensor) -> float | Tensor:
         per_unit = [n / p for n, p in zip(self.cells, self.grid.period, strict=True)]
@@ -80,27 +83,46 @@ class Gridding(NamedTuple):
     def half_spectrum(self, points: Sorted, c: Tensor) -> Tensor:
         """Real strengths (S, C, M) to the fine spectrum that ops.weigh takes, (S, C, K, *cells reversed)."""
         grid = ops.spread(*points, c.contiguous(), self.cells, self.tile)
-        fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.modes[-1] // 2 + 1]
-        if self.grid.dim > 1:
-            fine = torch.fft.fftn(fine, dim=tuple(range(2, self.grid.dim + 1)))
-        return fine.permute(0, 1, *self._reversed())
+        fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.half_modes[-1]]
+        others = tuple(range(2, fine.ndim - 1))
+        fine = torch.fft.fftn(fine, dim=others) if others else fine
+        return fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
 
     def half_values(self, points: Sorted, spectrum: Tensor) -> Tensor:
         """The transpose of half_spectrum: (S, C, K, *cells reversed) to values (S, C, M)."""
-        fine = spectrum.permute(0, 1, *self._reversed())
-        if self.grid.dim > 1:
-            fine = torch.fft.ifftn(fine, dim=tuple(range(2, self.grid.dim + 1)), norm="forward")
+        fine = spectrum.permute(0, 1, *range(spectrum.ndim - 1, 1, -1))
+        others = tuple(range(2, fine.ndim - 1))
+        fine = torch.fft.ifftn(fine, dim=others, norm="forward") if others else fine
         grid = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward")
         return ops.interpolate(*points, grid.contiguous(), self.tile)
 
-    def _reversed(self) -> list[int]:
-        return list(range(self.grid.dim + 1, 1, -1))
-
     def deconvolution(self, points: Points) -> list[Tensor]:
-        """The window's, for each axis of half_spectrum's band: 0 ... N//2, of the others -(N//2) ... N//2, FFT order."""
+        """The window's, per axis of half_spectrum's band: 0 ... N//2, of the others -(N//2) ... N//2, FFT order."""
         axes = []
         for n, factors in zip(self.grid.modes, points.factors.split(list(self.grid.modes)), strict=True):
             one_sided = factors[: n // 2 + 1]
             one_sided = one_sided.flip(0) if self.grid.centered else one_sided
             axes.append(torch.cat([one_sided, one_sided[1:].flip(0)]))
         return [axes[-1][: self.grid.modes[-1] // 2 + 1], *reversed(axes[:-1])]
+
+
+class Tables(NamedTuple):
+    """The window as ops take it: see Sorted and Points."""
+
+    polynomials: Tensor
+    factors: Tensor
+    half_factors: Tensor
+
+
+@lru_cache(maxsize=64)
+def window_tables(gridding: Gridding, single: bool, device: str) -> Tables:
+    window, grid = Window(gridding.width, gridding.sigma), gridding.grid
+    sizes = list(zip(grid.modes, gridding.cells, strict=True))
+    one_sided = [torch.from_numpy(window.deconvolution(n // 2, cells)) for n, cells in sizes]
+    axes = [table[axis_wavenumbers(n, grid.centered).abs()] for n, table in zip(grid.modes, one_sided, strict=True)]
+    tables = (
+        torch.tensor(window.polynomials(), dtype=torch.float64),
+        torch.cat(axes),
+        torch.cat([*axes[:-1], one_sided[-1]]),
+    )
+    return Tables(*(t.to(device=device, dtype=torch.float32 if single else torch.float64) for t in tables))

@@ -1,4 +1,4 @@
-"""The Walsh-Hadamard transform as an autograd function: its matrix is symmetric and real, so it is its own transpose."""
+"""The Walsh-Hadamard transform as an autograd function: its matrix is real and symmetric, so its own transpose."""
 
 from torch import Tensor
 from torch.autograd import Function
@@ -14,8 +14,6 @@ def hadamard(lines: Tensor, scale: float) -> Tensor:
 
 @with_forward_mode
 class Hadamard(Function):
-    differentiable = 1
-
     @staticmethod
     def raw(lines, scale):
         return ops.hadamard(lines, scale)

@@ -15,6 +15,7 @@ class ModeGrid(NamedTuple):
     """Wavenumbers -(N//2) ... (N-1)//2 along each axis of a box."""
 
     modes: tuple[int, ...]
+    half_modes: tuple[int, ...]  # the last axis halved: its wavenumbers 0 ... N//2
     period: tuple[float, ...]
     centered: bool
 
@@ -22,25 +23,14 @@ class ModeGrid(NamedTuple):
     def dim(self) -> int:
         return len(self.modes)
 
-    def half_modes(self) -> tuple[int, ...]:  # no property: torch 2.10 does not trace one that makes a tuple
-        """The last axis halved: its wavenumbers 0 ... N//2."""
-        return (*self.modes[:-1], self.modes[-1] // 2 + 1)
-
-    def shape(self, real: bool) -> tuple[int, ...]:
-        """Of the spectrum of real or of complex strengths."""
-        return self.half_modes() if real else self.modes
-
-    def negative(self, real: bool) -> list[int]:
-        """How many wavenumbers of each axis are negative."""
-        negative = [n // 2 for n in self.modes]
-        if real:
-            negative[-1] = 0
-        return negative
-
     def wavenumbers(self, device: torch.device | None = None) -> Tensor:
-        """int64, (*modes, d)."""
-        axes = [axis_wavenumbers(n, self.centered, device) for n in self.modes]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+        return wavenumbers(self.modes, self.centered, device)
+
+
+def wavenumbers(modes: Sequence[int], centered: bool, device: torch.device | None = None) -> Tensor:
+    """int64, (*modes, d)."""
+    axes = [axis_wavenumbers(n, centered, device) for n in modes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 def axis_wavenumbers(n: int, centered: bool, device: torch.device | None = None) -> Tensor:

@@ -1,5 +1,6 @@
-"""The planner: which algorithm, and which fine grid and window, for a request. What it chose is remembered."""
+"""The planner: which algorithm, fine grid and window a request gets, remembered; and points planned by it."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -9,10 +10,14 @@ import torch
 from torch import Tensor
 
 from .. import _C
+from .._check import Wanted
+from . import ops
+from .autograd import transforms_active
 from .direct import Direct
-from .gridding import Gridding, Use
-from .modes import ModeGrid, axis_wavenumbers
-from .transform import Algorithm
+from .gridding import Gridding, Tables, Use, window_tables
+from .modes import ModeGrid
+from .points import Points, Sort, Sorted
+from .transform import Choice, Planned
 
 
 class Request(NamedTuple):
@@ -27,23 +32,6 @@ class Request(NamedTuple):
     slopes: bool  # whether the slopes in the points must meet eps too
     algorithm: str  # as Plan's
     device: str
-
-
-class Choice(NamedTuple):
-    """An algorithm for each use, and in any case how to grid."""
-
-    gridding: Gridding
-    real: Algorithm
-    complex: Algorithm
-    step: Algorithm
-
-
-class Tables(NamedTuple):
-    """The window: its taps' polynomials, and the deconvolution factors of the modes and the half modes."""
-
-    polynomials: Tensor  # (degree + 1, width)
-    factors: Tensor  # of each axis' modes in turn
-    half_factors: Tensor  # the same, the last axis halved
 
 
 class _Override(NamedTuple):
@@ -85,14 +73,15 @@ def step_may_be_one_op() -> bool:
     return _override.step is None
 
 
-def choose(request: Request) -> tuple[Choice, Tables]:
+def _choose(request: Request) -> tuple[Choice, Tables]:
     """The planner's choice, and the tables of its window."""
     algorithm = request.algorithm
     if algorithm == "auto" and _override.algorithm is not None:
         algorithm = _override.algorithm
     if not torch.compiler.is_compiling():
         request = request._replace(algorithm=algorithm)
-        return _choice(request, _override.device), _tables(request, _override.device)
+        choice = _choice(request, _override.device)
+        return choice, window_tables(choice.gridding, request.single, request.device)
     # the number of points, which the planner's choice depends on, is not known there
     request = request._replace(algorithm="direct" if algorithm == "direct" else "gridding")
     fine, tables = _constants(request, _override.device)
@@ -103,7 +92,8 @@ def choose(request: Request) -> tuple[Choice, Tables]:
 
 def _constants(request: Request, device: str | None) -> tuple[tuple, tuple]:
     """As plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
-    return tuple(_choice(request, device).gridding[1:]), tuple(_tables(request, device))
+    gridding = _choice(request, device).gridding
+    return tuple(gridding[1:]), tuple(window_tables(gridding, request.single, request.device))
 
 
 # what torch._dynamo.assume_constant_result does, without a second's import of torch._dynamo
@@ -122,27 +112,52 @@ def expectation(request: Request, device: str | None = None) -> _C.PlanChoice:
 def _choice(request: Request, device: str | None) -> Choice:
     expected = expectation(request, device)
     fine = tuple(expected.cells), tuple(expected.tile), expected.width, expected.sigma
-    ways = Gridding(request.grid, *fine), Direct(request.grid)
+    gridding = Gridding(request.grid, *fine)
+    ways = [gridding, Direct(request.grid)]
     if request.algorithm != "auto":
         ways = [way for way in ways if way.name == request.algorithm]
-    return Choice(Gridding(request.grid, *fine), *(min(ways, key=lambda w: w.cost(expected, u)) for u in Use.__args__))
+    return Choice(gridding, *(min(ways, key=lambda w: w.cost(expected, u)) for u in Use.__args__))
 
 
-@lru_cache(maxsize=64)
-def _window_tables(gridding: Gridding, single: bool, device: str) -> Tables:
-    window, grid = _C.Window(gridding.width, gridding.sigma), gridding.grid
-    one_sided = [
-        torch.from_numpy(window.deconvolution(n // 2, cells))
-        for n, cells in zip(grid.modes, gridding.cells, strict=True)
-    ]
-    axes = [table[axis_wavenumbers(n, grid.centered).abs()] for n, table in zip(grid.modes, one_sided, strict=True)]
-    tables = (
-        torch.tensor(window.polynomials(), dtype=torch.float64),
-        torch.cat(axes),
-        torch.cat([*axes[:-1], one_sided[-1]]),
-    )
-    return Tables(*(t.to(device=device, dtype=torch.float32 if single else torch.float64) for t in tables))
+def plan(x: Tensor, wanted: Wanted) -> Planned:
+    """For any use: the points are sorted in any case, for what is done by gridding alone."""
+    choice, tables = _choose(make_request(x, wanted, real=True))
+    return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, x.ndim == 3)
 
 
-def _tables(request: Request, device: str | None) -> Tables:
-    return _window_tables(_choice(request, device).gridding, request.single, request.device)
+def plan_once(x: Tensor, wanted: Wanted, real: bool) -> Planned:
+    """For one transform: the points are sorted only if it is by gridding."""
+    choice, tables = _choose(make_request(x, wanted, real))
+    if (choice.real if real else choice.complex) is choice.gridding:
+        return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, x.ndim == 3)
+    return Planned(Points(as_sets(x, wanted.dtype)), choice, x.ndim == 3)
+
+
+def make_request(x: Tensor, wanted: Wanted, real: bool) -> Request:
+    """For points (M,), (M, d) or (B, M, d)."""
+    sets = x.shape[0] if x.ndim == 3 else 1
+    count = x.shape[0 if x.ndim == 1 else -2]
+    if torch.compiler.is_compiling():  # they may be symbolic, and only steer the choice
+        sets, count = 1, math.prod(wanted.modes)
+    half_modes = (*wanted.modes[:-1], wanted.modes[-1] // 2 + 1)
+    grid = ModeGrid(wanted.modes, half_modes, wanted.period, wanted.centered)
+    single = wanted.dtype == torch.float32
+    return Request(grid, count, sets, wanted.eps, single, real, x.requires_grad, wanted.algorithm, str(x.device))
+
+
+def _sorted(x: Tensor, dtype: torch.dtype, gridding: Gridding, tables: Tables) -> Points:
+    # coordinates keep the precision they came in: they are folded and scaled in float64
+    points, sets = as_sets(x, dtype), as_sets(x, torch.promote_types(x.dtype, torch.float32))
+    layout = gridding.grid.period, gridding.cells, gridding.tile, gridding.width, dtype == torch.float32
+    if torch.compiler.is_compiling() or not transforms_active():
+        places = ops.sort(sets.detach().contiguous(), *layout)
+    else:
+        places = Sort.apply(sets, *layout)
+    return Points(points, Sorted(*places, tables.polynomials), tables.factors, tables.half_factors)
+
+
+def as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """(M,), (M, d) or (S, M, d) to (S, M, d)."""
+    if x.ndim == 1:
+        x = x.unsqueeze(-1)
+    return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)

@@ -11,6 +11,7 @@ The real transforms are the same sums over half the modes: with m_k the times a 
 on the grid or is itself, else 2), type 1 is the half spectrum and type 2 is Re sum_k m_k f_k e^(i t.x_j).
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -20,8 +21,8 @@ from torch.autograd import Function
 from .autograd import apply, ends_here, merge, sum_given, with_forward_mode
 from .direct import Direct, with_slopes
 from .gridding import Gridding
-from .modes import multiplicity, phase_rates
-from .points import Points
+from .modes import ModeGrid, multiplicity, phase_rates
+from .points import Points, Sorted
 
 Algorithm = Gridding | Direct
 
@@ -57,25 +58,33 @@ class Inputs(NamedTuple):
     which: Transform
 
     def points(self) -> Points:
-        return Points(self.x, *self[2:8])
+        places = None if self.position is None else Sorted(*self[2:6])
+        return Points(self.x, places, self.factors, self.half_factors)
 
     def settings(self) -> tuple[int, bool]:
         return self.which.sign, self.which.real
 
 
+def inputs_of(points: Points, data: Tensor, which: Transform) -> Inputs:
+    return Inputs(points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, which)
+
+
+NOT_SORTED = (None,) * 4
+
+
 def type1(points: Points, c: Tensor, which: Transform) -> Tensor:
     """(S, C, M) -> (S, C, *modes)."""
-    return apply(Type1, points.x, c, *points[1:], which)
+    return apply(Type1, *inputs_of(points, c, which))
 
 
 def type2(points: Points, f: Tensor, which: Transform) -> Tensor:
     """(S, C, *modes) -> (S, C, M)."""
-    return apply(Type2, points.x, f, *points[1:], which)
+    return apply(Type2, *inputs_of(points, f, which))
 
 
 def slopes(points: Points, f: Tensor, which: Transform) -> tuple[Tensor, Tensor]:
     """As type2, and its slopes in the points (S, C, M, d)."""
-    return apply(Slopes, points.x, f, *points[1:], which)
+    return apply(Slopes, *inputs_of(points, f, which))
 
 
 def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transform, values: bool):
@@ -93,8 +102,6 @@ def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transfor
 
 class _Shared(Function):
     """What type 1, type 2 and its slopes share."""
-
-    differentiable = 2
 
     @staticmethod
     def saved(inputs, output):
@@ -116,21 +123,14 @@ def _gradients(x_grad: Tensor | None, data_grad: Tensor | None):
 
 def _vmap(function, info, in_dims, inputs):
     """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
-    given, dims, batch = Inputs(*inputs), Inputs(*in_dims), info.batch_size
-    points, into = given.points(), 1
+    given, dims, batch, into = Inputs(*inputs), Inputs(*in_dims), info.batch_size, 1
     if dims.x is not None or dims.position is not None:
-        into, names = 0, ("x", "position", "order", "starts")
-        moved = {name: merge(getattr(given, name), getattr(dims, name), batch, 0) for name in names[: _held(points)]}
-        points = points._replace(**moved)
-    out = function(points, merge(given.data, dims.data, batch, into), given.which)
+        into, names = 0, ("x", "position", "order", "starts")[: 1 if given.position is None else 4]
+        given = given._replace(**{n: merge(getattr(given, n), getattr(dims, n), batch, 0) for n in names})
+    out = function(given.points(), merge(given.data, dims.data, batch, into), given.which)
     if isinstance(out, tuple):
         return tuple(o.unflatten(into, (batch, -1)) for o in out), (into,) * len(out)
     return out.unflatten(into, (batch, -1)), into
-
-
-def _held(points: Points) -> int:
-    """How many of x, position, order and starts there are."""
-    return 1 if points.position is None else 4
 
 
 @with_forward_mode
@@ -258,3 +258,80 @@ class Slopes(_Shared):
     @staticmethod
     def vmap(info, in_dims, *inputs):
         return _vmap(slopes, info, in_dims, inputs)
+
+
+# --- in users' shapes -------------------------------------------------------------------------------------------------
+
+
+HALVES = (torch.float16, torch.bfloat16, torch.complex32)
+
+
+class Choice(NamedTuple):
+    """An algorithm for each use, and in any case how to grid."""
+
+    gridding: Gridding
+    real: Algorithm
+    complex: Algorithm
+    step: Algorithm
+
+
+class Planned(NamedTuple):
+    """Points ready for transforms, in users' shapes: strengths (..., M), modes (..., *modes)."""
+
+    points: Points
+    choice: Choice
+    batched: bool  # whether there are several point sets, which are the first axis of all data
+
+    @property
+    def grid(self) -> ModeGrid:
+        return self.choice.gridding.grid
+
+    def type1(self, c: Tensor, sign: int) -> Tensor:
+        strengths = self._channels("c", c, 1).to(complex_dtype(self.points.x.dtype))
+        return self._to_modes(strengths, c, Transform(self.choice.complex, sign, False))
+
+    def type2(self, f: Tensor, sign: int) -> Tensor:
+        return self._to_values(f, Transform(self.choice.complex, sign, False))
+
+    def real_type1(self, c: Tensor) -> Tensor:
+        """To the half spectrum, sign -1."""
+        strengths = self._channels("c", c, 1).to(self.points.x.dtype)
+        return self._to_modes(strengths, c, Transform(self.choice.real, 1, True))
+
+    def real_type2(self, f: Tensor) -> Tensor:
+        return self._to_values(f, Transform(self.choice.real, 1, True))
+
+    def spectrum(self, strengths: Tensor) -> Tensor:
+        """(S, R, M) to (S, R, *modes), sign -1."""
+        strengths = strengths.to(complex_dtype(self.points.x.dtype))
+        return type1(self.points, strengths, Transform(self.choice.complex, -1, False))
+
+    def _to_modes(self, strengths: Tensor, c: Tensor, which: Transform) -> Tensor:
+        grid, out = which.algorithm.grid, type1(self.points, strengths, which)
+        out = out.reshape(*c.shape[:-1], *(grid.half_modes if which.real else grid.modes))
+        return narrow(out, c) if c.dtype in HALVES else out
+
+    def _to_values(self, f: Tensor, which: Transform) -> Tensor:
+        dim = len(which.algorithm.grid.modes)
+        modes = self._channels("f", f, dim).to(complex_dtype(self.points.x.dtype))
+        out = type2(self.points, modes, which)
+        out = out.reshape(*f.shape[: f.ndim - dim], out.shape[-1])
+        return narrow(out, f) if f.dtype in HALVES else out
+
+    def _channels(self, name: str, data: Tensor, core: int) -> Tensor:
+        """(..., *core) to (S, C, *core)."""
+        sets, batch = self.points.x.shape[0], data.shape[: data.ndim - core]
+        if self.batched and (not batch or batch[0] != sets):
+            raise ValueError(f"{name}: shape was {tuple(data.shape)}, must begin with {sets}, x's number of point sets")
+        return data.reshape(sets, math.prod(batch) // sets if sets else 0, *data.shape[data.ndim - core :])
+
+
+def complex_dtype(real: torch.dtype) -> torch.dtype:
+    return torch.complex128 if real == torch.float64 else torch.complex64
+
+
+def narrow(out: Tensor, data: Tensor) -> Tensor:
+    """Back to half precision where the data came in it."""
+    if data.dtype in (torch.float16, torch.complex32):
+        return out.to(torch.complex32 if out.is_complex() else torch.float16)
+    return out.to(torch.bfloat16) if data.dtype == torch.bfloat16 and not out.is_complex() else out

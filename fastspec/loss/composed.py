@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .._core.planned import Planned
+from .._core.transform import Planned
 from ..weights import Adaptive
 from . import distributed
 from .frequencies import AtFrequencies
@@ -13,11 +13,11 @@ from .weighing import Table, Weighing, wants_transforms, weight_values
 
 
 def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
-    dtype, quadrature = planned.x.dtype, terms.quadrature
+    dtype, quadrature = planned.points.x.dtype, terms.quadrature
     dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
-    strengths = rows(pred.to(dtype) - target.to(dtype), planned.x)
+    strengths = rows(pred.to(dtype) - target.to(dtype), planned.points.x)
     if quadrature is None:
-        scale = 1 / distributed.point_count(planned.x.shape[1], pred.device, terms.group)
+        scale = 1 / distributed.point_count(planned.points.x.shape[1], pred.device, terms.group)
     else:
         quadrature = quadrature.to(strengths.real.dtype)
         scale, strengths = 1.0, strengths * quadrature
@@ -25,7 +25,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
     sums = transformed_sums if by_transforms else fused_sums
     above, used = sums(planned, strengths, terms.weight, scale, terms.group)
     if terms.relative:
-        below = rows(target.to(dtype), planned.x)
+        below = rows(target.to(dtype), planned.points.x)
         below = below if quadrature is None else below * quadrature
         above = above / sums(planned, below, used, scale, terms.group)[0]
     out = terms.reduction.apply(above.reshape(rows_shape(pred)))
@@ -35,7 +35,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
 def transformed_sums(
     planned: Planned | AtFrequencies, strengths: Tensor, weight, scale: float, group
 ) -> tuple[Tensor, Tensor]:
-    """(S, R) sums by the public transforms, for complex residuals and gradients in points or weight; the weight used."""
+    """(S, R) sums by the transforms, for complex residuals and gradients in points or weight, and the weight used."""
     spectrum = distributed.differentiable_sum(planned.spectrum(strengths) * scale, group)
     values = _values(weight, planned, spectrum)
     power = spectrum.real.square() + spectrum.imag.square()

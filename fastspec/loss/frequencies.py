@@ -9,7 +9,8 @@ from torch import Tensor
 
 from .. import _check
 from .._core.exponential_sums import sums_of_sets
-from .._core.modes import ModeGrid
+from .._core.modes import wavenumbers
+from .._core.points import Points
 
 Frequencies = Tensor | Callable[[], Tensor]
 MOST_DIRECT_MODES = 2**24
@@ -32,14 +33,14 @@ class Wavenumbers(NamedTuple):
 class AtFrequencies(NamedTuple):
     """Points and the frequencies of a loss on them."""
 
-    x: Tensor  # (S, M, d), in the precision of the computation
+    points: Points
     s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where rounding took digits, see _radians
     grid: Wavenumbers
     batched: bool
 
     def spectrum(self, strengths: Tensor) -> Tensor:
         """(S, R, M) to (S, R, *modes), sign -1."""
-        return sums_of_sets(self.x, strengths, self.s, -1).unflatten(2, self.grid.modes)
+        return sums_of_sets(self.points.x, strengths, self.s, -1).unflatten(2, self.grid.modes)
 
 
 def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFrequencies:
@@ -52,7 +53,7 @@ def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFreque
     if k.device != x.device:
         raise ValueError(f"x: was on {x.device}, must be on {k.device} as the loss's frequencies are")
     sets = (sets if sets.ndim == 3 else sets.unsqueeze(0)).to(dtype)
-    return AtFrequencies(sets, _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), x.ndim == 3)
+    return AtFrequencies(Points(sets), _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), x.ndim == 3)
 
 
 def _radians(k: Tensor, period, dtype: torch.dtype) -> Tensor:
@@ -83,4 +84,4 @@ def grid_of_wavenumbers(modes: Sequence[int]) -> Tensor:
         raise ValueError(
             f"modes: was {tuple(modes)!r}, must be at most 2^24 in all in more than three dimensions: give frequencies"
         )
-    return ModeGrid(tuple(modes), (1.0,) * len(modes), True).wavenumbers().float()
+    return wavenumbers(modes, True).float()

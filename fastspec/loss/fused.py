@@ -13,8 +13,8 @@ from .._core.autograd import apply, merge, with_forward_mode
 from .._core.fallback import band_of, focal_table
 from .._core.gridding import Gridding
 from .._core.ops import Rule
-from .._core.planned import Planned
 from .._core.points import Sorted
+from .._core.transform import Planned
 from ..weights import Adaptive
 from . import distributed
 from .weighing import Found, Weighing, outer_product, weighing
@@ -72,7 +72,7 @@ def fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group)
     rule = used.rule(gridding, points)
     magnitude = outer_product(gridding.deconvolution(points)) * scale if adaptive else None
     how = Pass(gridding, scale**2, *rule[1:], adaptive, group, _gradient_wanted(strengths))
-    sums, _, table = fused(strengths, rule.weight, magnitude, *points.sorted(), how)
+    sums, _, table = fused(strengths, rule.weight, magnitude, *points.sorted, how)
     return sums, Found(Rule(table)) if adaptive else used
 
 
@@ -98,8 +98,6 @@ class Fused(Function):
 
     It is linear in the strengths, and its matrix symmetric: its own gradient is the same pass over the cotangent.
     """
-
-    differentiable = 1
 
     @staticmethod
     def raw(*inputs):

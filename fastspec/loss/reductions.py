@@ -9,17 +9,22 @@ from torch import Tensor
 
 class Reduction(NamedTuple):
     apply: Callable[[Tensor], Tensor]
-    share: Callable[[int], float] | None  # of each row, given their number, where it is a sum of shares; else None
+    adds: bool  # whether it is a sum of the rows' sums, each times a factor, which an op can do as it goes
+    divides: bool  # whether that factor is one over their number, rather than one
+
+
+def _as_they_are(sums: Tensor) -> Tensor:
+    return sums
 
 
 REDUCTIONS = {
-    "mean": Reduction(torch.mean, lambda rows: 1 / rows),
-    "sum": Reduction(torch.sum, lambda rows: 1.0),
-    "none": Reduction(lambda sums: sums, None),
+    "mean": Reduction(torch.mean, adds=True, divides=True),
+    "sum": Reduction(torch.sum, adds=True, divides=False),
+    "none": Reduction(_as_they_are, adds=False, divides=False),
 }
 
 
-def reduction(name: str) -> Reduction:
+def reduction_of(name: str) -> Reduction:
     if name not in REDUCTIONS:
         raise ValueError(f"reduction: was {name!r}, must be 'mean', 'sum' or 'none'")
     return REDUCTIONS[name]

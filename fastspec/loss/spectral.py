@@ -3,8 +3,8 @@
     F_k = sum_j q_j r_j exp(-i 2 pi k.x_j / period),   L = sum_k w(k) |F_k|^2,   r = pred - target
 
 For real residuals one forward pass yields the loss and its gradient, and backward only scales: as one op (step.py)
-where the call is plain, else as a composition that differentiates in any way (fused.py); complex residuals and gradients
-in points or weight go by the transforms (composed.py).
+where the call is plain, else as a composition that differentiates in any way (fused.py). Complex residuals and
+gradients in points or weight go by the transforms (composed.py).
 
 On frequencies of one's own, and in more than three dimensions, the spectrum is a direct sum: one sweep over all pairs
 of points and frequencies forward, one backward, and between them nothing but F.
@@ -12,17 +12,19 @@ of points and frequencies forward, one backward, and between them nothing but F.
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from .. import _check
 from .._core.modes import Modes, Period
-from .._core.planned import Planned, Wanted, plan, precision
+from .._core.planning import plan
+from .._core.transform import Planned
 from ..plan import Plan
-from ..weights import Adaptive, focal
-from . import step
+from ..weights import focal
 from .composed import composed
 from .frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
-from .reductions import reduction as reduction_named
+from .reductions import REDUCTIONS, reduction_of
+from .step import LossStep, make_step
 from .terms import Terms, check
 from .weighing import Weighing, Weight, asks, check_weight, focal_or_values, given, weighing
 
@@ -76,7 +78,7 @@ class SpectralLoss(nn.Module):
         group=None,
     ):
         super().__init__()
-        reduction_named(reduction)
+        reduction_of(reduction)
         _check.weight(weight)
         if (modes is None) == (frequencies is None):
             raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
@@ -92,6 +94,7 @@ class SpectralLoss(nn.Module):
         self.register_buffer("quadrature", quadrature, persistent=False)
         self.register_buffer("points", x if self._free else None, persistent=False)
         self.plan = None if x is None or self._free else self._plan(x)
+        self._step: LossStep | None = None  # of the last plain call
         self._weighing: Weighing | None = None
 
     def _keep(self, frequencies: Frequencies | None) -> None:
@@ -118,7 +121,7 @@ class SpectralLoss(nn.Module):
             return self._at_frequencies(self.points if x is None else x, pred)
         if x is not None:
             _check.points(x)
-            return plan(x, precision(x, pred), Wanted(self.modes, self.eps, self.period, "centered"))
+            return plan(x, _check.wanted(x, pred, self.modes, self.eps, self.period, "centered"))
         if self.plan is None:
             raise ValueError(NO_POINTS)
         self.plan.check_precision("pred", pred)
@@ -130,15 +133,26 @@ class SpectralLoss(nn.Module):
         _check.coordinates("x", x, (1, 2, 3))
         k = self.frequencies if isinstance(self.frequencies, Tensor) else self.frequencies()
         _check.coordinates("frequencies", k, tuple(range(1, k.ndim + 1) if self.modes else (1, 2)))
-        return at_frequencies(x, k, self.period, precision(x, pred))
+        return at_frequencies(x, k, self.period, _check.precision(x, pred))
 
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held."""
+        if x is None and self._step is not None and not torch.compiler.is_compiling():
+            terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
+            if self._step.serves(self.plan.planned, terms, pred, target):
+                return self._step(pred, target)
+        return self._first(pred, target, x)
+
+    def _first(self, pred: Tensor, target: Tensor, x: Tensor | None) -> Tensor:
         _check.tensor("pred", pred)
         planned = self._planned(x, pred)
         weight = self.weight if self._free or x is not None else self._held_weight(planned)
-        terms = Terms(weight, self.quadrature, self.relative, reduction_named(self.reduction), self.group)
-        return loss(planned, pred, target, terms)
+        terms = Terms(weight, self.quadrature, self.relative, reduction_of(self.reduction), self.group)
+        check(planned, pred, target, terms.quadrature)
+        step = make_step(planned, terms)
+        if x is None and step is not None:
+            self._step = step
+        return loss(planned, pred, target, terms, step)
 
     def _held_weight(self, planned: Planned) -> Weight | Weighing:
         """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
@@ -169,23 +183,21 @@ def spectral_loss(
 
     Args, shapes and errors: as SpectralLoss.
     """
-    reduction_object = reduction_named(reduction)
+    terms = Terms(weight, quadrature, relative, reduction_of(reduction), group)
     _check.tensor("pred", pred)
     plan.check_precision("pred", pred)
     _check.weight(weight)
     if isinstance(weight, Tensor):
         check_weight(weight, plan.modes)
-    return loss(plan.planned, pred, target, Terms(weight, quadrature, relative, reduction_object, group))
+    check(plan.planned, pred, target, quadrature)
+    return loss(plan.planned, pred, target, terms, make_step(plan.planned, terms))
 
 
-def loss(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
-    """As one op where it can be, else as a composition."""
-    check(planned, pred, target, terms.quadrature)
-    weight, relative = terms.weight, terms.relative
-    if type(given(weight)) is focal:
-        weight = focal_or_values(planned, weight, relative or pred.is_complex() or target.is_complex())
-        terms = terms._replace(weight=weight)
-    adapts = relative and isinstance(given(weight), Adaptive)  # to pred's error, for the target's sum too
-    if adapts or not step.serves(planned, pred, target, terms):
-        return composed(planned, pred, target, terms)
-    return step.loss_by_step(planned, pred, target, terms)
+def loss(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms, step: LossStep | None) -> Tensor:
+    """By the step where there is one for a call like this, else by a composition."""
+    if step is not None and step.serves(planned, step.terms, pred, target):
+        return step(pred, target)
+    if type(given(terms.weight)) is focal:
+        valued = terms.relative or pred.is_complex() or target.is_complex()
+        terms = terms._replace(weight=focal_or_values(planned, terms.weight, valued))
+    return composed(planned, pred, target, terms)

@@ -8,80 +8,98 @@ from torch.autograd import Function
 
 from .._core.autograd import transforms_active
 from .._core.ops import Residual, Rule
-from .._core.planned import Planned
 from .._core.planning import step_may_be_one_op
+from .._core.transform import Planned
+from ..weights import Adaptive
 from .composed import composed
+from .frequencies import AtFrequencies
 from .reductions import REDUCTIONS
 from .terms import Terms
-from .weighing import asks, wants_transforms, weighing
-
-
-def serves(planned: Planned, pred: Tensor, target: Tensor, terms: Terms) -> bool:
-    """Whether the step can be one op: real, eager, in reverse mode, its weight not one that asks for |F|."""
-    return (
-        terms.group is None
-        and not wants_transforms(planned, terms.weight)
-        and pred.dtype == planned.x.dtype == target.dtype
-        and pred.device.type == "cpu"
-        and not asks(terms.weight)
-        and not torch.compiler.is_compiling()
-        and not transforms_active()
-        and step_may_be_one_op()
-    )
-
-
-def loss_by_step(planned: Planned, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
-    reduction, relative = terms.reduction, terms.relative
-    terms = terms._replace(weight=weighing(terms.weight, planned), relative=False)
-    if not relative:
-        step = make_step(planned, pred, terms)
-        value = step(pred, target)
-        return value if step.reduces else reduction.apply(value)
-    step = make_step(planned, pred, terms._replace(reduction=REDUCTIONS["none"]))
-    return reduction.apply(step(pred, target) / step(target, torch.zeros_like(target)))
+from .weighing import Weighing, asks, given, wants_transforms, weighing
 
 
 class LossStep(NamedTuple):
-    """From pred and target to the loss or, where it does not reduce, to the sums of rows."""
+    """From pred and target to the loss, for one plan and its terms."""
 
     planned: Planned
-    terms: Terms
+    terms: Terms  # as the user gave them
+    weighing: Weighing
     rule: Rule
-    quadrature: Tensor | None
-    scale: float
-    reduces: bool
+
+    def serves(self, planned: Planned, terms: Terms, pred: Tensor, target: Tensor) -> bool:
+        """Whether it was made for these, unchanged since, and the call is plain: real, eager, in reverse mode."""
+        x, version_now = planned.points.x, terms.weight._version if isinstance(terms.weight, Tensor) else 0
+        return (
+            self.planned is planned
+            and all([a is b for a, b in zip(self.terms, terms, strict=True)])
+            and self.weighing.version == version_now
+            and pred.dtype == x.dtype == target.dtype
+            and pred.device == x.device == target.device
+            and pred.shape == target.shape
+            and _fits(pred.shape, planned)
+            and not transforms_active()
+        )
 
     def __call__(self, pred: Tensor, target: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
-            return _Step.apply(pred, target, self)
-        return self.run(pred, target, False)[0]
+        reduction = self.terms.reduction
+        if self.terms.relative:
+            above, below = self._sums(pred, target, False), self._sums(target, torch.zeros_like(target), False)
+            return reduction.apply(above / below)
+        value = self._sums(pred, target, reduction.adds)
+        return value if reduction.adds else reduction.apply(value)
 
-    def run(self, pred: Tensor, target: Tensor, wanted: bool) -> tuple[Tensor, Tensor]:
-        """The value and, where wanted, its gradient in pred."""
-        residual = Residual(pred.contiguous(), target.contiguous(), self.quadrature, self.scale, self.reduces)
+    def _sums(self, pred: Tensor, target: Tensor, reduces: bool) -> Tensor:
+        """Of the rows; reduced where the op is to do it."""
+        if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
+            return _Step.apply(pred, target, self, reduces)
+        return self.run(pred, target, reduces, False)[0]
+
+    def run(self, pred: Tensor, target: Tensor, reduces: bool, wanted: bool) -> tuple[Tensor, Tensor]:
+        """The sums and, where wanted, their gradient in pred."""
+        count, quadrature = self.planned.points.x.shape[1], self.terms.quadrature
+        scale = 1 / count**2 if quadrature is None else 1.0
+        if quadrature is not None:
+            quadrature = quadrature.detach().to(pred.dtype).contiguous()
+        if reduces and self.terms.reduction.divides:
+            scale *= count / pred.numel()
+        residual = Residual(pred.contiguous(), target.contiguous(), quadrature, scale, reduces)
         return self.planned.choice.step.step(self.planned.points, residual, self.rule, wanted)
 
 
-def make_step(planned: Planned, pred: Tensor, terms: Terms) -> LossStep:
-    count, quadrature, share = planned.x.shape[1], terms.quadrature, terms.reduction.share
-    scale = 1 / count**2 if quadrature is None else 1.0
-    if quadrature is not None:
-        quadrature = quadrature.detach().to(pred.dtype).contiguous()
-    if share is not None:
-        scale *= share(pred.numel() // count)
-    rule = terms.weight.rule(planned.choice.step, planned.points)
-    return LossStep(planned, terms, rule, quadrature, scale, share is not None)
+def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None:
+    """None where the step can't be one op: off the CPU, or with a weight that asks for |F| or wants a gradient."""
+    weight = given(terms.weight)
+    if (
+        terms.group is not None
+        or torch.compiler.is_compiling()
+        or planned.points.x.device.type != "cpu"
+        or asks(weight)
+        or (terms.relative and isinstance(weight, Adaptive))  # adapts to pred's error, for the target's sum too
+        or wants_transforms(planned, weight)
+        or not step_may_be_one_op()
+    ):
+        return None
+    ready = weighing(terms.weight, planned)
+    return LossStep(planned, terms._replace(weight=weight), ready, ready.rule(planned.choice.step, planned.points))
+
+
+def _fits(shape: torch.Size, planned: Planned) -> bool:
+    """Whether it is (M,) or (..., M, C), with point sets (B, ..., M, C)."""
+    sets, count, _ = planned.points.x.shape
+    if len(shape) < 2:
+        return shape == (count,) and count > 0 and not planned.batched
+    return shape[-2] == count > 0 and (not planned.batched or (len(shape) > 2 and shape[0] == sets))
 
 
 class _Step(Function):
-    """Loss and gradient in one op. The second derivative is that of the composition."""
+    """Sums and gradient in one op. The second derivative is that of the composition."""
 
     @staticmethod
-    def forward(ctx, pred, target, step: LossStep):
-        loss, gradient = step.run(pred, target, True)
-        ctx.step = step
+    def forward(ctx, pred, target, step: LossStep, reduces):
+        sums, gradient = step.run(pred, target, reduces, True)
+        ctx.step, ctx.reduces = step, reduces
         ctx.save_for_backward(pred, target, gradient)
-        return loss
+        return sums
 
     @staticmethod
     def backward(ctx, grad):
@@ -89,8 +107,10 @@ class _Step(Function):
         wanted = ctx.needs_input_grad[:2]
         if torch.is_grad_enabled():
             inputs = [t for t, needed in zip((pred, target), wanted, strict=True) if needed]
-            value = composed(ctx.step.planned, pred, target, ctx.step.terms)
+            terms = ctx.step.terms._replace(weight=ctx.step.weighing, relative=False)
+            terms = terms if ctx.reduces else terms._replace(reduction=REDUCTIONS["none"])
+            value = composed(ctx.step.planned, pred, target, terms)
             grads = iter(torch.autograd.grad(value, inputs, grad, create_graph=True))
-            return *(next(grads) if needed else None for needed in wanted), None
+            return *(next(grads) if needed else None for needed in wanted), None, None
         out = (grad.unsqueeze(-2) if grad.ndim else grad) * gradient
-        return out if wanted[0] else None, -out if wanted[1] else None, None
+        return out if wanted[0] else None, -out if wanted[1] else None, None, None

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from .. import _check
-from .._core.planned import Planned
+from .._core.transform import Planned
 from .frequencies import AtFrequencies
 from .reductions import Reduction
 
@@ -19,7 +19,7 @@ class Terms(NamedTuple):
 
 
 def check(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, quadrature: Tensor | None) -> None:
-    x = planned.x
+    x = planned.points.x
     for name, value in (("pred", pred), ("target", target)):
         _check.data(name, value, x)
     if pred.shape != target.shape:

@@ -13,9 +13,8 @@ from .. import _check
 from .._core.autograd import transforms_active
 from .._core.modes import ModeGrid
 from .._core.ops import Rule
-from .._core.planned import Planned
 from .._core.points import Points
-from .._core.transform import Algorithm
+from .._core.transform import Algorithm, Planned
 from ..weights import Adaptive, focal
 from .frequencies import AtFrequencies, Wavenumbers
 
@@ -26,7 +25,7 @@ class Weighing:
     """A user's weight made ready for one plan. ``rule`` gives what ops.weigh takes, remembered for each algorithm."""
 
     def __init__(self, weight: Weight, planned: Planned):
-        self.weight, self.version, self.choice = weight, _version(weight), planned.choice
+        self.weight, self.version, self.choice = weight, version(weight), planned.choice
         self.like = planned.points.factors
         self._rules: dict[str, Rule] = {}
 
@@ -40,7 +39,7 @@ class Weighing:
         factors = planned.points.factors
         return (
             self.weight is weight
-            and self.version == _version(weight)
+            and self.version == version(weight)
             and self.choice == planned.choice
             and self.like.device == factors.device
             and self.like.dtype == factors.dtype
@@ -99,7 +98,7 @@ def given(weight: Weight | Weighing) -> Weight:
 
 def wants_transforms(planned: Planned | AtFrequencies, weight: Weight | Weighing) -> bool:
     """Whether only the differentiable transforms will do: for gradients in points or weight, or without a grid."""
-    if isinstance(planned, AtFrequencies) or planned.x.requires_grad:
+    if isinstance(planned, AtFrequencies) or planned.points.x.requires_grad:
         return True
     return isinstance(weight, Tensor) and weight.requires_grad
 
@@ -150,5 +149,5 @@ def outer_product(axes: list[Tensor]) -> Tensor:
     return product
 
 
-def _version(weight: Weight) -> int:
+def version(weight: Weight) -> int:
     return weight._version if isinstance(weight, Tensor) else 0

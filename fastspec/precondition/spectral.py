@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .. import _check
-from .._core.planned import Planned
+from .._core.transform import Planned
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
 
@@ -44,16 +44,16 @@ def spectral(
     _check.weight(weight)
     plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
     planned = plan.planned
-    _check.data("h", h, planned.x)
+    _check.data("h", h, planned.points.x)
     if norm not in ("backward", "forward", "ortho"):
         raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
     if isinstance(weight, Tensor):
         check_weight(weight, plan.modes)
-    count, axis = planned.x.shape[1], -1 if h.ndim == 1 else -2
+    count, axis = planned.points.x.shape[1], -1 if h.ndim == 1 else -2
     if h.ndim == 0 or h.shape[axis] != count:
         raise ValueError(f"h: shape was {tuple(h.shape)}, must be ({count},) or (..., {count}, C)")
     if quadrature is not None:
-        _check.data("quadrature", quadrature, planned.x, real=True)
+        _check.data("quadrature", quadrature, planned.points.x, real=True)
         _check.trailing("quadrature", quadrature, [count])
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
     values = weight_values(weight, planned.grid, planned.points.factors) * scale
