@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 
-def apply(operation: type[Function], *inputs: Any) -> Any:
-    """The operation on these inputs, in the form that is right here."""
-    wanted = torch.is_grad_enabled() and any([isinstance(t, Tensor) and t.requires_grad for t in inputs])
+def apply(operation: type[Function], followed: int, *inputs: Any) -> Any:
+    """The operation on these inputs, in the form that is right here; gradients flow to the first ``followed``."""
+    wanted = torch.is_grad_enabled() and any([t.requires_grad for t in inputs[:followed]])
     if torch.compiler.is_compiling():
         return operation.apply(*inputs) if wanted else operation.raw(*inputs)
     if wanted or transforms_active():

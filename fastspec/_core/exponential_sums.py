@@ -23,7 +23,7 @@ from .autograd import apply, ends_here, merge, one_by_one, with_forward_mode
 
 def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
     """(M, d), (B, M), (K, d) of one precision -> (B, K) complex, or its real part at half the cost."""
-    return apply(ExponentialSums, x, c, s, sign, real)
+    return apply(ExponentialSums, 3, x, c, s, sign, real)
 
 
 def sums_of_sets(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:

@@ -18,7 +18,7 @@ from .autograd import apply, ends_here, one_by_one
 
 def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
     """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n)."""
-    return apply(GaussianSums, x, y, deltas)
+    return apply(GaussianSums, 2, x, y, deltas)
 
 
 def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:

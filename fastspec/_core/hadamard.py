@@ -9,7 +9,7 @@ from .autograd import apply, with_forward_mode
 
 def hadamard(lines: Tensor, scale: float) -> Tensor:
     """(R, n, C) -> (R, n, C), along the middle axis."""
-    return apply(Hadamard, lines, scale)
+    return apply(Hadamard, 1, lines, scale)
 
 
 @with_forward_mode

@@ -84,14 +84,16 @@ def _choose(request: Request) -> tuple[Choice, Tables]:
         return choice, window_tables(choice.gridding, request.single, request.device)
     # the number of points, which the planner's choice depends on, is not known there
     request = request._replace(algorithm="direct" if algorithm == "direct" else "gridding")
-    fine, tables = _constants(request, _override.device)
+    fine, tables = _constants(tuple(request.grid), *request[1:], _override.device)
     gridding = Gridding(request.grid, *fine)
     way = Direct(request.grid) if request.algorithm == "direct" else gridding
     return Choice(gridding, way, way, way), Tables(*tables)
 
 
-def _constants(request: Request, device: str | None) -> tuple[tuple, tuple]:
-    """As plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
+def _constants(grid: tuple, *rest) -> tuple[tuple, tuple]:
+    """In and out as plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
+    *asked, device = rest
+    request = Request(ModeGrid(*grid), *asked)
     gridding = _choice(request, device).gridding
     return tuple(gridding[1:]), tuple(window_tables(gridding, request.single, request.device))
 

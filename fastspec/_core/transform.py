@@ -74,17 +74,17 @@ NOT_SORTED = (None,) * 4
 
 def type1(points: Points, c: Tensor, which: Transform) -> Tensor:
     """(S, C, M) -> (S, C, *modes)."""
-    return apply(Type1, *inputs_of(points, c, which))
+    return apply(Type1, 2, *inputs_of(points, c, which))
 
 
 def type2(points: Points, f: Tensor, which: Transform) -> Tensor:
     """(S, C, *modes) -> (S, C, M)."""
-    return apply(Type2, *inputs_of(points, f, which))
+    return apply(Type2, 2, *inputs_of(points, f, which))
 
 
 def slopes(points: Points, f: Tensor, which: Transform) -> tuple[Tensor, Tensor]:
     """As type2, and its slopes in the points (S, C, M, d)."""
-    return apply(Slopes, *inputs_of(points, f, which))
+    return apply(Slopes, 2, *inputs_of(points, f, which))
 
 
 def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transform, values: bool):

@@ -83,7 +83,7 @@ def _gradient_wanted(strengths: Tensor) -> bool:
 
 def fused(*inputs) -> tuple[Tensor, Tensor, Tensor]:
     """As Inputs to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the weights used."""
-    return apply(Fused, *inputs)
+    return apply(Fused, 1, *inputs)
 
 
 def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
