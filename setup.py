@@ -14,8 +14,8 @@ import torch
 from setuptools import setup
 from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
 
-CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").iterdir() if path.suffix in (".cpp", ".cu"))
-CPU_SOURCES = sorted({str(path) for path in Path("csrc").rglob("*.cpp")} - set(CUDA_SOURCES))
+SOURCES = sorted(str(path) for path in Path("csrc").rglob("*.cpp"))
+CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").glob("*.cu"))
 CUDA_TARGETS = ["80", "90"]
 HOST_FLAGS = "-std=c++20 -O2 -ftree-vectorize -fvect-cost-model=dynamic -fno-math-errno -fno-trapping-math -g0"
 
@@ -47,7 +47,7 @@ def extension():
     macros = [("TORCH_TARGET_VERSION", "0x020a000000000000"), *([("USE_CUDA", "1")] if cuda else [])]
     built = (CUDAExtension if cuda else CppExtension)(
         "fastspec._C",
-        CPU_SOURCES + (CUDA_SOURCES if cuda else []),
+        SOURCES + (CUDA_SOURCES if cuda else []),
         include_dirs=[pybind11.get_include()],
         define_macros=macros,
         library_dirs=cuda_libraries() if cuda else [],

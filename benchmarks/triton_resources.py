@@ -23,7 +23,7 @@ from triton.compiler import ASTSource
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import KernelInterface
 
-from fastspec.triton import direct, filter, separable, weigh
+from fastspec.triton import direct, exponential_sums, gaussian
 from fastspec.triton._tune import FUSED
 
 TARGETS = (80, 90)
@@ -91,34 +91,31 @@ def problems(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
         f"{name} {kind} {rows} x d = {d}": lambda op=op, d=d, rows=rows, like=like: op(
             zeros(5000, d), zeros(rows, 5000, like=like), zeros(300, d), 1
         )
-        for name, op in (("direct", direct.direct), ("direct_real", direct.direct_real))
+        for name, op in (
+            ("sums", exponential_sums.exponential_sums),
+            ("real sums", exponential_sums.exponential_sums_real),
+        )
         for kind, like in (("real", dtype), ("complex", paired))
         for rows, d in ((1, 8), (5, 8), (1, 40))
     }
     gradients = {
-        f"direct_gradient {kind} d = {d}": lambda d=d, like=like: direct.direct_gradient(
+        f"sums' gradient {kind} d = {d}": lambda d=d, like=like: exponential_sums.exponential_sums_gradient(
             zeros(5000, d), zeros(1, 5000, like=like), zeros(300, d), zeros(1, 300, like=paired), 1
         )
         for kind, like in (("real", dtype), ("complex", paired))
         for d in (8, 40)
     }
     filters = {
-        f"gaussian_filter d = {d}, C = {c}": lambda d=d, c=c: filter.gaussian_filter(*filtered(d, c))
+        f"gaussian_filter d = {d}, C = {c}": lambda d=d, c=c: gaussian.gaussian_filter(*filtered(d, c))
         for d, c in ((3, 1), (64, 1), (64, 4), (784, 1))
     }
     filter_gradients = {
-        f"gaussian_filter_gradient d = {d}": lambda d=d: filter.gaussian_filter_gradient(
+        f"gaussian_filter_gradient d = {d}": lambda d=d: gaussian.gaussian_filter_gradient(
             *filtered(d, 2), zeros(20, 500, 2)
         )
         for d in (3, 64)
     }
-    weighings = {
-        f"weigh {len(cells)}-D": lambda cells=cells, band=band: weigh.weigh(
-            zeros(2, *cells, like=paired), zeros(1, *band), 0.1
-        )
-        for cells, band in (((3000,), (1500,)), ((1025, 2048), (512, 1023)), ((33, 64, 64), (16, 31, 31)))
-    }
-    return sums | gradients | filters | filter_gradients | weighings | on_modes(dtype)
+    return sums | gradients | filters | filter_gradients | on_modes(dtype)
 
 
 def on_modes(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
@@ -130,10 +127,10 @@ def on_modes(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
         f = torch.zeros(1, 1, *modes[:-1], modes[-1] // 2 + 1 if real else modes[-1], dtype=paired)
         c = torch.zeros(1, 1, 1000, dtype=dtype if real else paired)
         return {
-            "direct_type1": lambda: separable.direct_type1(x, c, *given, -1),
-            "direct_type2": lambda: separable.direct_type2(x, f, *given, 1, real),
-            "direct_type2_gradient": lambda: separable.direct_type2_gradient(x, f, c, *given, 1, False),
-            "direct_type2_gradient, values too": lambda: separable.direct_type2_gradient(x, f, c, *given, 1, True),
+            "direct_type1": lambda: direct.direct_type1(x, c, *given, -1),
+            "direct_type2": lambda: direct.direct_type2(x, f, *given, 1, real),
+            "direct_type2_gradient": lambda: direct.direct_type2_gradient(x, f, c, *given, 1, False),
+            "direct_type2_gradient, values too": lambda: direct.direct_type2_gradient(x, f, c, *given, 1, True),
         }
 
     return {

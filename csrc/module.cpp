@@ -1,53 +1,21 @@
 // The extension module: planning objects, instruction sets and build information for Python. Loading it also registers
-// the ops of ops.cpp.
+// the ops of ops/.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <atomic>
-#include <cstring>
 #include <map>
 #include <string>
 
-#include "cpu/kernels.h"
-#include "plan.h"
-#include "window.h"
+#include "cpu/levels.h"
+#include "plan/plan.h"
+#include "plan/window.h"
 
 namespace py = pybind11;
 
 namespace fastspec {
 
-static const Level* const levels[] = {&level_v4, &level_v3, &level_generic};
-
-static const Level* best_level() {
-  for (const Level* l : levels)
-    if (l->supported()) return l;
-  return &level_generic;
-}
-
-static std::atomic<const Level*>& chosen() {
-  static std::atomic<const Level*> level{best_level()};
-  return level;
-}
-
-const Level& level() { return *chosen().load(std::memory_order_relaxed); }
-
-void select_level(const char* name) {
-  for (const Level* l : levels) {
-    if (std::strcmp(l->name, name)) continue;
-    if (!l->supported()) throw std::invalid_argument(std::string("name: this processor has no ") + name);
-    chosen() = l;
-    return;
-  }
-  throw std::invalid_argument(std::string("name: was ") + name + ", must be generic, v3 or v4");
-}
-
-static std::vector<std::string> supported_levels() {
-  std::vector<std::string> names;
-  for (const Level* l : levels)
-    if (l->supported()) names.push_back(l->name);
-  return names;
-}
+int64_t long_lines_from(int64_t cells);  // see fft/long_line.h, which sees torch
 
 // Row p, column i: the coefficient of t^(degree - p) of tap i.
 static std::vector<std::vector<double>> polynomial_table(const Window& w) {
@@ -110,6 +78,9 @@ PYBIND11_MODULE(_C, m) {
            int64_t sets) { return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda, sets}); },
         py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
         py::arg("slopes") = false, py::arg("cuda") = false, py::arg("sets") = 1);
+  m.def("long_lines_from", &long_lines_from, py::arg("cells"),
+        "For tests: whence FFTs in 1-D go by blocks; returns "
+        "what it was.");
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
   m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");

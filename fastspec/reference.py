@@ -72,6 +72,71 @@ def fwht(x: Tensor, dim: int = -1, normalized: bool = False):
     return (x.movedim(dim, -1) @ signs).movedim(-1, dim) * (n**-0.5 if normalized else 1)
 
 
+def weigh(
+    spectrum: Tensor, weight: Tensor, scale: float, modes=(), rule: str = "table", parameter: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """The loss's pass over half spectra (R, K, *cells), axes reversed, so the halved one first, in FFT order.
+
+    Returns the sums (R,) of m * W * |spectrum|^2 in float64, with W = scale * weight, m = 1 at K = 0 and 2 elsewhere,
+    and the gradient's spectrum, 2 * W * spectrum. ``weight`` (1 or R, K or less, *band), band odd: outside it the
+    gradient's spectrum is zero. By the rule "focal" it is what ``focal_table`` makes of ``weight``, with
+    alpha = parameter.
+    """
+    if rule == "focal":
+        weight = focal_table(spectrum, weight, modes, parameter)
+    band = band_of(spectrum, weight.shape)
+    if rule == "focal":  # what the modes have not at all
+        band = torch.where(weight == 0, 0, band)
+    counts = torch.full((weight.shape[1],), 2.0, dtype=weight.dtype, device=weight.device)
+    counts[0] = 1
+    power = weight * (band.real.square() + band.imag.square()) * counts.reshape(-1, *[1] * (band.ndim - 2))
+    return scale * power.flatten(1).sum(1, dtype=torch.float64), _padded(band * (weight * (2 * scale)), spectrum.shape)
+
+
+def focal_table(spectrum: Tensor, factors: Tensor, modes: Sequence[int], alpha: float) -> Tensor:
+    """|F|^alpha over its maximum in each row, times |F|^2 / |spectrum|^2: weights as ``weigh`` takes them.
+
+    F = factors^(1/2) * spectrum, ``factors`` of each axis' wavenumbers in turn: 0 ... n//2 of the halved one of
+    ``modes``, axes reversed, and -(n//2) ... n//2, in FFT order, of the others. A wavenumber counts half where the
+    modes have only it or its negative.
+    """
+    table = factors.new_ones(1)
+    above = below = torch.zeros(1, dtype=torch.bool, device=factors.device)
+    start = 0
+    for axis, n in enumerate(modes):
+        k = torch.arange(n // 2 + 1, device=factors.device)
+        k = k if axis == 0 else torch.cat([k, -k[1:].flip(0)])
+        table = table.unsqueeze(-1) * factors[start : start + len(k)]
+        start += len(k)
+        above = above.unsqueeze(-1) | (2 * k == n)
+        below = below.unsqueeze(-1) | (-2 * k == n)
+    counts = 1 - (above.to(table) + below.to(table)) / 2
+    power = band_of(spectrum, table.shape)
+    power = torch.where(counts > 0, table * (power.real.square() + power.imag.square()), 0)
+    largest = power.flatten(1).amax(1).reshape(-1, *[1] * len(modes))
+    focal = torch.where(largest > 0, power / largest, 1) ** (alpha / 2)
+    return focal * counts * table
+
+
+def band_of(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
+    """The part of (R, K, *cells) that weights of this shape (1 or R, K or less, *band) are for."""
+    part = spectrum[:, : shape[1]]
+    for axis in range(2, part.ndim):
+        half = shape[axis] // 2
+        part = torch.cat([part.narrow(axis, 0, half + 1), part.narrow(axis, part.shape[axis] - half, half)], axis)
+    return part
+
+
+def _padded(part: Tensor, shape: Sequence[int]) -> Tensor:
+    """The transpose of band_of: zero outside the band."""
+    for axis in range(1, part.ndim):
+        half = 0 if axis == 1 else part.shape[axis] // 2
+        low, high = part.split([part.shape[axis] - half, half], axis)
+        gap = part.new_zeros((*part.shape[:axis], shape[axis] - part.shape[axis], *part.shape[axis + 1 :]))
+        part = torch.cat([low, gap, high], axis)
+    return part
+
+
 def _tuple(modes: Modes) -> tuple[int, ...]:
     return (modes,) if isinstance(modes, int) else tuple(modes)
 

@@ -12,20 +12,11 @@
 //
 // A line longer than a block so passes twice through memory, however long it is.
 #pragma once
-#include "../grid.h"
+#include "../stages.h"
 #include "parallel.h"
 #include "simd.h"
 
 namespace fastspec {
-
-template <class T>
-struct HadamardArgs {
-  int64_t rows, length, inner;  // length: a power of two
-  double scale;                 // of integers: 1
-  const T* in;                  // (rows, length, inner)
-  T* out;                       // as in
-};
-
 namespace FASTSPEC_LEVEL {
 
 constexpr int kTileRegisters = kRegister == 64 ? 16 : 8;

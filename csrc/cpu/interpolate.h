@@ -4,22 +4,6 @@
 #include "tile.h"
 
 namespace fastspec {
-
-template <class T>
-struct InterpolateArgs {
-  Grid grid;
-  Points<T> points;
-  const T* polynomials;  // (window_degree + 1, width)
-  const T* in;           // (sets, channels, *cells), complex numbers as pairs
-  T* values;             // (sets, channels, count); null where not wanted
-  T* slopes;             // (sets, channels, count, dim), per cell of the grid; null where not wanted
-  int64_t channels;
-  // Or what the slopes are for, if not null: strengths as values, and the sum over channels of Re(conj(strength)
-  // slope), (sets, count, dim).
-  const T* strengths;
-  T* gradient;
-};
-
 namespace FASTSPEC_LEVEL {
 
 template <class T, int D, int W, int Parts>

@@ -1,4 +1,4 @@
-// Work on torch's threads, for kernels that see no torch. Implemented in ops.cpp.
+// Work on torch's threads, for kernels that see no torch. Implemented in parallel.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>

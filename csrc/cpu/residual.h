@@ -1,28 +1,10 @@
 // Between a network's outputs, (groups, points, channels), and strengths, (groups, channels, points).
 #pragma once
-#include "../grid.h"
+#include "../stages.h"
 #include "parallel.h"
 #include "simd.h"
 
 namespace fastspec {
-
-template <class T>
-struct ResidualArgs {
-  int64_t groups, points, channels;
-  const T* quadrature;  // (points), or null for 1
-  const T* pred;        // (groups, points, channels)
-  const T* target;      // as pred
-  T* strengths;         // (groups, channels, points)
-};
-
-template <class T>
-struct TransposeArgs {
-  int64_t groups, points, channels;
-  const T* quadrature;  // (points), or null for 1
-  const T* rows;        // (groups, channels, points)
-  T* columns;           // (groups, points, channels)
-};
-
 namespace FASTSPEC_LEVEL {
 
 // body(group, first point, end point) over blocks of points
@@ -55,15 +37,15 @@ void residual(const ResidualArgs<T>& a) {
   });
 }
 
-// columns = quadrature * rows, transposed
+// pred = quadrature * strengths, transposed
 template <class T>
-void transpose(const TransposeArgs<T>& a) {
+void residual_gradient(const ResidualGradientArgs<T>& a) {
   for_each_block(a, [&](int64_t group, int64_t first, int64_t end) {
     const int64_t base = group * a.points * a.channels;
     for (int64_t j = first; j < end; ++j) {
       const T q = a.quadrature ? a.quadrature[j] : T(1);
-      T* column = a.columns + base + j * a.channels;
-      for (int64_t c = 0; c < a.channels; ++c) column[c] = q * a.rows[base + c * a.points + j];
+      T* pred = a.pred + base + j * a.channels;
+      for (int64_t c = 0; c < a.channels; ++c) pred[c] = q * a.strengths[base + c * a.points + j];
     }
   });
 }

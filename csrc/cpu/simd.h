@@ -1,19 +1,14 @@
 // A fixed number of lanes held in GCC vectors, so that one source serves every instruction set.
 #pragma once
-#include "../grid.h"
+#include "../plan/grid.h"
 
 namespace fastspec {
 namespace FASTSPEC_LEVEL {
 
-#define FASTSPEC_INLINE inline __attribute__((always_inline))
 // Loops over a constant few vectors must not stay loops: their registers would live in memory.
 #define FASTSPEC_UNROLL _Pragma("GCC unroll 32")
 
-// Bytes of a register. A level says so itself: predefined macros do not follow the target that a pragma sets.
-#ifndef FASTSPEC_REGISTER
-#define FASTSPEC_REGISTER 16
-#endif
-constexpr int kRegister = FASTSPEC_REGISTER;
+constexpr int kRegister = FASTSPEC_REGISTER;  // bytes
 
 template <class T, int Bytes>
 struct Vector {

@@ -2,27 +2,11 @@
 // sorted_by_cell says so (counting sort).
 // Coordinates are scaled in double whatever T is: in float a grid of n cells would cost n * 6e-8 of accuracy.
 #pragma once
-#include "../grid.h"
+#include "../stages.h"
 #include "parallel.h"
 #include "simd.h"
 
 namespace fastspec {
-
-template <class T>
-struct SortArgs {
-  Grid grid;
-  int width;
-  double inverse_period[kMaxDim];
-  const void* x;  // (sets, count, dim), float32 or float64
-  bool x_single;
-  int64_t sets;
-  int64_t count;
-  typename Fixed<T>::type* position;  // (sets, count, dim)
-  int32_t* order;                     // (sets, count)
-  int32_t* starts;                    // (sets, tile_count + 1)
-  bool* finite;                       // (sets): false where a coordinate is not finite; that set is not sorted
-};
-
 namespace FASTSPEC_LEVEL {
 
 template <class T, int D, class X>
@@ -42,20 +26,20 @@ struct Sort {
   static bool place(const SortArgs<T>& a, int axis, const X* x, int64_t n, Places& out) {
     const double cells = double(a.grid.cells[axis]), half = 0.5 * a.width, inverse = a.inverse_period[axis];
     const double inverse_tile = 1.0 / double(a.grid.tile[axis]);
-    double turn[kChunk];
+    double cycles[kChunk];
     uint64_t bits = 0;
-    for (int64_t i = 0; i < n; ++i) turn[i] = double(x[i * D + axis]) * inverse;
+    for (int64_t i = 0; i < n; ++i) cycles[i] = double(x[i * D + axis]) * inverse;
     for (int64_t i = 0; i < n; ++i) {
-      turn[i] -= __builtin_floor(turn[i]);
-      bits |= __builtin_bit_cast(uint64_t, turn[i]);
+      cycles[i] -= __builtin_floor(cycles[i]);
+      bits |= __builtin_bit_cast(uint64_t, cycles[i]);
     }
     for (int64_t i = 0; i < n; ++i) {
-      const double left = turn[i] * cells - half, up = __builtin_ceil(left);
+      const double left = cycles[i] * cells - half, up = __builtin_ceil(left);
       out.first[i] = up < 0 ? up + cells : up;
       out.tile[i] = __builtin_floor((out.first[i] + 0.5) * inverse_tile);
       out.fraction[i] = up - left;
     }
-    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; turns are between 0 and 1
+    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; they are between 0 and 1
   }
 
   static bool buckets(const SortArgs<T>& a, bool by_cell, const X* x, int64_t n, int32_t* bucket) {

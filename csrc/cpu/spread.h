@@ -4,17 +4,6 @@
 #include "tile.h"
 
 namespace fastspec {
-
-template <class T>
-struct SpreadArgs {
-  Grid grid;
-  Points<T> points;
-  const T* polynomials;  // (window_degree + 1, width)
-  const T* strengths;    // (sets, channels, count), complex numbers as pairs
-  T* out;                // (sets, channels, *cells); every cell is written
-  int64_t channels;
-};
-
 namespace FASTSPEC_LEVEL {
 
 template <class T, int D, int W, int Parts>

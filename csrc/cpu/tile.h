@@ -5,8 +5,8 @@
 //
 // A window begins at its point's cell and reaches right, so the halo lies on one side only.
 #pragma once
-#include "../grid.h"
-#include "../widths.h"
+#include "../plan/widths.h"
+#include "../stages.h"
 #include "parallel.h"
 #include "simd.h"
 

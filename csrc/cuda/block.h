@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../grid.h"
+#include "../plan/grid.h"
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>

@@ -76,9 +76,9 @@ struct Image {
 };
 
 FASTSPEC_BOTH inline Image image_before(const Grid& g, int axis, int index, int k) {
-  const int tiles = int(g.tiles[axis]), turns = k <= index ? 0 : (k - index + tiles - 1) / tiles;
-  const int at = index - k + turns * tiles;
-  return {at, (at - index) * g.tile[axis] - turns * g.cells[axis]};
+  const int tiles = int(g.tiles[axis]), cycles = k <= index ? 0 : (k - index + tiles - 1) / tiles;
+  const int at = index - k + cycles * tiles;
+  return {at, (at - index) * g.tile[axis] - cycles * g.cells[axis]};
 }
 
 // How many of these images have points whose windows reach into tile `index`.

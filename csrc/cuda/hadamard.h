@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels.h"
 #include "launch.h"
+#include "stages.h"
 
 namespace fastspec::cuda {
 

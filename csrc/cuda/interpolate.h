@@ -4,8 +4,8 @@
 // few points to a tile, read the grid where it is.
 #pragma once
 #include "geometry.h"
-#include "kernels.h"
 #include "launch.h"
+#include "stages.h"
 #include "window.h"
 
 namespace fastspec::cuda {
@@ -270,9 +270,10 @@ void interpolate_with(const InterpolateArgs<T>& a, void* stream) {
 
 // One dimension to a source file: they compile side by side.
 template <class T, int D>
-void interpolate_in(const InterpolateArgs<T>& a, bool complex, void* stream) {
+void interpolate_in(const InterpolateArgs<T>& a, void* stream) {
   const bool slopes = a.slopes || a.gradient;
-  if (complex) return slopes ? interpolate_with<T, D, 2, true>(a, stream) : interpolate_with<T, D, 2, false>(a, stream);
+  if (a.complex)
+    return slopes ? interpolate_with<T, D, 2, true>(a, stream) : interpolate_with<T, D, 2, false>(a, stream);
   return slopes ? interpolate_with<T, D, 1, true>(a, stream) : interpolate_with<T, D, 1, false>(a, stream);
 }
 

@@ -7,8 +7,8 @@
 #endif
 
 #include "geometry.h"
-#include "kernels.h"
 #include "launch.h"
+#include "stages.h"
 
 namespace fastspec::cuda {
 namespace {
@@ -28,10 +28,10 @@ FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point)
   const int64_t at = point * a.grid.dim + axis;
   const double x = a.x_single ? double(static_cast<const float*>(a.x)[at]) : static_cast<const double*>(a.x)[at];
   const double cells = double(a.grid.cells[axis]), inverse_tile = 1.0 / double(a.grid.tile[axis]);
-  double turn = product(x, a.inverse_period[axis]);
-  turn -= floor(turn);
-  if (!(turn >= 0 && turn <= 1)) return {0, 0, 0, false};
-  const double left = product(turn, cells) - product(0.5, a.width), up = ceil(left);
+  double cycles = product(x, a.inverse_period[axis]);
+  cycles -= floor(cycles);
+  if (!(cycles >= 0 && cycles <= 1)) return {0, 0, 0, false};
+  const double left = product(cycles, cells) - product(0.5, a.width), up = ceil(left);
   const double first = up < 0 ? up + cells : up;
   return {int64_t(first), int64_t(floor(product(first + 0.5, inverse_tile))), up - left, true};
 }
@@ -55,8 +55,8 @@ struct Keys {
         key = key * a.grid.tiles[d] + (by_cell ? p.first : p.tile);
         finite = finite && p.finite;
       }
-      a.keys[i] = uint32_t(i / a.count * keys + (finite ? key : keys - 1));
-      a.indices[i] = int32_t(i % a.count);
+      a.space.keys[i] = uint32_t(i / a.count * keys + (finite ? key : keys - 1));
+      a.space.indices[i] = int32_t(i % a.count);
     });
   }
 };
@@ -75,7 +75,7 @@ struct Starts {
       if (i >= a.sets * (tiles + 1)) return;
       const int64_t set = i / (tiles + 1), tile = i % (tiles + 1);
       const int64_t key = set * keys + (tile < tiles ? tile * per_tile : keys - 1);
-      a.starts[i] = int32_t(lower_bound(a.sorted_keys + set * a.count, a.count, uint32_t(key)));
+      a.starts[i] = int32_t(lower_bound(a.space.sorted_keys + set * a.count, a.count, uint32_t(key)));
     });
   }
 };
@@ -147,8 +147,8 @@ void sort(const SortArgs<T>& a, void* stream) {
   const int64_t all = a.sets * a.count, keys = sort_keys(a.grid, a.count);
   launch(Keys<T>{a, by_cell, keys}, {ceil_div(all, kThreads), kThreads, 0}, stream);
   if (all > 0)
-    sort_pairs(a.sorting, a.sorting_bytes, a.keys, a.sorted_keys, a.indices, a.order, all, bits_below(a.sets * keys),
-               stream);
+    sort_pairs(a.space.sorting, a.space.sorting_bytes, a.space.keys, a.space.sorted_keys, a.space.indices, a.order, all,
+               bits_below(a.sets * keys), stream);
   launch(Starts<T>{a, by_cell ? a.grid.tile[0] : 1, keys},
          {ceil_div(a.sets * (a.grid.tile_count() + 1), kThreads), kThreads, 0}, stream);
   launch(Positions<T>{a}, {ceil_div(all, kThreads), kThreads, 0}, stream);

@@ -16,11 +16,11 @@ void launch_by(const SpreadArgs<T>& a, const SpreadShape& s, void* stream) {
 }
 
 template <class T, int D, int Parts>
-void spread_in(const SpreadArgs<T>& a, bool ordered, void* stream) {
+void spread_in(const SpreadArgs<T>& a, void* stream) {
   const int64_t transforms = a.points.sets * a.channels;
   const Chunks chunks = chunks_of(a.points.count, transforms, processors(), kLeastChunk, kMostChunk);
   auto shape = [&](SpreadBy by) { return spread_shape(a.grid, a.width, Parts, sizeof(T), by, chunks); };
-  if (ordered) {
+  if (a.ordered) {
     const SpreadShape s = shape(SpreadBy::kTiles);
     if (s.shared > most_shared()) throw std::runtime_error("tile: larger than this device's shared memory");
     return launch_by<T, D, Parts, SpreadBy::kTiles>(a, s, stream);
@@ -34,21 +34,21 @@ void spread_in(const SpreadArgs<T>& a, bool ordered, void* stream) {
 }
 
 template <class T, int Parts>
-void spread_parts(const SpreadArgs<T>& a, bool ordered, void* stream) {
-  if (a.grid.dim == 1) return spread_in<T, 1, Parts>(a, ordered, stream);
-  if (a.grid.dim == 2) return spread_in<T, 2, Parts>(a, ordered, stream);
-  spread_in<T, 3, Parts>(a, ordered, stream);
+void spread_parts(const SpreadArgs<T>& a, void* stream) {
+  if (a.grid.dim == 1) return spread_in<T, 1, Parts>(a, stream);
+  if (a.grid.dim == 2) return spread_in<T, 2, Parts>(a, stream);
+  spread_in<T, 3, Parts>(a, stream);
 }
 
 }  // namespace
 
 template <class T>
-void spread(const SpreadArgs<T>& a, bool complex, bool ordered, void* stream) {
-  if (complex) return spread_parts<T, 2>(a, ordered, stream);
-  spread_parts<T, 1>(a, ordered, stream);
+void spread(const SpreadArgs<T>& a, void* stream) {
+  if (a.complex) return spread_parts<T, 2>(a, stream);
+  spread_parts<T, 1>(a, stream);
 }
 
-template void spread(const SpreadArgs<float>&, bool, bool, void*);
-template void spread(const SpreadArgs<double>&, bool, bool, void*);
+template void spread(const SpreadArgs<float>&, void*);
+template void spread(const SpreadArgs<double>&, void*);
 
 }  // namespace fastspec::cuda

@@ -12,7 +12,7 @@
 // with its own copy of the region.
 #pragma once
 #include "geometry.h"
-#include "kernels.h"
+#include "stages.h"
 #include "window.h"
 
 namespace fastspec::cuda {

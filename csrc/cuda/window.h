@@ -1,6 +1,6 @@
 // The window's taps in a kernel: their polynomials in shared memory, evaluated by Horner's rule.
 #pragma once
-#include "../widths.h"
+#include "../plan/widths.h"
 #include "block.h"
 
 namespace fastspec::cuda {

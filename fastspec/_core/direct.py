@@ -34,9 +34,9 @@ class Direct(NamedTuple):
         data = points.x.contiguous(), f.contiguous(), strengths.contiguous()
         return ops.direct_type2_gradient(*data, *self._box(), sign, values)
 
-    def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+    def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, scale: float) -> tuple[Tensor, Tensor]:
         x = points.x.detach().contiguous()
-        return ops.direct_loss_step(residual, x, self.grid.modes, self.grid.period, rule, wanted)
+        return ops.direct_loss_step(residual, x, self.grid.modes, self.grid.period, rule, scale)
 
     def deconvolution(self, points: Points) -> list[Tensor]:
         """None: the sums are the modes themselves."""

@@ -9,7 +9,10 @@ import math
 import torch
 from torch import Tensor, library
 
+from .. import reference
+
 CHUNK = 2**22  # pairs at a time
+RULES = "table", "focal"  # as csrc/stages.h numbers them
 
 
 def _chunks(x: Tensor, others: int):
@@ -23,12 +26,12 @@ def _exponentials(x: Tensor, s: Tensor, sign: int) -> Tensor:
     return torch.complex(angle.cos(), angle.sin())
 
 
-def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     return _sum(points, strengths, frequencies, sign).contiguous()
 
 
-def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
-    return torch.ops.fastspec.direct(points, strengths, frequencies, sign).real.contiguous()
+def exponential_sums_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
+    return torch.ops.fastspec.exponential_sums(points, strengths, frequencies, sign).real.contiguous()
 
 
 def _sum(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
@@ -37,7 +40,9 @@ def _sum(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> T
     return torch.cat(parts, -1)
 
 
-def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
+def exponential_sums_gradient(
+    points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
+) -> Tensor:
     strengths = strengths.to(torch.promote_types(strengths.dtype, torch.complex32))
     conjugate, out = gradient.to(strengths.dtype).conj(), []
     for x, c in zip(_chunks(points, len(frequencies)), _chunks(strengths.mT, len(frequencies)), strict=True):
@@ -136,66 +141,16 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
     return torch.cat(out)
 
 
-def weigh(spectrum: Tensor, weight: Tensor, scale: float) -> Tensor:
-    bands = [[(0, weight.shape[1])]]
-    for n, band in zip(spectrum.shape[2:], weight.shape[2:], strict=True):
-        bands.append([(0, band - band // 2), (n - band // 2, n)])
-    whole = torch.zeros((len(weight), *spectrum.shape[1:]), dtype=weight.dtype, device=weight.device)
-    _scatter(whole, weight, bands)
-    power = whole * (spectrum.real.square() + spectrum.imag.square())
-    power[:, 1:] *= 2
-    sums = scale * power.flatten(1).sum(1, dtype=torch.float64)
-    spectrum.copy_(torch.where(whole > 0, spectrum * (whole * (2 * scale)), 0))
+def weigh_copy(
+    spectrum: Tensor, weight: Tensor, scale: float, modes, rule: int, parameter: float
+) -> tuple[Tensor, Tensor]:
+    return reference.weigh(spectrum, weight, scale, modes, RULES[rule], parameter)
+
+
+def weigh(spectrum: Tensor, weight: Tensor, scale: float, modes, rule: int, parameter: float) -> Tensor:
+    sums, weighed = weigh_copy(spectrum, weight, scale, modes, rule, parameter)
+    spectrum.copy_(weighed)
     return sums
-
-
-def _scatter(whole: Tensor, part: Tensor, bands, axis: int = 1) -> None:
-    if not bands:
-        whole.copy_(part)
-        return
-    start = 0
-    for first, end in bands[0]:
-        length = end - first
-        _scatter(whole.narrow(axis, first, length), part.narrow(axis, start, length), bands[1:], axis + 1)
-        start += length
-
-
-def weigh_focal(spectrum: Tensor, factors: Tensor, modes, scale: float, alpha: float) -> Tensor:
-    return weigh(spectrum, focal_table(spectrum, factors, modes, alpha), scale)
-
-
-def focal_table(spectrum: Tensor, factors: Tensor, modes, alpha: float) -> Tensor:
-    """The weights that weigh_focal weighs by, as weigh takes them."""
-    table = factors.new_ones(1)
-    above = below = torch.zeros(1, dtype=torch.bool, device=factors.device)
-    start = 0
-    for axis, n in enumerate(modes):
-        k = torch.arange(n // 2 + 1, device=factors.device)
-        k = k if axis == 0 else torch.cat([k, -k[1:].flip(0)])
-        table = table.unsqueeze(-1) * factors[start : start + len(k)]
-        start += len(k)
-        above = above.unsqueeze(-1) | (2 * k == n)
-        below = below.unsqueeze(-1) | (-2 * k == n)
-    counts = 1 - (above.to(table) + below.to(table)) / 2
-    power = band_of(spectrum, table.shape)
-    power = table * (power.real.square() + power.imag.square()) * (counts > 0)
-    largest = power.flatten(1).amax(1).reshape(-1, *[1] * len(modes))
-    focal = torch.where(largest > 0, power / largest, 1) ** (alpha / 2)
-    return focal * counts * table
-
-
-def band_of(spectrum: Tensor, shape) -> Tensor:
-    """The part of (R, K, *cells) that weights of this shape (1, K or less, *band) are for."""
-    part = spectrum[:, : shape[1]]
-    for axis in range(2, part.ndim):
-        half = shape[axis] // 2
-        part = torch.cat([part.narrow(axis, 0, half + 1), part.narrow(axis, part.shape[axis] - half, half)], axis)
-    return part
-
-
-def weigh_copy(spectrum: Tensor, weight: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    weighed = spectrum.clone()
-    return weigh(weighed, weight, scale), weighed
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
@@ -209,6 +164,9 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
 
 
 ON_MODES = direct_type1, direct_type2, direct_type2_gradient
-PAIRS = direct, direct_real, direct_gradient, gaussian_filter, gaussian_filter_gradient
-for _op in (*ON_MODES, *PAIRS, weigh, weigh_copy, weigh_focal, hadamard):
+PAIRS = (
+    *(exponential_sums, exponential_sums_real, exponential_sums_gradient),
+    *(gaussian_filter, gaussian_filter_gradient),
+)
+for _op in (*ON_MODES, *PAIRS, weigh, weigh_copy, hadamard):
     library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

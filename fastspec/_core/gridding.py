@@ -51,9 +51,9 @@ class Gridding(NamedTuple):
         found = ops.interpolate_gradient(*points.sorted, grid, strengths.contiguous(), self.tile, values)
         return found[0], found[1] * self._cells_per_unit(found[1])
 
-    def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+    def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, scale: float) -> tuple[Tensor, Tensor]:
         """The loss's step in one op: the rows' sums and their gradient."""
-        return ops.loss_step(residual, points.sorted, self.cells, self.tile, rule, wanted)
+        return ops.loss_step(residual, points.sorted, self.cells, self.tile, rule, scale)
 
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
@@ -61,11 +61,10 @@ class Gridding(NamedTuple):
         return expected.gridding_step if use == "step" else expected.gridding(real=use == "real")
 
     def _fine_grid(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
-        if real and self.grid.modes[-1] % 2 == 0:  # an inverse real FFT counts it twice
-            f = torch.cat([f[..., :-1], f[..., -1:] / 2], -1)
         factors = points.half_factors if real else points.factors
         band = self.cells, self._negative(real), self.grid.centered
-        grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, real)
+        whole = self.grid.modes[-1] if real else 0
+        grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, whole)
         return grid.unflatten(0, f.shape[:2])
 
     def _negative(self, real: bool) -> list[int]:

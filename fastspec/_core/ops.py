@@ -3,6 +3,7 @@
 Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,6 @@ from . import fallback as fallback
 from . import triton
 
 _ops = torch.ops.fastspec
-RULES = {"table": 0, "focal": 1}
 _triton = triton.register()
 NON_FINITE = "x: had non-finite points, must be finite"
 
@@ -67,31 +67,20 @@ def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, str
 
 
 def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
-    """FFT, crop and deconvolve: a grid (R, *cells) -> modes (R, *modes). Of a real grid the last axis is halved."""
-    if grid.is_complex():
-        dims = tuple(range(1, grid.ndim))
-        if grid.device.type == "cpu" and (grid.ndim > 2 or grid.shape[1] >= 2**18):
-            return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
-        fine = torch.fft.fftn(grid, dim=dims) if sign < 0 else torch.fft.ifftn(grid, dim=dims, norm="forward")
-        return _ops.deconvolve(fine, factors, modes, negative, centered)
-    fine = torch.fft.rfft(grid, dim=-1)[..., : modes[-1]]
-    if grid.ndim > 2:
-        fine = torch.fft.fftn(fine, dim=tuple(range(1, grid.ndim - 1)))
-    return _ops.deconvolve(fine, factors, modes, negative, centered)
+    """FFT, crop and deconvolve: grid (R, *cells) -> modes (R, *modes), each times its factors, axis after axis.
+
+    ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
+    the last axis 0 ... N//2, none of them negative.
+    """
+    return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
 
 
-def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int, real: bool) -> Tensor:
-    """The transpose of grid_to_modes: modes (R, *modes) -> grid (R, *cells), a real one of half the last axis."""
-    if not real:
-        if modes.device.type == "cpu" and (modes.ndim > 2 or cells[0] >= 2**18):
-            return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign)
-        fine = _ops.pad(modes, factors, cells, negative, centered)
-        dims = tuple(range(1, fine.ndim))
-        return torch.fft.fftn(fine, dim=dims) if sign < 0 else torch.fft.ifftn(fine, dim=dims, norm="forward")
-    fine = _ops.pad(modes, factors, (*cells[:-1], modes.shape[-1]), negative, centered)
-    if fine.ndim > 2:
-        fine = torch.fft.ifftn(fine, dim=tuple(range(1, fine.ndim - 1)), norm="forward")
-    return torch.fft.irfft(fine, n=cells[-1], dim=-1, norm="forward").contiguous()
+def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int, whole: int = 0) -> Tensor:
+    """The transpose of grid_to_modes: modes (R, *modes) -> grid (R, *cells).
+
+    With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
+    """
+    return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
@@ -101,62 +90,66 @@ def hadamard(x: Tensor, scale: float) -> Tensor:
     return _ops.hadamard(x, scale)
 
 
+RULES = {"table": 0, "focal": 1}  # as csrc/stages.h numbers them
+
+
 class Rule(NamedTuple):
-    """What weighs a spectrum: a table, or a rule that finds the weights from the spectrum itself."""
+    """What a half spectrum is weighed by: a table, or a rule that finds the weights from the spectrum itself.
 
-    weight: Tensor  # the table (1 or R, K or less, *band), band odd, FFT order; of focal the deconvolution's factors
-    modes: tuple[int, ...] = ()  # of focal: the full spectrum's, axes reversed
+    By the rule "table": ``weight`` (1 or R, K or less, *band), band odd, in FFT order. By "focal": the weight is
+    |F|^parameter over its maximum in each row, for F = weight^(1/2) * spectrum. Then ``weight`` is the deconvolution's
+    factors, squared, over the odd band of ``modes``, those of the full spectrum, axes reversed; one axis after the
+    other in FFT order, wavenumbers 0 ... N//2 of the halved one, -(N//2) ... N//2 of the others. A wavenumber counts
+    half where the modes have only it or its negative.
+    """
+
+    weight: Tensor
+    modes: Sequence[int] = ()
     name: str = "table"
-    parameter: float = 0.0  # of focal: alpha
+    parameter: float = 0.0
 
-
-class Residual(NamedTuple):
-    """What the loss's step is of besides its points: pred and target (M,) or (..., M, C)."""
-
-    pred: Tensor
-    target: Tensor
-    quadrature: Tensor | None  # (M,)
-    scale: float  # of the rows' sums
-    reduces: bool  # whether they are added up
+    def arguments(self, scale: float) -> tuple:
+        """As the ops take it."""
+        return self.weight, scale, self.modes, RULES[self.name], self.parameter
 
 
 def weigh(spectrum: Tensor, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
     """The loss's pass over the fine half spectrum (R, K, *cells), axes reversed, so the halved one first, in place.
 
     Returns, in float64 (R,), the sum of m * W * |spectrum|^2 with W = scale * weight, m = 1 at K = 0 and 2 elsewhere,
-    and the gradient's spectrum, 2 * W * spectrum, zero outside the weights' band.
-
-    The focal weight is |F|^alpha over its maximum in each row, for F = factors^(1/2) * spectrum. Its factors are the
-    deconvolution's, squared, over its odd band, one axis after the other in FFT order: wavenumbers 0 ... N//2 of the
-    halved one, -(N//2) ... N//2 of the others. A wavenumber counts half where the modes have only it or its negative.
+    and the gradient's spectrum, 2 * W * spectrum. Outside the weights' band the gradient's spectrum is zero.
     """
-    if rule.name == "focal":
-        return _ops.weigh_focal(spectrum, rule.weight, rule.modes, scale, rule.parameter), spectrum
+    given = spectrum, *rule.arguments(scale)
     if torch.compiler.is_compiling():  # inductor fails on ops that write to their arguments
-        return _ops.weigh_copy(spectrum, rule.weight, scale)
-    return _ops.weigh(spectrum, rule.weight, scale), spectrum
+        return _ops.weigh_copy(*given)
+    return _ops.weigh(*given), spectrum
 
 
-def loss_step(residual: Residual, points, cells, tile, rule: Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+class Residual(NamedTuple):
+    """A network's outputs and what they should be, real, (M,) or (..., M, C), and what the loss's step gives of them."""
+
+    pred: Tensor
+    target: Tensor
+    quadrature: Tensor | None  # (M,)
+    reduces: bool  # whether the rows' sums are added up
+    wanted: bool  # whether the gradient is
+
+
+def loss_step(residual: Residual, points, cells, tile, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
     """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
 
-    Returns the rows' sums (..., C), added up where the residual reduces, and their gradient in pred, empty where not
-    ``wanted``. The rule is as in weigh for all R rows.
+    ``points``: position, order, starts and polynomials. The rule is as weigh takes it, for all R rows. Returns the
+    rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
-    pred, target, quadrature, scale, reduces = residual
-    fixed = *points, rule.weight, cells, tile, scale, reduces, wanted, rule.modes, rule.parameter
-    return _ops.loss_step(pred, target, quadrature, *fixed)
+    return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
 
 
-def direct_loss_step(residual: Residual, x: Tensor, modes, period, rule: Rule, wanted: bool) -> tuple[Tensor, Tensor]:
+def direct_loss_step(residual: Residual, x: Tensor, modes, period, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
     """As loss_step, by direct sums from points (S, M, d).
 
-    The band of weights is -(N//2) ... N//2 along each axis, 0 ... N//2 along the halved one.
+    The spectrum that is weighed is 0 ... N//2 along the halved axis, -(N//2) ... N//2 along the others.
     """
-    pred, target, quadrature, scale, reduces = residual
-    alpha = rule.parameter if rule.name == "focal" else None
-    given = pred, target, quadrature, x, rule.weight, modes, period, scale, reduces, wanted, alpha
-    return _of_finite_points(_ops.direct_loss_step, *given)
+    return _of_finite_points(_ops.direct_loss_step, *residual, x, modes, period, *rule.arguments(scale))
 
 
 def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
@@ -190,19 +183,19 @@ def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sig
 
     Raises ValueError where a coordinate is not finite.
     """
-    return _finite(_ops.direct, points, strengths, frequencies, sign)
+    return _finite(_ops.exponential_sums, points, strengths, frequencies, sign)
 
 
 def exponential_sums_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """The real part of exponential_sums, without the work of the other."""
-    return _finite(_ops.direct_real, points, strengths, frequencies, sign)
+    return _finite(_ops.exponential_sums_real, points, strengths, frequencies, sign)
 
 
 def exponential_sums_gradient(
     points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
 ) -> Tensor:
     """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
-    return _ops.direct_gradient(points, strengths, frequencies, gradient, sign)
+    return _ops.exponential_sums_gradient(points, strengths, frequencies, gradient, sign)
 
 
 def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
@@ -274,24 +267,14 @@ def _(position, order, starts, polynomials, grid, strengths, tile, values):
     return grid.new_empty(shape), grid.new_empty(position.shape, dtype=real)
 
 
-@register_fake("fastspec::deconvolve")
-def _(fine, factors, modes, negative, centered):
-    return fine.new_empty((fine.shape[0], *modes))
-
-
-@register_fake("fastspec::pad")
-def _(modes, factors, cells, negative, centered):
-    return modes.new_empty((modes.shape[0], *cells))
-
-
 @register_fake("fastspec::grid_to_modes")
 def _(grid, factors, modes, negative, centered, sign):
-    return grid.new_empty((grid.shape[0], *modes))
+    return grid.new_empty((grid.shape[0], *modes), dtype=torch.promote_types(grid.dtype, torch.complex32))
 
 
 @register_fake("fastspec::modes_to_grid")
-def _(modes, factors, cells, negative, centered, sign):
-    return modes.new_empty((modes.shape[0], *cells))
+def _(modes, factors, cells, negative, centered, sign, whole):
+    return modes.new_empty((modes.shape[0], *cells), dtype=factors.dtype if whole else modes.dtype)
 
 
 @register_fake("fastspec::hadamard")
@@ -300,30 +283,20 @@ def _(x, scale):
 
 
 @register_fake("fastspec::weigh")
-def _(spectrum, weight, scale):
+def _(spectrum, weight, scale, modes, rule, parameter):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
 
 
 @register_fake("fastspec::weigh_copy")
-def _(spectrum, weight, scale):
+def _(spectrum, weight, scale, modes, rule, parameter):
     return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64), torch.empty_like(spectrum)
 
 
-@register_fake("fastspec::weigh_focal")
-def _(spectrum, factors, modes, scale, alpha):
-    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
-
-
 @register_fake("fastspec::loss_step")
-def _(pred, target, quadrature, position, order, starts, polynomials, weight, cells, tile, scale, reduce, slope, *_):
-    rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
-    return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
-
-
 @register_fake("fastspec::direct_loss_step")
-def _(pred, target, quadrature, x, weight, modes, period, scale, reduce, slope, alpha):
+def _(pred, target, quadrature, reduce, wanted, *_):
     rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
-    return pred.new_empty(rows), pred.new_empty(pred.shape if slope else (0,))
+    return pred.new_empty(rows), pred.new_empty(pred.shape if wanted else (0,))
 
 
 @register_fake("fastspec::direct_type1")
@@ -343,18 +316,18 @@ def _(x, f, strengths, modes, period, centered, sign, values):
     return torch.empty_like(strengths) if values else strengths.new_empty((0,)), torch.empty_like(x)
 
 
-@register_fake("fastspec::direct")
+@register_fake("fastspec::exponential_sums")
 def _(points, strengths, frequencies, sign):
     dtype = torch.promote_types(strengths.dtype, torch.complex32)
     return strengths.new_empty((strengths.shape[0], frequencies.shape[0]), dtype=dtype)
 
 
-@register_fake("fastspec::direct_real")
+@register_fake("fastspec::exponential_sums_real")
 def _(points, strengths, frequencies, sign):
     return points.new_empty((strengths.shape[0], frequencies.shape[0]))
 
 
-@register_fake("fastspec::direct_gradient")
+@register_fake("fastspec::exponential_sums_gradient")
 def _(points, strengths, frequencies, gradient, sign):
     return torch.empty_like(points)
 

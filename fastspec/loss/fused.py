@@ -10,11 +10,11 @@ from torch.autograd import Function
 
 from .._core import ops
 from .._core.autograd import apply, merge, with_forward_mode
-from .._core.fallback import band_of, focal_table
 from .._core.gridding import Gridding
 from .._core.ops import Rule
 from .._core.points import Sorted
 from .._core.transform import Planned
+from ..reference import band_of, focal_table
 from ..weights import Adaptive
 from . import distributed
 from .weighing import Found, Weighing, outer_product, weighing

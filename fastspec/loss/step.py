@@ -62,8 +62,8 @@ class LossStep(NamedTuple):
             quadrature = quadrature.detach().to(pred.dtype).contiguous()
         if reduces and self.terms.reduction.divides:
             scale *= count / pred.numel()
-        residual = Residual(pred.contiguous(), target.contiguous(), quadrature, scale, reduces)
-        return self.planned.choice.step.step(self.planned.points, residual, self.rule, wanted)
+        residual = Residual(pred.contiguous(), target.contiguous(), quadrature, reduces, wanted)
+        return self.planned.choice.step.step(self.planned.points, residual, self.rule, scale)
 
 
 def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None:

@@ -14,6 +14,7 @@ from samples import CASE, CASES, OPS, make_sample, relative_error
 
 import fastspec as fs
 from fastspec import _C
+from fastspec._core import ops
 
 CPU = torch.ops.fastspec
 
@@ -151,9 +152,9 @@ def test_loss_is_the_cpus(modes, dtype, gen, poisoned):
 def test_weigh_is_the_cpus_over_many_blocks(gen):
     for shape, band in (((2, 5000), (4000,)), ((3, 40, 3001), (30, 2101)), ((2, 9, 20, 70), (7, 9, 33))):
         spectrum = torch.randn(shape, generator=gen, dtype=torch.complex64)
-        weight = torch.rand(shape[0], *band, generator=gen)
-        mine, theirs = spectrum.clone(), spectrum.clone()
-        assert relative_error(emulated.Ops().weigh(mine, weight, 0.3), CPU.weigh(theirs, weight, 0.3)) <= 1e-6
+        weight = torch.randn(shape[0], *band, generator=gen)
+        mine, theirs, by = spectrum.clone(), spectrum.clone(), (weight, 0.3, [], 0, 0.0)
+        assert relative_error(emulated.Ops().weigh(mine, *by), CPU.weigh(theirs, *by)) <= 1e-6
         assert relative_error(mine, theirs) <= 1e-6
 
 
@@ -190,9 +191,9 @@ def test_weigh_focal_is_the_cpus(alpha, gen):
         for dtype in ROUNDING:
             mine = torch.randn(3, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
             factors = 1 + torch.rand(sum(counts), generator=gen, dtype=dtype)
-            theirs, args = mine.clone(), (factors, modes, 0.3, alpha)
-            sums = emulated.Ops().weigh_focal(mine, *args)
-            assert relative_error(sums, CPU.weigh_focal(theirs, *args)) <= ROUNDING[dtype]
+            theirs, by = mine.clone(), (factors, 0.3, modes, ops.RULES["focal"], alpha)
+            sums = emulated.Ops().weigh(mine, *by)
+            assert relative_error(sums, CPU.weigh(theirs, *by)) <= ROUNDING[dtype]
             close(mine, theirs)
 
 
@@ -292,4 +293,5 @@ def test_kernels_compile_for_gpus_and_spill_no_registers():
 
 def test_the_ops_bind_to_torchs_stable_interface():
     """As the build for CUDA compiles them: that of the emulation lacks streams and devices."""
-    compiling.compiled([*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"], compiling.BINDING, "emulated")
+    command = [*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"]
+    compiling.side_by_side([(command, source, "bound") for source in compiling.OPS])

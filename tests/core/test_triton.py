@@ -30,14 +30,6 @@ ON_MODES = [
     ((3, 4, 6), 30, 2, 2, True, False),
     ((1, 6, 1), 3, 1, 1, True, True),
 ]
-WEIGHINGS = [
-    ((3000,), (1700,), 2, 1),  # spectrum, band, rows, weights
-    ((7,), (7,), 3, 3),
-    ((33, 40), (20, 17), 2, 2),
-    ((5, 1500), (4, 1499), 1, 1),
-    ((9, 11, 13), (5, 7, 13), 2, 2),
-    ((20, 18, 24), (12, 1, 17), 2, 1),
-]
 FILTERS = [
     (1, 1, 1, 1, 1),  # points, d, channels, widths, sets of values
     (130, 3, 1, 2, 1),
@@ -111,18 +103,12 @@ def test_sums_on_modes_are_few_launches():
     ],
 )
 def test_wrong_sums_on_modes_touch_no_memory(change, complaint):
-    from fastspec._core.triton.separable import direct_type1
+    from fastspec._core.triton.direct import direct_type1
 
     x, strengths = (torch.zeros(1, *shape, dtype=torch.float64) for shape in ((5, 2), (1, 5)))
     good = dict(x=x, strengths=strengths, modes=(4, 4), period=[1.0] * 2, centered=True, sign=-1)
     with pytest.raises(RuntimeError, match=complaint):
         direct_type1(**(good | change))
-
-
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("case", WEIGHINGS, ids=str)
-def test_weigh(run, dtype, case):
-    check(run(interpreted.weighs, dtype, *case), dtype)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -143,13 +129,13 @@ def test_every_kernel_compiles_for_hopper_without_spilling():
                 seen.add(name)
                 row = triton_resources.compiled(op, launch, launch.configs[0], 90)
                 spilled += [row] if row.spilled_bytes else []
-    assert len(seen) == 24
+    assert len(seen) == 22
     assert not spilled
 
 
 def test_ops_are_registered_for_cuda():
     found = [name for name in fastspec._core.triton.HOMES if hasattr(torch.ops.fastspec, name)]
-    assert "weigh" in found
+    assert "direct_type1" in found
     assert all(torch._C._dispatch_has_kernel_for_dispatch_key(f"fastspec::{name}", "CUDA") for name in found)
 
 
@@ -159,19 +145,6 @@ def test_one_warning_where_triton_is_missing(monkeypatch):
     with pytest.warns(RuntimeWarning, match="Triton is not installed") as caught:
         assert fastspec._core.triton.register() is None
     assert len(caught) == 1
-
-
-@pytest.mark.parametrize("dtype", TOLERANCE)
-def test_weigh_in_plain_torch(dtype):
-    """That of devices without kernels, against the CPU's."""
-    from fastspec._core import fallback
-
-    gen = torch.Generator().manual_seed(0)
-    spectrum = torch.randn(2, 9, 11, 13, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
-    weight = torch.rand(2, 5, 7, 13, generator=gen, dtype=dtype)
-    ours, theirs = spectrum.clone(), spectrum.clone()
-    torch.testing.assert_close(fallback.weigh(ours, weight, 0.1), torch.ops.fastspec.weigh(theirs, weight, 0.1))
-    torch.testing.assert_close(ours, theirs)
 
 
 # --- on a GPU ---------------------------------------------------------------------------------------------------------
@@ -217,13 +190,6 @@ def test_sums_on_modes_of_nothing_on_gpu(dtype):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("case", [*WEIGHINGS, ((1025, 2048), (512, 1023), 2, 1)], ids=str)
-def test_weigh_on_gpu(dtype, case):
-    check(interpreted.weighs(dtype, *case, device="cuda"), dtype)
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("case", [*FILTERS, (1500, 64, 2, 20, 1), (700, 784, 1, 3, 1)], ids=str)
 def test_filter_on_gpu(dtype, case):
     check(interpreted.filters(dtype, *case, device="cuda"), dtype)
@@ -231,29 +197,25 @@ def test_filter_on_gpu(dtype, case):
 
 def gpu_calls():
     """A call of each op on the GPU."""
-    from fastspec._core.triton import direct, filter, separable, weigh
+    from fastspec._core.triton import direct, exponential_sums, gaussian
 
     def normal(*shape, dtype=torch.float32):
         return torch.randn(shape, device="cuda", dtype=dtype)
 
     x, s, c, g = normal(3000, 8), normal(200, 8), normal(1, 3000), normal(1, 200, dtype=torch.complex64)
-    spectrum, weight = normal(1, 65, 128, dtype=torch.complex64), normal(1, 32, 63).abs()
     y, deltas = normal(1, 3000, 2), torch.tensor([1.0, 4.0], device="cuda", dtype=torch.float64)
     points, modes, strengths = normal(1, 3000, 2), normal(1, 3, 20, 9, dtype=torch.complex64), normal(1, 3, 3000)
     on_modes = (20, 17), [1.0, 2.0], True
     return {
-        "direct_type1": lambda: separable.direct_type1(points, strengths, *on_modes, -1),
-        "direct_type2": lambda: separable.direct_type2(points, modes, *on_modes, 1, True),
-        "direct_type2_gradient": lambda: separable.direct_type2_gradient(points, modes, strengths, *on_modes, 1, False)[
-            1
-        ],
-        "direct": lambda: direct.direct(x, c, s, -1),
-        "direct_real": lambda: direct.direct_real(x, c, s, -1),
-        "many": lambda: direct.direct(x, y[0].mT.repeat(3, 1), s, -1),
-        "direct_gradient": lambda: direct.direct_gradient(x, c, s, g, -1),
-        "weigh_copy": lambda: weigh.weigh_copy(spectrum, weight, 0.1)[1],
-        "gaussian_filter": lambda: filter.gaussian_filter(x, y, deltas)[0],
-        "gaussian_filter_gradient": lambda: filter.gaussian_filter_gradient(x, y, deltas, y.expand(2, -1, -1)),
+        "direct_type1": lambda: direct.direct_type1(points, strengths, *on_modes, -1),
+        "direct_type2": lambda: direct.direct_type2(points, modes, *on_modes, 1, True),
+        "direct_type2_gradient": lambda: direct.direct_type2_gradient(points, modes, strengths, *on_modes, 1, False)[1],
+        "exponential_sums": lambda: exponential_sums.exponential_sums(x, c, s, -1),
+        "exponential_sums_real": lambda: exponential_sums.exponential_sums_real(x, c, s, -1),
+        "many": lambda: exponential_sums.exponential_sums(x, y[0].mT.repeat(3, 1), s, -1),
+        "exponential_sums_gradient": lambda: exponential_sums.exponential_sums_gradient(x, c, s, g, -1),
+        "gaussian_filter": lambda: gaussian.gaussian_filter(x, y, deltas)[0],
+        "gaussian_filter_gradient": lambda: gaussian.gaussian_filter_gradient(x, y, deltas, y.expand(2, -1, -1)),
     }
 
 
@@ -261,11 +223,10 @@ GPU_OPS = (
     "direct_type1",
     "direct_type2",
     "direct_type2_gradient",
-    "direct",
-    "direct_real",
+    "exponential_sums",
+    "exponential_sums_real",
     "many",
-    "direct_gradient",
-    "weigh_copy",
+    "exponential_sums_gradient",
     "gaussian_filter",
     "gaussian_filter_gradient",
 )
@@ -287,13 +248,3 @@ def test_no_op_waits_and_each_is_deterministic_and_captured(op):
     captured.zero_()
     graph.replay()
     assert torch.equal(first, captured)
-
-
-@pytest.mark.gpu
-def test_weigh_is_dispatched_to_triton():
-    spectrum = torch.randn(1, 65, 128, device="cuda", dtype=torch.complex64)
-    weight = torch.rand(1, 32, 63, device="cuda")
-    exact, exact_weight = spectrum.cpu(), weight.cpu()
-    found, want = (torch.ops.fastspec.weigh(z, w, 0.1) for z, w in ((spectrum, weight), (exact, exact_weight)))
-    torch.testing.assert_close(found.cpu(), want)
-    torch.testing.assert_close(spectrum.cpu(), exact)

@@ -14,7 +14,7 @@ import torch
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
-BINDING = ROOT / "csrc" / "cuda" / "bind.cpp"
+OPS = [ROOT / "csrc" / "ops" / f"{name}.cpp" for name in ("gridding", "spectrum", "hadamard")]  # those on CUDA
 SHAPES = Path(__file__).with_name("shapes.cpp")
 TORCH = Path(torch.__file__).parent
 STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
@@ -23,7 +23,7 @@ HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
 
 def _digest(command: list[str]) -> str:
     text = hashlib.sha256("\0".join([*command, torch.__version__]).encode())
-    for path in [*sorted((ROOT / "csrc").glob("*.h")), *sorted((ROOT / "csrc" / "cuda").iterdir()), SHAPES]:
+    for path in [*sorted((ROOT / "csrc").rglob("*.h")), *SOURCES, *OPS, SHAPES]:
         text.update(path.read_bytes())
     return text.hexdigest()[:16]
 
@@ -51,7 +51,8 @@ def side_by_side(jobs) -> list[tuple[Path, str]]:
 def emulation() -> Path:
     """A library that registers the CUDA ops, which run on CPU memory."""
     jobs = [([*HOST, "-x", "c++"], source, "emulated") for source in SOURCES]
-    jobs += [([*HOST, *STABLE], BINDING, "emulated"), (HOST, SHAPES, "emulated")]
+    jobs += [([*HOST, *STABLE, "-DFASTSPEC_EMULATED"], source, "emulated") for source in OPS]
+    jobs += [(HOST, SHAPES, "emulated")]
     objects = [str(out) for out, _ in side_by_side(jobs)]
     library = ROOT / "build" / "emulated" / f"emulated-{_digest(objects)}.so"
     if not library.exists():

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastspec._core import fallback
-
 
 def _generator(*seed) -> torch.Generator:
     return torch.Generator().manual_seed(sum(map(ord, repr(seed))))
@@ -39,7 +37,7 @@ def _torch(a: np.ndarray) -> Tensor:
 
 def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, sign: int, phase: float, device="cpu"):
     """Sums and gradients in the points, the dimensions of very different size, phases up to ``phase``."""
-    from fastspec._core.triton.direct import direct, direct_gradient, direct_real
+    from fastspec._core.triton.exponential_sums import exponential_sums, exponential_sums_gradient, exponential_sums_real
 
     gen = _generator(d, m, k, rows, paired)
     spread = torch.logspace(-2, 2, d, dtype=dtype) if d > 1 else torch.ones(1, dtype=dtype)
@@ -53,17 +51,22 @@ def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, si
     pairs = (np.conj(_numpy(g)).T[:, None, :] * _numpy(c).T[None]).sum(-1) * (1j * sign * waves)
     want_gradient = _torch(pairs.real.T @ _numpy(s)).real
     x, c, s, g = (t.to(device) for t in (x, c, s, g))
-    found = direct(x, c, s, sign), direct_real(x, c, s, sign), direct_gradient(x, c, s, g, sign)
-    names = "direct", "direct_real", "direct_gradient"
+    given = x, c, s
+    found = (
+        *(op(*given, sign) for op in (exponential_sums, exponential_sums_real)),
+        exponential_sums_gradient(*given, g, sign),
+    )
+    names = "sums", "real part", "gradient"
     return dict(zip(names, map(_error, found, (want, want.real, want_gradient)), strict=True))
 
 
 def no_sums(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec._core.triton.direct import direct, direct_gradient, direct_real
+    from fastspec._core.triton.exponential_sums import exponential_sums, exponential_sums_gradient, exponential_sums_real
 
     empty = {"dtype": dtype, "device": device}
     x, c, s = torch.zeros(0, 2, **empty), torch.zeros(3, 0, **empty), torch.ones(4, 2, **empty)
-    found = direct(x, c, s, 1), direct_real(x, c, s, 1), direct_gradient(s, torch.ones(3, 4, **empty), x, c, 1)
+    gradient = exponential_sums_gradient(s, torch.ones(3, 4, **empty), x, c, 1)
+    found = exponential_sums(x, c, s, 1), exponential_sums_real(x, c, s, 1), gradient
     shapes = [tuple(t.shape) for t in found]
     return {"shapes": float(shapes != [(3, 4), (3, 4), (4, 2)]), "zero": sum(t.abs().sum().item() for t in found)}
 
@@ -80,7 +83,7 @@ def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: 
 
 def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: bool, centered: bool, device="cpu"):
     """Both types and the gradient in the points, which lie in many periods."""
-    from fastspec._core.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+    from fastspec._core.triton.direct import direct_type1, direct_type2, direct_type2_gradient
 
     gen, d, sign = _generator(modes, m, sets, channels), len(modes), 1 if centered else -1
     paired = torch.promote_types(dtype, torch.complex32)
@@ -116,7 +119,7 @@ def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: 
 
 
 def on_no_modes(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec._core.triton.separable import direct_type1, direct_type2, direct_type2_gradient
+    from fastspec._core.triton.direct import direct_type1, direct_type2, direct_type2_gradient
 
     given, wrong = ((4, 3), [1.0, 2.0], True, 1), 0
     paired = torch.promote_types(dtype, torch.complex32)
@@ -130,24 +133,9 @@ def on_no_modes(dtype: torch.dtype, device="cpu") -> dict:
     return {"wrong": float(wrong)}
 
 
-def weighs(dtype: torch.dtype, cells: tuple, band: tuple, rows: int, weights: int, device="cpu"):
-    from fastspec._core.triton.weigh import weigh, weigh_copy
-
-    gen = _generator(cells, band)
-    spectrum = torch.randn(rows, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
-    weight = torch.rand(weights, *band, generator=gen, dtype=dtype)
-    exact = spectrum.to(torch.complex128, copy=True)
-    sums = fallback.weigh(exact, weight.double(), 0.37 / 1e5)
-    spectrum, weight = spectrum.to(device), weight.to(device)
-    copied_sums, copied = weigh_copy(spectrum, weight, 0.37 / 1e5)
-    found = weigh(spectrum, weight, 0.37 / 1e5)
-    same = float(not torch.equal(copied, spectrum) or not torch.equal(copied_sums, found))
-    return {"sums": _error(found, sums), "spectrum": _error(spectrum, exact), "copy": same}
-
-
 def filters(dtype: torch.dtype, n: int, d: int, channels: int, widths: int, sets: int, device="cpu"):
     """Far from the origin, where squares of distances would cancel."""
-    from fastspec._core.triton.filter import gaussian_filter, gaussian_filter_gradient
+    from fastspec._core.triton.gaussian import gaussian_filter, gaussian_filter_gradient
 
     gen = _generator(n, d, channels, widths)
     x = torch.randn(n, d, generator=gen, dtype=dtype) + 30

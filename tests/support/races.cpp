@@ -5,9 +5,9 @@
 #include <tuple>
 #include <vector>
 
-#include "../../csrc/cuda/kernels.h"
 #include "../../csrc/cuda/launch.h"
-#include "../../csrc/window.h"
+#include "../../csrc/cuda/stages.h"
+#include "../../csrc/plan/window.h"
 
 namespace {
 
@@ -54,21 +54,9 @@ struct Sorted {
     x[5] = NAN;
     std::vector<uint32_t> keys(kSets * count), sorted(kSets * count);
     std::vector<int32_t> indices(kSets * count);
-    cuda::SortArgs<T> a{g,
-                        width,
-                        {},
-                        x.data(),
-                        false,
-                        kSets,
-                        count,
-                        position.data(),
-                        order.data(),
-                        starts.data(),
-                        keys.data(),
-                        sorted.data(),
-                        indices.data(),
-                        x.data(),
-                        1};
+    SortArgs<T> a{g,     width,           {},           x.data(),      false,   kSets,
+                  count, position.data(), order.data(), starts.data(), nullptr, {}};
+    a.space = {keys.data(), sorted.data(), indices.data(), x.data(), 1};
     std::fill_n(a.inverse_period, g.dim, 1.0);
     cuda::sort(a, nullptr);
   }
@@ -85,17 +73,17 @@ void spread_and_interpolate(const Grid& g, int width, bool complex, int64_t coun
   std::vector<T> grid(rows * g.total()), values(rows * count), slopes(rows * count * g.dim);
   std::vector<T> gradient(Sorted<T>::kSets * count * g.dim);
   for (bool ordered : {false, true})
-    cuda::spread<T>({g, sorted.points(), width, polynomials.data(), strengths.data(), grid.data(), channels}, complex,
-                    ordered, nullptr);
-  cuda::InterpolateArgs<T> a{g,           sorted.points(), width,   polynomials.data(),
-                             grid.data(), values.data(),   nullptr, channels};
-  cuda::interpolate(a, complex, nullptr);
+    cuda::spread<T>(
+        {g, sorted.points(), width, complex, polynomials.data(), strengths.data(), grid.data(), channels, ordered},
+        nullptr);
+  InterpolateArgs<T> a{g, sorted.points(), width, complex, polynomials.data(), grid.data(), channels, values.data()};
+  cuda::interpolate(a, nullptr);
   a.slopes = slopes.data();
-  cuda::interpolate(a, complex, nullptr);
+  cuda::interpolate(a, nullptr);
   a.slopes = nullptr;
   a.strengths = strengths.data();
   a.gradient = gradient.data();
-  cuda::interpolate(a, complex, nullptr);
+  cuda::interpolate(a, nullptr);
 }
 
 template <class T>
@@ -112,13 +100,19 @@ void deconvolve_pad_and_weigh(const std::vector<int64_t>& cells, const std::vect
   }
   const std::vector<T> factor = random_numbers<T>(factors), weight = random_numbers<T>(product(modes));
   std::vector<T> fine = random_numbers<T>(2 * transforms * product(cells)), coarse(2 * transforms * product(modes));
-  cuda::DeconvolveArgs<T> a{band, transforms, factor.data(), fine.data(), {}, coarse.data()};
+  DeconvolveArgs<T> a{band, transforms, factor.data(), T(0.5), fine.data(), {}, coarse.data()};
   a.fine_stride[band.dim] = 1;
   for (int d = band.dim; d > 0; --d) a.fine_stride[d - 1] = a.fine_stride[d] * cells[d - 1];
   cuda::deconvolve(a, nullptr);
   cuda::pad(a, nullptr);
   std::vector<double> loss(transforms), partial(cuda::weigh_workspace(band, transforms));
-  cuda::weigh<T>({band, transforms, weight.data(), 1, 0.3, fine.data(), loss.data(), partial.data()}, nullptr);
+  std::vector<T> largest(transforms);
+  for (Rule rule : {Rule::kTable, Rule::kFocal}) {
+    const std::vector<T>& by = rule == Rule::kTable ? weight : factor;
+    cuda::weigh<T>(
+        {band, transforms, rule, by.data(), 1, 0.3, {}, 0.5, fine.data(), loss.data(), partial.data(), largest.data()},
+        nullptr);
+  }
 }
 
 template <class T>

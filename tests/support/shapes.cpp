@@ -2,7 +2,7 @@
 #include "../../csrc/cuda/hadamard.h"
 #include "../../csrc/cuda/interpolate.h"
 #include "../../csrc/cuda/spread.h"
-#include "../../csrc/plan.h"
+#include "../../csrc/plan/plan.h"
 
 namespace {
 

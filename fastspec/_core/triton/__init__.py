@@ -1,4 +1,4 @@
-"""The ops that Triton does on CUDA: direct sums, Gaussian filters, and the loss's pass between its FFTs.
+"""The ops that Triton does on CUDA: exponential sums, direct sums on modes, and Gaussian filters.
 
 Each file has functions with the signatures of the ops in csrc/ that they implement. Triton itself is imported when the
 first of them runs.
@@ -12,16 +12,14 @@ import torch
 from torch import library as torch_library
 
 HOMES = {
-    "weigh": "weigh",
-    "weigh_copy": "weigh",
-    "direct": "direct",
-    "direct_real": "direct",
-    "direct_gradient": "direct",
-    "direct_type1": "separable",
-    "direct_type2": "separable",
-    "direct_type2_gradient": "separable",
-    "gaussian_filter": "filter",
-    "gaussian_filter_gradient": "filter",
+    "exponential_sums": "exponential_sums",
+    "exponential_sums_real": "exponential_sums",
+    "exponential_sums_gradient": "exponential_sums",
+    "direct_type1": "direct",
+    "direct_type2": "direct",
+    "direct_type2_gradient": "direct",
+    "gaussian_filter": "gaussian",
+    "gaussian_filter_gradient": "gaussian",
 }
 
 
@@ -38,9 +36,7 @@ def register() -> torch_library.Library | None:
         return None
     library = torch_library.Library("fastspec", "IMPL")
     for name, home in HOMES.items():
-        with warnings.catch_warnings():  # of the C++ kernels that it replaces
-            warnings.simplefilter("ignore", UserWarning)
-            library.impl(name, _on_its_device(name, home), "CUDA")
+        library.impl(name, _on_its_device(name, home), "CUDA")
     return library
 
 

@@ -1,350 +1,178 @@
-"""Direct nonuniform sums in any dimension: F_bk = sum_j c_bj exp(sign i s_k.x_j), and their gradients.
+"""Direct sums between points and a grid of modes: what the kernels of direct_kernels.py are launched with."""
 
-Tiles of phases come from phase.py and never reach memory. Sums in float32: a lane adds at most DEPTH terms one by one,
-lanes are added as a tree, and the chunks that this makes by Kahan's sum, so that for any number of points the rounding
-error is below (DEPTH + 10) 2^-24 sum_j |c_bj|, beside that of sine and cosine, 2e-7 each at most.
-"""
+import math
+import struct
+from fractions import Fraction
+from functools import lru_cache
 
 import torch
-from torch import Tensor
-from torch.nn.functional import pad
-
 import triton
-import triton.language as tl
+from torch import Tensor
 
-from ._tune import FUSED, config, tuned
-from .phase import add, cos_sin, padded, phase_slices, turns_of, width_of
+from ._tune import FUSED
+from .direct_kernels import modes_kernel, products_kernel, values_kernel
 
-FILL = 1024  # programs that keep a large GPU busy
+FILL = 512  # programs that keep a large GPU busy
+STEP = 128  # points of which a share is a multiple
+INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 
 
-@tuned(
-    single=[
-        config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
-        config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
-        config(BLOCK_K=64, BLOCK_M=64, DEPTH=16, num_warps=8),
-        config(BLOCK_K=128, BLOCK_M=32, DEPTH=16, num_warps=8),
-    ],
-    double=[config(BLOCK_K=32, BLOCK_M=32, DEPTH=16), config(BLOCK_K=64, BLOCK_M=32, DEPTH=16)],
-    key=["WIDTH", "COMPLEX", "REAL"],
-)
-@triton.jit
-def sums_kernel(
-    t,
-    x,
-    strengths,
-    unit,
-    out,
-    M,
-    K,
-    d,
-    share,
-    WIDTH: tl.constexpr,
-    COMPLEX: tl.constexpr,
-    REAL: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    BLOCK_M: tl.constexpr,
-    DEPTH: tl.constexpr,
-):
-    """One row of strengths (B, M), real or pairs, to the sums over one share of the points: out (shares, B, K, 1 or 2).
+def _bits(number: float) -> int:
+    return struct.unpack("<q", struct.pack("<d", number))[0]
 
-    Of the sums only the real part is made where REAL.
+
+@lru_cache
+def _inverse(period: float) -> tuple[int, int]:
+    """The bits of 1 / period in float64, and of what its leading 26 lack; -0.0, for 0 would be of another type.
+
+    The float64 nearest to 2 pi stands for 2 pi, so that phases are k.x without rounding.
     """
-    k = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
-    b, part = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
-    unit = tl.load(unit)
-    dtype: tl.constexpr = out.dtype.element_ty
-    end = tl.minimum((part + 1) * share, M).to(tl.int32)  # a multiple of every BLOCK_M: strengths are padded
-    strengths += b * M * (2 if COMPLEX else 1)
-    re, re_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
-    im, im_lost = tl.zeros((BLOCK_K,), dtype), tl.zeros((BLOCK_K,), dtype)
-    for chunk in range((part * share).to(tl.int32), end, BLOCK_M * DEPTH):
-        re_tile, im_tile = tl.zeros((BLOCK_K, BLOCK_M), dtype), tl.zeros((BLOCK_K, BLOCK_M), dtype)
-        for first in range(chunk, tl.minimum(chunk + BLOCK_M * DEPTH, end), BLOCK_M):
-            j = first + tl.arange(0, BLOCK_M)
-            cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
-            if COMPLEX:
-                c = tl.load(strengths + 2 * j)[None, :]
-                c_im = tl.load(strengths + 2 * j + 1)[None, :]
-                re_tile += c * cosine - c_im * sine
-                if not REAL:
-                    im_tile += c * sine + c_im * cosine
-            else:
-                c = tl.load(strengths + j)[None, :]
-                re_tile += c * cosine
-                if not REAL:
-                    im_tile += c * sine
-        re, re_lost = add(re, re_lost, tl.sum(re_tile, 1))
-        if not REAL:
-            im, im_lost = add(im, im_lost, tl.sum(im_tile, 1))
-    out += (part * tl.num_programs(1) + b) * K * (1 if REAL else 2)
-    if REAL:
-        tl.store(out + k, re, mask=k < K)
-    else:
-        tl.store(out + 2 * k, re, mask=k < K)
-        tl.store(out + 2 * k + 1, im, mask=k < K)
+    exact = INVERSE_TAU if period == math.tau else 1 / Fraction(period)
+    inverse = _bits(float(exact))
+    high = struct.unpack("<d", struct.pack("<q", inverse & -(1 << 27)))[0]
+    return inverse, _bits(float(exact - Fraction(high)) or -0.0)
 
 
-@tuned(
-    single=[config(BLOCK_K=64, BLOCK_M=32), config(BLOCK_K=128, BLOCK_M=32, num_warps=8)],
-    double=[config(BLOCK_K=32, BLOCK_M=16), config(BLOCK_K=64, BLOCK_M=32)],
-    key=["WIDTH"],
-)
-@triton.jit
-def many_kernel(
-    t,
-    x,
-    strengths,
-    unit,
-    out,
-    M,
-    K,
-    d,
-    rows,
-    share,
-    WIDTH: tl.constexpr,
-    PARTS: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    BLOCK_M: tl.constexpr,
-):
-    """16 rows of real strengths share each sine and cosine: out (shares, 2, K, rows), the sums of cosines and sines."""
-    k = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
-    r = tl.program_id(1) * 16 + tl.arange(0, 16)
-    part = tl.program_id(2).to(tl.int64)
-    unit = tl.load(unit)
-    dtype: tl.constexpr = out.dtype.element_ty
-    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
-    end = tl.minimum((part + 1) * share, M).to(tl.int32)
-    strengths += ((r // PARTS).to(tl.int64) * M * PARTS + r % PARTS)[None, :]
-    re, re_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
-    im, im_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
-    for first in range((part * share).to(tl.int32), end, BLOCK_M):
-        j = first + tl.arange(0, BLOCK_M)
-        cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
-        c = tl.load(strengths + j[:, None] * PARTS, mask=(r < rows)[None, :], other=0)
-        re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
-        im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
-    out += part * 2 * K * rows + k.to(tl.int64)[:, None] * rows + r[None, :]
-    inside = (k < K)[:, None] & (r < rows)[None, :]
-    tl.store(out, re, mask=inside)
-    tl.store(out + K.to(tl.int64) * rows, im, mask=inside)
+class Grid:
+    """The modes as the kernels take them: the first axis, and two others, which may be of one mode."""
+
+    def __init__(self, modes, period, centered: bool, sign: int, real: bool):
+        d, alone = len(modes), real and len(modes) == 1
+        first, middle, last = modes[0], modes[1] if d == 3 else 1, modes[-1] if d > 1 else 1
+        inner = last // 2 + 1 if real else last
+        even = first % 2 == 0 and not alone
+        self.pairs, self.lefts = first // 2 if even else first // 2 + 1, middle * inner
+        self.axes = first, self.lefts, self.pairs, int(even), int(alone), int(centered), middle, last, inner, sign
+        self.periods = *_inverse(period[0]), *_inverse(period[d // 2]), *_inverse(period[-1])
+        self.real = real
+
+    def tiles(self) -> tuple[int, int, int]:
+        """Rows and columns of a tile, and how many of them there are."""
+        rows, columns = (16 if n <= 8 else 32 for n in (self.pairs, self.lefts))
+        return rows, columns, triton.cdiv(2 * self.pairs, rows) * triton.cdiv(2 * self.lefts, columns)
 
 
-@tuned(
-    single=[
-        config(BLOCK_M=64, BLOCK_K=32),
-        config(BLOCK_M=64, BLOCK_K=64),
-        config(BLOCK_M=64, BLOCK_K=64, num_warps=8),
-        config(BLOCK_M=128, BLOCK_K=32, num_warps=8),
-    ],
-    double=[config(BLOCK_M=32, BLOCK_K=32), config(BLOCK_M=32, BLOCK_K=16)],
-    key=["WIDTH", "COMPLEX"],
-)
-@triton.jit
-def gradient_kernel(
-    x,
-    t,
-    strengths,
-    cotangent,
-    frequencies,
-    unit,
-    out,
-    M,
-    K,
-    B,
-    d,
-    share,
-    WIDTH: tl.constexpr,
-    COMPLEX: tl.constexpr,
-    D: tl.constexpr,
-    BLOCK_M: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-):
-    """sum_k h_jk s_k over one share of the frequencies, h_jk = sum_b Re(conj(g_bk) c_bj i e_jk): out (shares, M, d).
-
-    D of the d dimensions of s are the program's.
-    """
-    j = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
-    a = tl.program_id(1) * D + tl.arange(0, D)
-    part = tl.program_id(2).to(tl.int64)
-    unit = tl.load(unit)
-    dtype: tl.constexpr = out.dtype.element_ty
-    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
-    PARTS: tl.constexpr = 2 if COMPLEX else 1
-    end = tl.minimum((part + 1) * share, K).to(tl.int32)
-    total, lost = tl.zeros((BLOCK_M, D), dtype), tl.zeros((BLOCK_M, D), dtype)
-    for first in range((part * share).to(tl.int32), end, BLOCK_K):
-        k = first + tl.arange(0, BLOCK_K)
-        cosine, sine = cos_sin(turns_of(x, t, j, k, unit, d, WIDTH))
-        h = tl.zeros((BLOCK_M, BLOCK_K), dtype)
-        g, c = cotangent + 2 * k, strengths + PARTS * j
-        for _ in range(B):
-            g_re = tl.load(g, mask=k < end, other=0)[None, :]
-            g_im = tl.load(g + 1, mask=k < end, other=0)[None, :]
-            c_re = tl.load(c, mask=j < M, other=0)[:, None]
-            toward = g_im * cosine - g_re * sine
-            h += c_re * toward
-            if COMPLEX:
-                c_im = tl.load(c + 1, mask=j < M, other=0)[:, None]
-                h -= c_im * (g_re * cosine + g_im * sine)
-            g += 2 * K
-            c += PARTS * M
-        inside = (k < end)[:, None] & (a < d)[None, :]
-        s = tl.load(frequencies + k.to(tl.int64)[:, None] * d + a[None, :], mask=inside, other=0)
-        total, lost = add(total, lost, tl.dot(h, s, input_precision=precision, out_dtype=dtype))
-    out += (part * M + j.to(tl.int64)[:, None]) * d + a[None, :]
-    tl.store(out, total, mask=(j < M)[:, None] & (a < d)[None, :])
-
-
-def _shares(programs: int, terms: int) -> tuple[int, int]:
+def _shares(programs: int, terms: int, step: int) -> tuple[int, int]:
     """Into how many shares of how many terms a sum is cut so that all of a GPU works on it."""
-    count = max(1, min(FILL // max(programs, 1), -(-terms // 1024)))
-    share = padded(-(-terms // count))
-    return -(-terms // share), share
+    count = max(1, min(FILL // programs, triton.cdiv(terms, step)))
+    share = triton.cdiv(triton.cdiv(terms, count), step) * step
+    return triton.cdiv(terms, share), share
 
 
 def _numbers(t: Tensor) -> Tensor:
-    """Contiguous, a complex number as a pair."""
-    return torch.view_as_real(t.resolve_conj().contiguous()) if t.is_complex() else t.contiguous()
+    return torch.view_as_real(t.contiguous()) if t.is_complex() else t.contiguous()
 
 
-class Sums:
-    """The slices of points and frequencies, and the sums over them."""
+def _check(x: Tensor, data: Tensor, modes, period, sign: int) -> None:
+    torch._check(
+        x.ndim == 3 and x.shape[0] == data.shape[0], lambda: "x: must be (S, M, d), a set for each of the data"
+    )
+    torch._check(
+        x.dtype == data.real.dtype and x.dtype in (torch.float32, torch.float64),
+        lambda: "x: wrong dtype, must be float32 or float64, of the data's precision",
+    )
+    torch._check(
+        1 <= len(modes) == len(period) <= 3 and x.shape[2] == len(modes) and min(modes) >= 1,
+        lambda: "modes and period: one number per axis, modes at least 1",
+    )
+    torch._check(sign in (-1, 1), lambda: "sign: must be -1 or +1")
 
-    def __init__(self, points: Tensor, frequencies: Tensor, sign: int):
-        self.x, self.t, self.unit = phase_slices(points, frequencies, sign)
-        self.points, self.frequencies, self.sign = points.shape[0], frequencies.shape[0], sign
-        self.d, self.width = points.shape[1], width_of(points.shape[1])
 
-    def sums(self, strengths: Tensor, real: bool) -> Tensor:
-        """(B, M) -> (B, K) complex, or its real part."""
-        paired, short = strengths.is_complex(), self.x.shape[0] - self.points
-        numbers = _numbers(pad(strengths, (0, short)) if short else strengths)
-        if strengths.shape[0] > 2:
-            return self._many(numbers, paired, real)
-        rows, terms = numbers.shape[:2]
-        shares, share = _shares(rows * (self.t.shape[0] // 64), terms)
-        out = numbers.new_empty((shares, rows, self.frequencies) if real else (shares, rows, self.frequencies, 2))
-        sums_kernel[lambda meta: (triton.cdiv(self.frequencies, meta["BLOCK_K"]), rows, shares)](
-            self.t,
-            self.x,
-            numbers,
-            self.unit,
-            out,
-            terms,
-            self.frequencies,
-            self.d,
+def _check_spectrum(f: Tensor, modes, real: bool) -> None:
+    kept = (*modes[:-1], modes[-1] // 2 + 1) if real else tuple(modes)
+    torch._check(f.is_complex() and tuple(f.shape[2:]) == kept, lambda: f"spectrum: must be complex, (S, C, *{kept})")
+
+
+def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
+    """As _ops.direct_type1, in two launches: products of shares of the points, and their sums over shares as modes."""
+    _check(x, strengths, modes, period, sign)
+    torch._check(strengths.shape[2] == x.shape[1], lambda: "strengths: one for each point")
+    real, (sets, channels, count) = not strengths.is_complex(), strengths.shape
+    kept = (*modes[:-1], modes[-1] // 2 + 1) if real else modes
+    if not strengths.numel():
+        return torch.zeros(sets, channels, *kept, dtype=torch.promote_types(x.dtype, torch.complex32), device=x.device)
+    grid, spectra = Grid(modes, period, centered, sign, real), sets * channels
+    rows, columns, tiles = grid.tiles()
+    shares, share = _shares(spectra * tiles, count, STEP)
+    products = x.new_empty(shares, spectra, 2 * grid.pairs, 2 * grid.lefts)
+    products_kernel[(spectra * tiles, shares)](
+        x.contiguous(),
+        _numbers(strengths),
+        products,
+        count,
+        share,
+        spectra,
+        channels,
+        *grid.axes,
+        *grid.periods,
+        D=len(modes),
+        REAL=real,
+        ROWS=rows,
+        COLUMNS=columns,
+        **FUSED,
+    )
+    out = x.new_empty(sets, channels, *kept, 2)
+    blocks = triton.cdiv(out[0, 0].numel(), 64)
+    modes_kernel[(spectra * blocks,)](products, out, shares, spectra, blocks, *grid.axes[:6], SHARES=16, NUMBERS=64)
+    return torch.view_as_complex(out)
+
+
+def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
+    """As _ops.direct_type2, in one launch, and one to add where few points need shares of the modes."""
+    _check(x, f, modes, period, sign)
+    _check_spectrum(f, modes, real)
+    return _type2(x, f, None, Grid(modes, period, centered, sign, real), True)[0]
+
+
+def direct_type2_gradient(
+    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+) -> tuple[Tensor, Tensor]:
+    """As _ops.direct_type2_gradient, values and gradient in the same sweep."""
+    real = not strengths.is_complex()
+    _check(x, f, modes, period, sign)
+    _check_spectrum(f, modes, real)
+    torch._check(
+        strengths.shape == (*f.shape[:2], x.shape[1]) and strengths.real.dtype == x.dtype,
+        lambda: "strengths: must be (S, C, M), of the spectrum's precision",
+    )
+    out, slopes = _type2(x, f, strengths, Grid(modes, period, centered, sign, real), values)
+    return out if values else strengths.new_empty(0), slopes
+
+
+def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: bool) -> tuple[Tensor | None, ...]:
+    """Values (S, C, M) where wanted, and the gradient (S, M, d) where there are strengths."""
+    (sets, channels), (count, d) = f.shape[:2], x.shape[1:]
+    spectra = sets * channels
+    rows, columns, tiles = grid.tiles()
+    shares, share = _shares(max(1, spectra * triton.cdiv(count, 64)), tiles, 1)
+    sums = (shares, sets, channels, count)
+    out = x.new_empty(sums if grid.real else (*sums, 2)) if values else None
+    slopes = None if strengths is None else x.new_empty(*sums, d)
+    if spectra and count:
+        somewhere = out if values else slopes
+        values_kernel[lambda meta: (spectra * triton.cdiv(count, meta["BLOCK_M"]), shares)](
+            x.contiguous(),
+            _numbers(f),
+            somewhere if strengths is None else _numbers(strengths),
+            somewhere,
+            somewhere if slopes is None else slopes,
+            count,
             share,
-            WIDTH=self.width,
-            COMPLEX=paired,
-            REAL=real,
+            spectra,
+            channels,
+            *grid.axes,
+            *grid.periods,
+            D=d,
+            REAL=grid.real,
+            VALUES=values,
+            SLOPES=slopes is not None,
+            ROWS=rows,
+            COLUMNS=columns,
             **FUSED,
         )
+    if values:
         out = out[0] if shares == 1 else out.sum(0)
-        return out if real else torch.view_as_complex(out)
-
-    def _many(self, numbers: Tensor, paired: bool, real: bool) -> Tensor:
-        parts, terms = 1 + paired, numbers.shape[1]
-        rows = numbers.shape[0] * parts
-        shares, share = _shares(triton.cdiv(rows, 16) * (self.t.shape[0] // 64), terms)
-        out = numbers.new_empty((shares, 2, self.frequencies, rows))
-        many_kernel[lambda meta: (triton.cdiv(self.frequencies, meta["BLOCK_K"]), triton.cdiv(rows, 16), shares)](
-            self.t,
-            self.x,
-            numbers,
-            self.unit,
-            out,
-            terms,
-            self.frequencies,
-            self.d,
-            rows,
-            share,
-            WIDTH=self.width,
-            PARTS=parts,
-            **FUSED,
-        )
-        cosines, sines = (out[0] if shares == 1 else out.sum(0)).mT.contiguous().unbind(0)  # (rows, K)
-        if not paired:
-            return cosines if real else torch.complex(cosines, sines)
-        re = cosines[0::2] - sines[1::2]
-        return re if real else torch.complex(re, sines[0::2] + cosines[1::2])
-
-    def gradient(self, strengths: Tensor, frequencies: Tensor, cotangent: Tensor) -> Tensor:
-        """See direct_gradient."""
-        numbers, g, d = _numbers(strengths), _numbers(cotangent), self.d
-        block = min(32, max(16, triton.next_power_of_2(d)))
-        blocks = triton.cdiv(d, block)
-        shares, share = _shares(blocks * (padded(self.points) // 64), self.frequencies)
-        out = numbers.new_empty((shares, self.points, d))
-        gradient_kernel[lambda meta: (triton.cdiv(self.points, meta["BLOCK_M"]), blocks, shares)](
-            self.x,
-            self.t,
-            numbers,
-            g,
-            frequencies,
-            self.unit,
-            out,
-            self.points,
-            self.frequencies,
-            strengths.shape[0],
-            d,
-            share,
-            WIDTH=self.width,
-            COMPLEX=strengths.is_complex(),
-            D=block,
-            **FUSED,
-        )
-        out = out[0] if shares == 1 else out.sum(0)
-        return out if self.sign > 0 else -out
-
-
-def _check(points: Tensor, strengths: Tensor, frequencies: Tensor) -> None:
-    torch._check(
-        points.ndim == frequencies.ndim == strengths.ndim == 2 and points.shape[1] == frequencies.shape[1],
-        lambda: "points, strengths, frequencies: shapes must be (M, d), (B, M), (K, d)",
-    )
-    torch._check(strengths.shape[1] == points.shape[0], lambda: "strengths: one for each point")
-    torch._check(
-        points.dtype == frequencies.dtype == strengths.real.dtype and points.dtype in (torch.float32, torch.float64),
-        lambda: "points, strengths, frequencies: must all be of one precision",
-    )
-
-
-def direct(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
-    """F_bk = sum_j c_bj exp(sign i s_k.x_j). (M, d), (B, M) real or complex, (K, d) -> (B, K) complex.
-
-    float32 or float64, all of one precision. With |x_a| and |s_a| the largest of each dimension and sum_a |x_a||s_a|
-    up to 1e4, phases are right to 1e-6 in float32 and 1e-14 in float64.
-    """
-    _check(points, strengths, frequencies)
-    rows, count = strengths.shape[0], frequencies.shape[0]
-    dtype = torch.promote_types(strengths.dtype, torch.complex32)
-    if not points.numel() or not frequencies.numel() or not rows:
-        return torch.zeros(rows, count, dtype=dtype, device=points.device)
-    return Sums(points.contiguous(), frequencies.contiguous(), sign).sums(strengths, real=False)
-
-
-def direct_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
-    """The real part of direct, (B, K), without the work of the other."""
-    _check(points, strengths, frequencies)
-    if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
-        return points.new_zeros(strengths.shape[0], frequencies.shape[0])
-    return Sums(points.contiguous(), frequencies.contiguous(), sign).sums(strengths, real=True)
-
-
-def direct_gradient(points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int) -> Tensor:
-    """G_j = sum_bk Re(conj(g_bk) c_bj i sign s_k exp(i sign s_k.x_j)): the gradient of direct in the points, (M, d).
-
-    g (B, K), complex or real, is the gradient that comes in. By exchange of points and frequencies, and with conj(g)
-    for strengths and conj(c) for g, it is the gradient in the frequencies.
-    """
-    _check(points, strengths, frequencies)
-    torch._check(
-        gradient.shape == (strengths.shape[0], frequencies.shape[0]) and gradient.real.dtype == points.dtype,
-        lambda: "gradient: must be (B, K), of the points' precision",
-    )
-    if not points.numel() or not frequencies.numel() or not strengths.shape[0]:
-        return torch.zeros_like(points)
-    frequencies = frequencies.contiguous()
-    gradient = gradient.to(torch.promote_types(gradient.dtype, torch.complex32))
-    return Sums(points.contiguous(), frequencies, sign).gradient(strengths, frequencies, gradient)
+        out = out if grid.real else torch.view_as_complex(out)
+    if slopes is not None:
+        slopes = slopes[0, :, 0] if shares == channels == 1 else slopes.sum((0, 2))
+    return out, slopes

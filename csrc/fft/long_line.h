@@ -1,0 +1,16 @@
+// The FFT of complex lines (transforms, cells) and the modes (transforms, kept.count), each times its factor, of lines
+// too long for a cache.
+#pragma once
+#include "../ops/tensors.h"
+#include "../plan/band.h"
+
+namespace fastspec {
+
+// Cells from which torch's FFT takes longer. Tests set it to see all of this at short lines; returns what it was.
+int64_t long_lines_from(int64_t cells);
+bool is_long_line(int64_t cells);
+
+void line_to_modes(const Tensor& grid, const Kept& kept, const Tensor& factors, int sign, Tensor& modes);
+void modes_to_line(const Tensor& modes, const Kept& kept, const Tensor& factors, int sign, Tensor& grid);
+
+}  // namespace fastspec
