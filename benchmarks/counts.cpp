@@ -9,16 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "plan.h"
-#include "window.h"
-#define FASTSPEC_LEVEL declarations
-#include "cpu/interpolate.h"
-#include "cpu/kernels.h"
-#include "cpu/pairs.h"
-#include "cpu/separable.h"
-#include "cpu/sort.h"
-#include "cpu/spectrum.h"
-#include "cpu/spread.h"
+#include "cpu/levels.h"
+#include "cpu/parallel.h"
+#include "plan/plan.h"
+#include "plan/window.h"
 
 namespace fastspec {
 
@@ -94,25 +88,26 @@ Numbers polynomials_of(const PlanChoice& plan) {
 // Over the half spectrum of the fine grid, its halved axis first.
 void weigh(const Case& c, const Kernels<float>& kernels, const PlanChoice& plan) {
   WeighArgs<float> a{};
-  a.dim = int(plan.cells.size());
   a.transforms = a.weights = 1;
   a.scale = 1;
-  a.rows = plan.cells.back() / 2 + 1;
-  a.last = c.modes.back() / 2 + 1;
-  int64_t cells = 1, band = 1;
-  for (int d = 0; d < a.dim - 1; ++d) {
-    cells *= a.cells[d] = plan.cells[d];
-    band *= a.band[d] = c.modes[d] / 2 * 2 + 1;
+  Band& b = a.band;
+  b.dim = int(plan.cells.size());
+  int64_t cells = b.cells[0] = plan.cells.back() / 2 + 1;
+  b.modes[0] = c.modes.back() / 2 + 1;
+  for (int d = 1; d < b.dim; ++d) {
+    cells *= b.cells[d] = plan.cells[d - 1];
+    b.modes[d] = c.modes[d - 1] / 2 * 2 + 1;
+    b.negative[d] = b.modes[d] / 2;
   }
-  const Numbers weight(size_t(a.last * band), 1.0f);
-  Numbers spectrum = uniform(size_t(2 * a.rows * cells));
+  const Numbers weight(size_t(b.mode_count()), 1.0f);
+  Numbers spectrum = uniform(size_t(2 * cells));
   double loss = 0;
-  std::vector<double> partial(size_t(a.rows));
+  std::vector<double> partial(size_t(b.cells[0]));
   a.weight = weight.data();
   a.spectrum = spectrum.data();
   a.loss = &loss;
   a.partial = partial.data();
-  counted("weigh", c, "cell", a.rows * cells, [&] { kernels.weigh(a); });
+  counted("weigh", c, "cell", cells, [&] { kernels.weigh(a); });
   require(loss > 0, "weigh: no loss");
 }
 
@@ -152,37 +147,38 @@ void run(const Case& c) {
   SpreadArgs<float> spread{};
   spread.grid = grid;
   spread.points = points;
+  spread.width = plan.width;
   spread.polynomials = polynomials.data();
   spread.strengths = strengths.data();
   spread.out = cells.data();
   spread.channels = 1;
-  counted("spread", c, "point", c.points, [&] { kernels.spread(spread, plan.width, false); });
+  counted("spread", c, "point", c.points, [&] { kernels.spread(spread); });
 
   InterpolateArgs<float> interpolate{};
   interpolate.grid = grid;
   interpolate.points = points;
+  interpolate.width = plan.width;
   interpolate.polynomials = polynomials.data();
   interpolate.in = cells.data();
   interpolate.values = values.data();
   interpolate.channels = 1;
-  counted("interpolate", c, "point", c.points, [&] { kernels.interpolate(interpolate, plan.width, false); });
+  counted("interpolate", c, "point", c.points, [&] { kernels.interpolate(interpolate); });
   require(values[0] > 0, "interpolate: no values");
   interpolate.slopes = slopes.data();
-  counted("interpolate with slopes", c, "point", c.points,
-          [&] { kernels.interpolate(interpolate, plan.width, false); });
+  counted("interpolate with slopes", c, "point", c.points, [&] { kernels.interpolate(interpolate); });
 
   weigh(c, kernels, plan);
 }
 
 // Direct sums of complex strengths.
 void run_direct(const Case& c) {
-  const PairKernels<float>& kernels = pairs_v3.single;
+  const Kernels<float>& kernels = level_v3.single;
   const Numbers x = uniform(size_t(c.points) * c.modes.size()), strengths(size_t(2 * c.points), 1.0f);
-  SeparableArgs<float> a{};
+  DirectArgs<float> a{};
   a.dim = int(c.modes.size());
   a.sign = -1;
   for (int d = 0; d < a.dim; ++d) {
-    SeparableAxis& axis = a.axis[d == 0 ? 0 : d == a.dim - 1 ? 2 : 1];
+    DirectAxis& axis = a.axis[d == 0 ? 0 : d == a.dim - 1 ? 2 : 1];
     axis.modes = c.modes[d];
     axis.inverse = axis.inverse_high = 1;
   }
@@ -191,20 +187,20 @@ void run_direct(const Case& c) {
   a.stride[0] = a.lefts();
   a.sets = a.channels = 1;
   a.points = c.points;
-  a.chunks = separable_chunks(a.points, a.size());
+  a.chunks = direct_chunks(a.points, a.size());
   a.x = x.data();
   a.strengths = strengths.data();
   Numbers modes(size_t(2 * a.axis[0].count() * a.lefts())), values(strengths.size());
   std::vector<double> totals(size_t(a.chunks * a.size()));
   a.modes = modes.data();
   a.totals = totals.data();
-  counted("direct type 1", c, "point", c.points, [&] { kernels.type1(a); });
+  counted("direct type 1", c, "point", c.points, [&] { kernels.direct_type1(a); });
   a.spectrum = modes.data();
   a.modes = nullptr;
   a.values = values.data();
   Numbers packed(size_t(a.size()));
   a.packed = packed.data();
-  counted("direct type 2", c, "point", c.points, [&] { kernels.type2(a); });
+  counted("direct type 2", c, "point", c.points, [&] { kernels.direct_type2(a); });
   require(values[0] != 0, "direct type 2: no values");
 }
 

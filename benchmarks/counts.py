@@ -43,7 +43,7 @@ def host_flags(setup: str) -> list[str]:
 def build(folder: Path) -> Path:
     program = folder / "counts"
     flags = host_flags((ROOT / "setup.py").read_text())
-    sources = [SOURCE / "counts.cpp", *(ROOT / "csrc/cpu" / f"{table}_v3.cpp" for table in ("level", "pairs"))]
+    sources = [SOURCE / "counts.cpp", ROOT / "csrc/cpu/levels/v3.cpp"]
     compiler = os.environ.get("CXX", "g++")
     subprocess.run([compiler, *flags, "-Wno-psabi", "-fPIC", f"-I{ROOT / 'csrc'}", *sources, "-o", program], check=True)
     return program

@@ -41,11 +41,10 @@ struct Weigh {
 
   static double line(const WeighLine<T>& l, double scale) { return scale * along(l, T(2 * scale)); }
 
-  // All of the spectrum at one wavenumber of the halved axis.
+  // All of the spectrum at one wavenumber of the halved axis, in 2-D and 3-D.
   static double row(const WeighArgs<T>& a, const T* weight, T* z) {
     const Band& b = a.band;
     const T twice_scale = T(2 * a.scale);
-    if (b.dim == 1) return in_band(weight, twice_scale, z, 1);
     const int last = b.dim - 1;
     WeighLine<T> l{z, b.cells[last], b.modes[last] - b.negative[last], b.negative[last], weight};
     if (b.dim == 2) return along(l, twice_scale);
@@ -77,8 +76,12 @@ struct Weigh {
       const T* weight = a.weight + (a.weights > 1 ? transform * last * band : 0);
       T* spectrum = a.spectrum + transform * rows * cells * 2;
       double sum = 0;
-      for (int64_t r = first; r < end; ++r)
-        sum += (r < 1 ? 1.0 : 2.0) * row(a, weight + r * band, spectrum + r * cells * 2);
+      if (a.band.dim == 1)
+        for (int64_t r = first; r < end; ++r)
+          sum += (r < 1 ? 1.0 : 2.0) * in_band(weight + r, T(2 * a.scale), spectrum + r * 2, 1);
+      else
+        for (int64_t r = first; r < end; ++r)
+          sum += (r < 1 ? 1.0 : 2.0) * row(a, weight + r * band, spectrum + r * cells * 2);
       a.partial[task] = a.scale * sum;
       if (end == last) clear(spectrum + last * cells * 2, (rows - last) * cells);
     });

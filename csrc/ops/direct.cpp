@@ -11,14 +11,14 @@ DirectAxis make_axis(int64_t modes, double period, bool halved) {
   STD_TORCH_CHECK(modes >= 1, "modes: at least 1");
   // the float64 nearest to 2 pi stands for 2 pi, so that phases are k.x without rounding
   constexpr long double tau = 6.28318530717958647692528676655900577L;
-  const long double turn = period == double(tau) ? tau : (long double)(period);
+  const long double cycle = period == double(tau) ? tau : (long double)(period);
   DirectAxis axis;
   axis.modes = modes;
   axis.halved = halved;
-  axis.inverse = double(1 / turn);
+  axis.inverse = double(1 / cycle);
   axis.inverse_high = leading_bits(axis.inverse);
-  axis.inverse_low = double(1 / turn - axis.inverse_high);
-  axis.rate = double(tau / turn);
+  axis.inverse_low = double(1 / cycle - axis.inverse_high);
+  axis.rate = double(tau / cycle);
   return axis;
 }
 

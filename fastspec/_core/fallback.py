@@ -20,9 +20,9 @@ def _chunks(x: Tensor, others: int):
 
 
 def _exponentials(x: Tensor, s: Tensor, sign: int) -> Tensor:
-    """(M, K): whole turns are dropped in float64, where a float32 phase of thousands still has its digits."""
-    turns = (x.double() @ s.double().mT) * (sign / (2 * math.pi))
-    angle = ((turns - turns.round()) * (2 * math.pi)).to(x.dtype)
+    """(M, K): whole cycles are dropped in float64, where a float32 phase of thousands still has its digits."""
+    cycles = (x.double() @ s.double().mT) * (sign / (2 * math.pi))
+    angle = ((cycles - cycles.round()) * (2 * math.pi)).to(x.dtype)
     return torch.complex(angle.cos(), angle.sin())
 
 
@@ -106,9 +106,9 @@ def _of_axes(x: Tensor, modes, period, centered: bool, sign: int, real: bool) ->
     axes = []
     for a, n in enumerate(modes):
         k = _wavenumbers(n, centered, real and a == len(modes) - 1, x.device)
-        turns = x[..., a].double() / (period[a] * sign)
-        turns = (turns - turns.round()).unsqueeze(-1) * k
-        angle = ((turns - turns.round()) * (2 * math.pi)).to(x.dtype)
+        cycles = x[..., a].double() / (period[a] * sign)
+        cycles = (cycles - cycles.round()).unsqueeze(-1) * k
+        angle = ((cycles - cycles.round()) * (2 * math.pi)).to(x.dtype)
         axes.append(torch.complex(angle.cos(), angle.sin()))
     others = torch.ones_like(axes[0][..., :1])
     for axis in axes[1:]:

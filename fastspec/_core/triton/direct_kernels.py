@@ -42,21 +42,21 @@ def leading(x):
 
 @triton.jit
 def folded(x, inside, inverse, low, sign, dtype: tl.constexpr):
-    """theta in turns, reduced: a head of few bits, whose products with wavenumbers are exact, and the rest."""
+    """theta in cycles, reduced: a head of few bits, whose products with wavenumbers are exact, and the rest."""
     x = tl.load(x, mask=inside, other=0).to(tl.float64)
     inverse = leading(double(inverse))
     high = leading(x)
-    turns = high * inverse
-    turns -= rint(turns)
+    cycles = high * inverse
+    cycles -= rint(cycles)
     step: tl.constexpr = 4096.0 if dtype == tl.float32 else 67108864.0
-    head = rint(turns * step) * (1 / step)
-    rest = (turns - head) + ((x - high) * inverse + x * double(low))
+    head = rint(cycles * step) * (1 / step)
+    rest = (cycles - head) + ((x - high) * inverse + x * double(low))
     return (head * sign).to(dtype), (rest * sign).to(dtype)
 
 
 @triton.jit
-def turns_of(k, head, rest):
-    """k theta (j, k) in turns, reduced."""
+def cycles_of(k, head, rest):
+    """k theta (j, k) in cycles, reduced."""
     k, head, rest = k.to(head.dtype)[None, :], head[:, None], rest[:, None]
     return tl.fma(k, rest, tl.fma(k, head, -rint(k * head)))
 
@@ -85,7 +85,7 @@ def interleaved(a, b):
 def of_first_axis(row, head, rest, even, ROWS: tl.constexpr):
     """E (j, ROWS) from a row on."""
     kappa = (row // 2 + tl.arange(0, ROWS // 2)).to(head.dtype) + 0.5 * even
-    cosine, sine = cos_sin(turns_of(kappa, head, rest))
+    cosine, sine = cos_sin(cycles_of(kappa, head, rest))
     return interleaved(cosine, sine)
 
 
@@ -105,12 +105,12 @@ def thetas(x, inside, inverse0, low0, inverse1, low1, inverse2, low2, sign, D: t
 @triton.jit
 def of_others(k1, k2, head0, rest0, head1, rest1, head2, rest2, even, D: tl.constexpr):
     """Cosines and sines (j, l) of A for c = 1."""
-    turns = ((head0 + rest0) * (-0.5 * even))[:, None]
+    cycles = ((head0 + rest0) * (-0.5 * even))[:, None]
     if D > 1:
-        turns = turns + turns_of(k2, head2, rest2)
+        cycles = cycles + cycles_of(k2, head2, rest2)
     if D > 2:
-        turns = turns + turns_of(k1, head1, rest1)
-    cosine, sine = cos_sin(turns)
+        cycles = cycles + cycles_of(k1, head1, rest1)
+    cosine, sine = cos_sin(cycles)
     shape: tl.constexpr = (head0.shape[0], k2.shape[0])
     return tl.broadcast_to(cosine, shape), tl.broadcast_to(sine, shape)
 

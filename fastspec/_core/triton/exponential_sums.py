@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ._tune import FUSED, config, tuned
-from .phase import add, cos_sin, padded, phase_slices, turns_of, width_of
+from .phase import add, cos_sin, padded, phase_slices, cycles_of, width_of
 
 FILL = 1024  # programs that keep a large GPU busy
 
@@ -61,7 +61,7 @@ def sums_kernel(
         re_tile, im_tile = tl.zeros((BLOCK_K, BLOCK_M), dtype), tl.zeros((BLOCK_K, BLOCK_M), dtype)
         for first in range(chunk, tl.minimum(chunk + BLOCK_M * DEPTH, end), BLOCK_M):
             j = first + tl.arange(0, BLOCK_M)
-            cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
+            cosine, sine = cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
             if COMPLEX:
                 c = tl.load(strengths + 2 * j)[None, :]
                 c_im = tl.load(strengths + 2 * j + 1)[None, :]
@@ -119,7 +119,7 @@ def many_kernel(
     im, im_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
     for first in range((part * share).to(tl.int32), end, BLOCK_M):
         j = first + tl.arange(0, BLOCK_M)
-        cosine, sine = cos_sin(turns_of(t, x, k, j, unit, d, WIDTH))
+        cosine, sine = cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
         c = tl.load(strengths + j[:, None] * PARTS, mask=(r < rows)[None, :], other=0)
         re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
         im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
@@ -174,7 +174,7 @@ def gradient_kernel(
     total, lost = tl.zeros((BLOCK_M, D), dtype), tl.zeros((BLOCK_M, D), dtype)
     for first in range((part * share).to(tl.int32), end, BLOCK_K):
         k = first + tl.arange(0, BLOCK_K)
-        cosine, sine = cos_sin(turns_of(x, t, j, k, unit, d, WIDTH))
+        cosine, sine = cos_sin(cycles_of(x, t, j, k, unit, d, WIDTH))
         h = tl.zeros((BLOCK_M, BLOCK_K), dtype)
         g, c = cotangent + 2 * k, strengths + PARTS * j
         for _ in range(B):

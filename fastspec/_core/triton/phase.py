@@ -2,7 +2,7 @@
 
 float32 keeps 24 bits of a phase, and at 1e4 radians only 10 of them are after the point. So x and t = s / (2 pi) are
 each cut into three slices of 11 bits, which float16 holds: x = x0 + x1 + x2. A tensor core multiplies and adds these
-without any rounding, 16 dimensions at a time (Ozaki et al. 2012; Mukunoki et al. 2020), so whole turns leave t0 x0
+without any rounding, 16 dimensions at a time (Ozaki et al. 2012; Mukunoki et al. 2020), so whole cycles leave t0 x0
 exactly, and what is left is small. float64 is cut into 24 bits and the rest.
 """
 
@@ -92,7 +92,7 @@ def padded(count: int) -> int:
 
 
 def phase_slices(points: Tensor, frequencies: Tensor, sign: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Slices of the points and of sign s / (2 pi), and the unit of their products, in turns."""
+    """Slices of the points and of sign s / (2 pi), and the unit of their products, in cycles."""
     d, device = points.shape[1], points.device
     extents = [torch.linalg.vector_norm(rows, float("inf"), dim=0) for rows in (points, frequencies)]
     scales = torch.empty(2, d, dtype=torch.float64, device=device)
@@ -115,7 +115,7 @@ def cut(rows: Tensor, scale: Tensor, sign: int, frequency: bool) -> Tensor:
 
 
 @triton.jit
-def _turns_of_chunk(t, x, unit, WIDTH: tl.constexpr):
+def _cycles_of_chunk(t, x, unit, WIDTH: tl.constexpr):
     t0, t1, t2 = tl.load(t), tl.load(t + WIDTH), tl.load(t + 2 * WIDTH)
     x0, x1, x2 = tl.load(x), tl.load(x + WIDTH), tl.load(x + 2 * WIDTH)
     fine = tl.dot(t0, x2, tl.dot(t2, x1, tl.dot(t1, x2)))
@@ -127,45 +127,45 @@ def _turns_of_chunk(t, x, unit, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def _turns_single(t, x, k, j, unit, WIDTH: tl.constexpr):
+def _cycles_single(t, x, k, j, unit, WIDTH: tl.constexpr):
     chunk = tl.arange(0, 16)
     t += k.to(tl.int64)[:, None] * (3 * WIDTH) + chunk[None, :]
     x += j.to(tl.int64)[None, :] * (3 * WIDTH) + chunk[:, None]
     unit *= 2.3283064365386963e-10  # 2^-32
-    turns = _turns_of_chunk(t, x, unit, WIDTH)
+    cycles = _cycles_of_chunk(t, x, unit, WIDTH)
     for first in range(16, WIDTH, 16):
-        turns += _turns_of_chunk(t + first, x + first, unit, WIDTH)
-    return turns
+        cycles += _cycles_of_chunk(t + first, x + first, unit, WIDTH)
+    return cycles
 
 
 @triton.jit
-def _turns_double(t, x, k, j, unit, d, WIDTH: tl.constexpr):
+def _cycles_double(t, x, k, j, unit, d, WIDTH: tl.constexpr):
     t += k.to(tl.int64) * (2 * WIDTH)
     x += j.to(tl.int64) * (2 * WIDTH)
-    turns = tl.zeros((k.shape[0], j.shape[0]), tl.float64)
+    cycles = tl.zeros((k.shape[0], j.shape[0]), tl.float64)
     for a in range(d):
         t0, t1 = tl.load(t + a)[:, None], tl.load(t + WIDTH + a)[:, None]
         x0, x1 = tl.load(x + a)[None, :], tl.load(x + WIDTH + a)[None, :]
         whole = t0 * x0 * unit
-        turns += (whole - rint(whole)) + (t0 * x1 + t1 * (x0 + x1)) * unit
-    return turns
+        cycles += (whole - rint(whole)) + (t0 * x1 + t1 * (x0 + x1)) * unit
+    return cycles
 
 
 @triton.jit
-def turns_of(t, x, k, j, unit, d, WIDTH: tl.constexpr):
-    """Phases in turns, whole turns taken out: of slices t at rows k and slices x at rows j, (k, j)."""
+def cycles_of(t, x, k, j, unit, d, WIDTH: tl.constexpr):
+    """Phases in cycles, whole cycles taken out: of slices t at rows k and slices x at rows j, (k, j)."""
     if t.dtype.element_ty == tl.float16:
-        turns = _turns_single(t, x, k, j, unit, WIDTH)
+        cycles = _cycles_single(t, x, k, j, unit, WIDTH)
     else:
-        turns = _turns_double(t, x, k, j, unit, d, WIDTH)
-    return turns
+        cycles = _cycles_double(t, x, k, j, unit, d, WIDTH)
+    return cycles
 
 
 @triton.jit
-def _cos_sin_single(turns):
-    n = tl.fma(turns, 2.0, 12582912.0)
+def _cos_sin_single(cycles):
+    n = tl.fma(cycles, 2.0, 12582912.0)
     flip = n.to(tl.int32, bitcast=True) << 31
-    r = tl.fma(turns, 2.0, 12582912.0 - n)
+    r = tl.fma(cycles, 2.0, 12582912.0 - n)
     z = r * r
     c = -1.3318729400634766 + z * 0.21968242526054382
     c = 0.9999999403953552 + z * (-4.934792995452881 + z * (4.05841064453125 + z * c))
@@ -177,8 +177,8 @@ def _cos_sin_single(turns):
 
 
 @triton.jit
-def _cos_sin_double(turns):
-    half = turns + turns
+def _cos_sin_double(cycles):
+    half = cycles + cycles
     n = half + 6755399441055744.0
     flip = n.to(tl.int64, bitcast=True) << 63
     r = half - (n - 6755399441055744.0)
@@ -197,12 +197,12 @@ def _cos_sin_double(turns):
 
 
 @triton.jit
-def cos_sin(turns):
-    """cos and sin of 2 pi turns, to 2e-7 or 4e-16: polynomials in what whole half turns leave; odd ones flip both."""
-    if turns.dtype == tl.float32:
-        c, s = _cos_sin_single(turns)
+def cos_sin(cycles):
+    """cos and sin of 2 pi cycles, to 2e-7 or 4e-16: polynomials in what whole half cycles leave; odd ones flip both."""
+    if cycles.dtype == tl.float32:
+        c, s = _cos_sin_single(cycles)
     else:
-        c, s = _cos_sin_double(turns)
+        c, s = _cos_sin_double(cycles)
     return c, s
 
 
