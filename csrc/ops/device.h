@@ -10,130 +10,134 @@
 #include <torch/csrc/stable/accelerator.h>
 #endif
 
-namespace fastspec __attribute__((visibility("hidden"))) {
+#pragma GCC visibility push(hidden)  // as torch's tensors are
 
-  struct Cpu {
-    static constexpr bool kBlocks = true;  // whether there are FFTs by blocks of the cache
+namespace fastspec {
 
-    template <class... Tensors>
-    explicit Cpu(const Tensors&...) {}
+struct Cpu {
+  static constexpr bool kBlocks = true;  // whether there are FFTs by blocks of the cache
 
-    template <class T>
-    void sort(SortArgs<T> a) const {
-      std::unique_ptr<bool[]> finite(new bool[size_t(a.sets)]);
-      a.finite = finite.get();
-      kernels<T>().sort(a);
-      for (int64_t s = 0; s < a.sets; ++s) STD_TORCH_CHECK(finite[s], "x: has non-finite points, must be finite");
+  template <class... Tensors>
+  explicit Cpu(const Tensors&...) {}
+
+  template <class T>
+  void sort(SortArgs<T> a) const {
+    std::unique_ptr<bool[]> finite(new bool[size_t(a.sets)]);
+    a.finite = finite.get();
+    kernels<T>().sort(a);
+    for (int64_t s = 0; s < a.sets; ++s) STD_TORCH_CHECK(finite[s], "x: has non-finite points, must be finite");
+  }
+  template <class T>
+  void spread(const SpreadArgs<T>& a) const {
+    kernels<T>().spread(a);
+  }
+  template <class T>
+  void interpolate(const InterpolateArgs<T>& a) const {
+    kernels<T>().interpolate(a);
+  }
+  template <class T>
+  void deconvolve(const DeconvolveArgs<T>& a) const {
+    kernels<T>().deconvolve(a);
+  }
+  template <class T>
+  void pad(DeconvolveArgs<T> a, Tensor& fine) const {
+    int64_t count = 0;
+    for (int d = 0; d < a.band.dim; ++d) count += a.band.modes[d];
+    std::vector<T> factors(a.factors, a.factors + (a.edge == 1 ? 0 : count));
+    if (a.edge != 1) {
+      factors.back() *= a.edge;
+      a.factors = factors.data();
     }
-    template <class T>
-    void spread(const SpreadArgs<T>& a) const {
-      kernels<T>().spread(a);
-    }
-    template <class T>
-    void interpolate(const InterpolateArgs<T>& a) const {
-      kernels<T>().interpolate(a);
-    }
-    template <class T>
-    void deconvolve(const DeconvolveArgs<T>& a) const {
-      kernels<T>().deconvolve(a);
-    }
-    template <class T>
-    void pad(DeconvolveArgs<T> a, Tensor& fine) const {
-      int64_t count = 0;
-      for (int d = 0; d < a.band.dim; ++d) count += a.band.modes[d];
-      std::vector<T> factors(a.factors, a.factors + (a.edge == 1 ? 0 : count));
-      if (a.edge != 1) {
-        factors.back() *= a.edge;
-        a.factors = factors.data();
-      }
-      torch::stable::zero_(fine);
-      kernels<T>().pad(a);
-    }
-    template <class T>
-    void weigh(const WeighArgs<T>& a) const {
-      weigh_spectrum(a);
-    }
-    template <class T>
-    void hadamard(const HadamardArgs<T>& a) const {
-      if constexpr (std::is_floating_point_v<T>)
-        kernels<T>().hadamard(a);
-      else
-        kernels<std::conditional_t<sizeof(T) == 4, float, double>>().hadamard_of_integers(a);
-    }
-  };
+    torch::stable::zero_(fine);
+    kernels<T>().pad(a);
+  }
+  template <class T>
+  void weigh(const WeighArgs<T>& a) const {
+    weigh_spectrum(a);
+  }
+  template <class T>
+  void hadamard(const HadamardArgs<T>& a) const {
+    if constexpr (std::is_floating_point_v<T>)
+      kernels<T>().hadamard(a);
+    else
+      kernels<std::conditional_t<sizeof(T) == 4, float, double>>().hadamard_of_integers(a);
+  }
+};
 
 #if defined(USE_CUDA) || defined(FASTSPEC_EMULATED)
 
-  // Launches go to the first tensor's device and torch's current stream there.
-  class Cuda {
-   public:
-    static constexpr bool kBlocks = false;
+// Launches go to the first tensor's device and torch's current stream there.
+class Cuda {
+ public:
+  static constexpr bool kBlocks = false;
 
-    template <class... Others>
-    explicit Cuda(const Tensor& first, const Others&... others)
-        : like_(first)
+  template <class... Others>
+  explicit Cuda(const Tensor& first, const Others&... others)
+      : like_(first)
 #ifdef USE_CUDA
-          ,
-          guard_(first.get_device_index())
+        ,
+        guard_(first.get_device_index())
 #endif
-    {
-      STD_TORCH_CHECK(((others.device() == first.device()) && ...), "tensors on different devices");
+  {
+    STD_TORCH_CHECK(((others.device() == first.device()) && ...), "tensors on different devices");
 #ifdef USE_CUDA
-      TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(first.get_device_index(), &stream_));
+    TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(first.get_device_index(), &stream_));
 #endif
-    }
+  }
 
-    // Points that are not finite come last, in no tile: Python asks for them where it may wait.
-    template <class T>
-    void sort(SortArgs<T> a) const {
-      const int64_t all = a.sets * a.count, keys = a.sets * cuda::sort_keys(a.grid, a.count);
-      STD_TORCH_CHECK(keys < (int64_t(1) << 32), "x: too many point sets for as many tiles");
-      Tensor numbers = space(3 * all, ScalarType::Int);
-      Tensor sorting = space(int64_t(cuda::sort_workspace(all, keys)), ScalarType::Byte);
-      uint32_t* at = static_cast<uint32_t*>(numbers.mutable_data_ptr());
-      a.space = {at, at + all, reinterpret_cast<int32_t*>(at + 2 * all), sorting.mutable_data_ptr(),
-                 size_t(sorting.numel())};
-      cuda::sort(a, stream_);
-    }
-    template <class T>
-    void spread(const SpreadArgs<T>& a) const {
-      cuda::spread(a, stream_);
-    }
-    template <class T>
-    void interpolate(const InterpolateArgs<T>& a) const {
-      cuda::interpolate(a, stream_);
-    }
-    template <class T>
-    void deconvolve(const DeconvolveArgs<T>& a) const {
-      cuda::deconvolve(a, stream_);
-    }
-    template <class T>
-    void pad(const DeconvolveArgs<T>& a, Tensor&) const {
-      cuda::pad(a, stream_);
-    }
-    template <class T>
-    void weigh(WeighArgs<T> a) const {
-      Tensor partial = space(cuda::weigh_workspace(a.band, a.transforms), ScalarType::Double);
-      Tensor largest = space(a.transforms, sizeof(T) == 4 ? ScalarType::Float : ScalarType::Double);
-      a.partial = out<double>(partial);
-      a.largest = out<T>(largest);
-      cuda::weigh(a, stream_);
-    }
-    template <class T>
-    void hadamard(const HadamardArgs<T>& a) const {
-      cuda::hadamard(a, stream_);
-    }
+  // Points that are not finite come last, in no tile: Python asks for them where it may wait.
+  template <class T>
+  void sort(SortArgs<T> a) const {
+    const int64_t all = a.sets * a.count, keys = a.sets * cuda::sort_keys(a.grid, a.count);
+    STD_TORCH_CHECK(keys < (int64_t(1) << 32), "x: too many point sets for as many tiles");
+    Tensor numbers = space(3 * all, ScalarType::Int);
+    Tensor sorting = space(int64_t(cuda::sort_workspace(all, keys)), ScalarType::Byte);
+    uint32_t* at = static_cast<uint32_t*>(numbers.mutable_data_ptr());
+    a.space = {at, at + all, reinterpret_cast<int32_t*>(at + 2 * all), sorting.mutable_data_ptr(),
+               size_t(sorting.numel())};
+    cuda::sort(a, stream_);
+  }
+  template <class T>
+  void spread(const SpreadArgs<T>& a) const {
+    cuda::spread(a, stream_);
+  }
+  template <class T>
+  void interpolate(const InterpolateArgs<T>& a) const {
+    cuda::interpolate(a, stream_);
+  }
+  template <class T>
+  void deconvolve(const DeconvolveArgs<T>& a) const {
+    cuda::deconvolve(a, stream_);
+  }
+  template <class T>
+  void pad(const DeconvolveArgs<T>& a, Tensor&) const {
+    cuda::pad(a, stream_);
+  }
+  template <class T>
+  void weigh(WeighArgs<T> a) const {
+    Tensor partial = space(cuda::weigh_workspace(a.band, a.transforms), ScalarType::Double);
+    Tensor largest = space(a.transforms, sizeof(T) == 4 ? ScalarType::Float : ScalarType::Double);
+    a.partial = out<double>(partial);
+    a.largest = out<T>(largest);
+    cuda::weigh(a, stream_);
+  }
+  template <class T>
+  void hadamard(const HadamardArgs<T>& a) const {
+    cuda::hadamard(a, stream_);
+  }
 
-   private:
-    const Tensor& like_;
+ private:
+  const Tensor& like_;
 #ifdef USE_CUDA
-    torch::stable::accelerator::DeviceGuard guard_;
+  torch::stable::accelerator::DeviceGuard guard_;
 #endif
-    void* stream_ = nullptr;
+  void* stream_ = nullptr;
 
-    Tensor space(int64_t count, ScalarType dtype) const { return empty(like_, {count}, dtype); }
-  };
+  Tensor space(int64_t count, ScalarType dtype) const { return empty(like_, {count}, dtype); }
+};
 
 #endif
 
 }  // namespace fastspec
+
+#pragma GCC visibility pop

@@ -36,7 +36,7 @@ Tensor spread(const SortedPoints& points, const Tensor& strengths, const Ints& c
   const Grid g = points.on(cells, tile, is_single(strengths));
   check_size(strengths, "strengths", 0, points.sets());
   check_size(strengths, "strengths", 2, points.count());
-  const Device device(strengths, points.position, points.order, points.starts, points.polynomials);
+  const Device device = points.with<Device>(strengths);
   Tensor grid = empty(strengths, shape(strengths, 0, 2, g.cells, g.dim), strengths.scalar_type());
   Gridding{points, g}.spread(device, strengths, strengths.size(1), grid, Ordered);
   return grid;
@@ -58,7 +58,7 @@ Tensor values_of(const Tensor& grid, const SortedPoints& points) {
 template <class Device>
 Tensor interpolate(const SortedPoints& points, const Tensor& grid, const Ints& tile) {
   const Gridding gridding = points_on(grid, points, tile);
-  const Device device(grid, points.position, points.order, points.starts, points.polynomials);
+  const Device device = points.with<Device>(grid);
   Tensor values = values_of(grid, points);
   gridding.interpolate(device, grid, grid.size(1), [&](auto& a) { point_to(a.values, values); });
   return values;
@@ -67,7 +67,7 @@ Tensor interpolate(const SortedPoints& points, const Tensor& grid, const Ints& t
 template <class Device>
 std::tuple<Tensor, Tensor> interpolate_slopes(const SortedPoints& points, const Tensor& grid, const Ints& tile) {
   const Gridding gridding = points_on(grid, points, tile);
-  const Device device(grid, points.position, points.order, points.starts, points.polynomials);
+  const Device device = points.with<Device>(grid);
   Tensor values = values_of(grid, points);
   Tensor slopes = empty(grid, {grid.size(0), grid.size(1), points.count(), gridding.grid.dim}, grid.scalar_type());
   gridding.interpolate(device, grid, grid.size(1), [&](auto& a) {
@@ -87,7 +87,7 @@ std::tuple<Tensor, Tensor> interpolate_gradient(const SortedPoints& points, cons
   check_size(strengths, "strengths", 0, sets);
   check_size(strengths, "strengths", 1, channels);
   check_size(strengths, "strengths", 2, count);
-  const Device device(grid, strengths, points.position, points.order, points.starts, points.polynomials);
+  const Device device = points.with<Device>(grid, strengths);
   Tensor values = wanted ? values_of(grid, points) : empty(grid, {0}, grid.scalar_type());
   Tensor gradient = empty(grid, {sets, count, gridding.grid.dim}, real_type(grid));
   if (channels == 0) torch::stable::zero_(gradient);  // a sum over none
