@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ._lfp import lfp_rate
+
 
 @dataclass(frozen=True)
 class sobolev:
@@ -168,8 +170,6 @@ class lfp:
     period: float = 1.0
 
     def __call__(self, k: Tensor) -> Tensor:
-        from .theory import lfp_rate  # imports this module, by way of the loss
-
         norm = k.norm(dim=-1).clamp_min(0.5)
         options = {"activation": self.activation, "a": self.a, "w": self.w, "sigma_b": self.sigma_b}
         return lfp_rate((norm / self.period).flatten(), d=k.shape[-1], **options).pow(-2).reshape(norm.shape)

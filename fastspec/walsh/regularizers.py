@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .spectrum import _bits, cube, kind_of, scalar_output
+from .spectrum import check_bits, cube, kind_of, scalar_output
 from .transform import fwht
 
 
@@ -27,7 +27,7 @@ class FullRegularizer(nn.Module):
 
     def __init__(self, n: int, weight: float = 1.0):
         super().__init__()
-        _bits("n", n)
+        check_bits("n", n)
         self.n, self.weight = n, weight
 
     def forward(self, model) -> Tensor:
@@ -66,8 +66,8 @@ class HashedRegularizer(nn.Module):
 
     def __init__(self, n: int, b: int, weight: float = 1.0, generator: torch.Generator | None = None):
         super().__init__()
-        _bits("n", n, most=2**20)
-        _bits("b", b)
+        check_bits("n", n, most=2**20)
+        check_bits("b", b)
         if b > n:
             raise ValueError(f"b: was {b}, must be at most n, {n}")
         self.n, self.b, self.weight, self.generator = n, b, weight, generator

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .regularizers import hashed_inputs
-from .spectrum import _bits, kind_of, scalar_output
+from .spectrum import check_bits, kind_of, scalar_output
 from .transform import fwht
 
 # What a bin may hold beside its coefficient, as a part of it: bins that hold one alone come first. In a dense spectrum
@@ -54,12 +54,12 @@ class SparseTransform(nn.Module):
 
     def __init__(self, n: int, b: int, groups: int = 3, pairs: int = 3, generator: torch.Generator | None = None):
         super().__init__()
-        _bits("n", n, most=2**20)
-        _bits("b", b)
+        check_bits("n", n, most=2**20)
+        check_bits("b", b)
         if b > n:
             raise ValueError(f"b: was {b}, must be at most n, {n}")
-        _bits("groups", groups)
-        _bits("pairs", pairs)
+        check_bits("groups", groups)
+        check_bits("pairs", pairs)
         self.n, self.b, self.pairs = n, b, pairs
         hashes = torch.stack([_full_rank(b, n, generator) for _ in range(groups)])
         origins = torch.randint(2, (groups, pairs, 1, n), generator=generator)

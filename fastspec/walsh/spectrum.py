@@ -23,7 +23,7 @@ def cube(n: int, *, start: int = 0, end: int | None = None, dtype=None, device=N
     Returns:
         ``(end - start, n)``.
     """
-    _bits("n", n)
+    check_bits("n", n)
     index = torch.arange(start, 2**n if end is None else end, device=device)
     place = torch.arange(n - 1, -1, -1, device=device)
     return ((index[:, None] >> place) & 1).to(dtype or torch.get_default_dtype())
@@ -31,7 +31,7 @@ def cube(n: int, *, start: int = 0, end: int | None = None, dtype=None, device=N
 
 def degrees(n: int, device=None) -> Tensor:
     """The degree |f|, the number of ones, of every frequency f of n bits in the transform's order: int64 ``(2^n,)``."""
-    _bits("n", n)
+    check_bits("n", n)
     count = torch.zeros(1, dtype=torch.int64, device=device)
     for _ in range(n):
         count = torch.cat([count, count + 1])
@@ -56,7 +56,7 @@ def spectrum_by_degree(f: Callable[[Tensor], Tensor] | Tensor, n: int) -> Tensor
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     values = f if isinstance(f, Tensor) else evaluate(f, n)
-    _bits("n", n)
+    check_bits("n", n)
     if values.ndim not in (1, 2) or values.shape[0] != 2**n:
         raise ValueError(f"f: had values of shape {tuple(values.shape)}, must be ({2**n},) or ({2**n}, C)")
     rows = values.reshape(2**n, -1)
@@ -69,7 +69,7 @@ def evaluate(f: Callable[[Tensor], Tensor], n: int) -> Tensor:
     """The values of f on the whole cube, some inputs at a time."""
     if not callable(f):
         raise TypeError(f"f: was {type(f).__name__}, must be a tensor of values or callable")
-    _bits("n", n)
+    check_bits("n", n)
     like, step = kind_of(f), _BATCH
     batches = [f(cube(n, start=i, end=min(i + step, 2**n), **like)) for i in range(0, 2**n, step)]
     for batch in batches[:1]:
@@ -93,7 +93,7 @@ def scalar_output(model, x: Tensor) -> Tensor:
     return out.reshape(len(x))
 
 
-def _bits(name: str, n: int, most: int = MOST_BITS) -> None:
+def check_bits(name: str, n: int, most: int = MOST_BITS) -> None:
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"{name}: was {type(n).__name__}, must be an int")
     if not 1 <= n <= most:
