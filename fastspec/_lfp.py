@@ -71,7 +71,7 @@ def _norms(xi: Tensor, d: int) -> Tensor:
     return xi.norm(dim=-1) if xi.ndim > 1 else xi.abs()
 
 
-def _neurons(a, w, d: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _neurons(a: Tensor | float, w: Tensor | float, d: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Probability, |w| and a² of each neuron, or of each node of a quadrature over them."""
     w = torch.as_tensor(w).detach().to(like)
     a2 = torch.as_tensor(a).detach().to(like).square()

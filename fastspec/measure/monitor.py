@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,6 +12,10 @@ from .. import _check
 from ..nufft import Period
 from .heatmap import draw_heatmap
 from .methods import METHODS, Frequency, Request
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class SpectralMonitor:
@@ -173,11 +177,11 @@ class SpectralMonitor:
         self,
         path: str | PathLike | None = None,
         *,
-        ax=None,
+        ax: "Axes | None" = None,
         unit: str | None = None,
         title: str | None = None,
         log_steps: bool = False,
-    ):
+    ) -> "Figure":
         """Heatmap of the error, frequency × step, with a bar where each frequency first falls below 10 %.
 
         Args:
@@ -268,7 +272,7 @@ class SpectralMonitor:
         monitor._errors = [state["errors"].to(device)] if monitor.steps else []
         return monitor
 
-    def log_to(self, summary_writer, tag: str = "spectral_error") -> None:
+    def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
         """Pass every later update's error on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
 
         Args:

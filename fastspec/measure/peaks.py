@@ -150,7 +150,8 @@ def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Ten
         raise ValueError(f"n_frequencies: was {n_frequencies}, must be at least 0")
     if len(x) != len(y):
         raise ValueError(f"y: had {len(y)} rows, must have {len(x)} as x has")
-    return tuple(t.detach().double().reshape(len(t), -1) for t in (x, y))
+    x, y = (t.detach().double().reshape(len(t), -1) for t in (x, y))
+    return x, y
 
 
 def _search(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> "_Grid | _Ball":

@@ -75,7 +75,7 @@ def _checked_window(window: Tensor | None, points: Tensor) -> Tensor:
     return window.detach()
 
 
-def _wavenumbers(modes, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
+def _wavenumbers(modes: Modes | Tensor, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
     """Wavenumbers (K, d), the shape of the result, and for each the index of the first of ±k, whose rates agree."""
     if isinstance(modes, Tensor):
         k = modes.detach().cpu().double()
@@ -90,7 +90,7 @@ def _wavenumbers(modes, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
     return k, shape, torch.tensor(mirror)
 
 
-def wavenumbers(modes: Sequence[int], device) -> Tensor:
+def wavenumbers(modes: Sequence[int], device: torch.device | None) -> Tensor:
     """Float64 (*modes, d), centered."""
     axes = [torch.arange(-(n // 2), (n + 1) // 2, device=device, dtype=torch.float64) for n in modes]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)

@@ -35,7 +35,7 @@ class TangentKernel:
 
     def exact(self, k: Tensor, period: Sequence[float], window: Tensor) -> Tensor:
         """Rayleigh quotients of the waves k (K, d) times a window (M,), (K,): two products J^T e a wave."""
-        values, pullback = vjp(self.values, self.parameters)
+        values, pullback = vjp(self.values, self.parameters)[:2]
         count, channels = values.shape
         turns = self.points.double() / torch.tensor(period, dtype=torch.float64, device=self.points.device)
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,12 @@ class BroadLearning(nn.Module):
         model = fs.nn.BroadLearning(1, feature_nodes=50, enhancement_nodes=200).double()
         prediction = model.fit(x, y)(x)
     """
+
+    feature_weight: Tensor
+    feature_bias: Tensor
+    enhancement_weight: Tensor
+    enhancement_bias: Tensor
+    weight: Tensor
 
     def __init__(
         self,
@@ -112,7 +119,7 @@ class BroadLearning(nn.Module):
         self.weight = torch.linalg.solve_triangular(r, right, upper=True)
         return self
 
-    def _load_from_state_dict(self, state_dict, prefix, *rest):
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes the number of enhancement nodes of the state."""
         for name in ("enhancement_weight", "enhancement_bias", "weight"):
             held = state_dict.get(prefix + name)

@@ -18,10 +18,17 @@ def srelu(x: Tensor) -> Tensor:
 
 def phi(x: Tensor) -> Tensor:
     """φ(x) = (x)₊² - 3(x-1)₊² + 3(x-2)₊² - (x-3)₊², the quadratic B-spline on [0, 3] (MscaleDNN, arXiv 2007.11207)."""
-    return sum(c * torch.relu(x - i).square() for i, c in enumerate((1, -3, 3, -1)))
+    terms = [c * torch.relu(x - i).square() for i, c in enumerate((1, -3, 3, -1))]
+    return sum(terms[1:], start=terms[0])
 
 
-_ACTIVATIONS = {"srelu": srelu, "phi": phi, "tanh": torch.tanh, "sin": torch.sin, "relu": torch.relu}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "srelu": srelu,
+    "phi": phi,
+    "tanh": torch.tanh,
+    "sin": torch.sin,
+    "relu": torch.relu,
+}
 
 
 class GroupedMLP(nn.Module):

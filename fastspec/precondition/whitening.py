@@ -202,7 +202,16 @@ class _Measured(NamedTuple):
     effective_exponent: float
 
 
-def _measured(model, x, modes, strength, period, samples, generator, quadrature) -> _Measured:
+def _measured(
+    model: nn.Module,
+    x: Tensor,
+    modes: Modes,
+    strength: float | str,
+    period: Period,
+    samples: int | None,
+    generator: torch.Generator | None,
+    quadrature: Tensor | None,
+) -> _Measured:
     if strength != "critical":
         if isinstance(strength, (str, bool)) or not isinstance(strength, (int, float)):
             raise TypeError(f"strength: was {strength!r}, must be a number or 'critical'")
@@ -222,7 +231,15 @@ def _critical_strength(alpha: float, beta: float, d: int) -> float:
     return min(1.0, (alpha - d) / beta) if alpha > d and beta > 0 else 0.0
 
 
-def _rates(model, x, modes, period, samples, generator, quadrature) -> Tensor:
+def _rates(
+    model: nn.Module,
+    x: Tensor,
+    modes: Modes,
+    period: Period,
+    samples: int | None,
+    generator: torch.Generator | None,
+    quadrature: Tensor | None,
+) -> Tensor:
     if samples is None and math.prod(_check.modes(modes)) > _MOST_EXACT:
         samples = _SAMPLES
     rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator, window=quadrature)

@@ -12,6 +12,7 @@ from torch import Tensor
 from .. import _check
 from ..measure.spectra import spectrum
 from ..nufft import Period, Plan
+from .conjugate_gradients import Operator
 
 _WHOLE = 1024  # points up to which the kernel is diagonalised as a matrix
 _KRYLOV = 400
@@ -71,7 +72,9 @@ def lfp_evolution(
     return errors.reshape(len(times), *modes) if wavenumbers is None else errors
 
 
-def _checked(x, initial, target, rates, times, period):
+def _checked(
+    x: Tensor, initial: Tensor, target: Tensor, rates: Tensor, times: Tensor, period: Period
+) -> tuple[Tensor, Tensor, Plan, Tensor]:
     _check.points(x)
     x = x.detach().double()
     x = x[:, None] if x.ndim == 1 else x
@@ -92,7 +95,7 @@ def _checked(x, initial, target, rates, times, period):
     return initial - target, target, Plan(x, tuple(rates.shape), period=period), times
 
 
-def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None):
+def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None) -> Operator:
     """K on rows (R, M)."""
 
     def stationary(r: Tensor, multiplier: Tensor) -> Tensor:
@@ -108,7 +111,7 @@ def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None):
     return kernel
 
 
-def _evolve(kernel, rows: Tensor, times: Tensor) -> Tensor:
+def _evolve(kernel: Operator, rows: Tensor, times: Tensor) -> Tensor:
     """e^{-tK} on rows (C, M) at each time, (T, C, M)."""
     if rows.shape[1] <= _WHOLE:
         matrix = kernel(torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device))
@@ -118,7 +121,7 @@ def _evolve(kernel, rows: Tensor, times: Tensor) -> Tensor:
     return torch.stack([_lanczos(kernel, row, times) for row in rows], 1)
 
 
-def _lanczos(kernel, row: Tensor, times: Tensor) -> Tensor:
+def _lanczos(kernel: Operator, row: Tensor, times: Tensor) -> Tensor:
     """e^{-tK} row ≈ ‖row‖ V e^{-tT} e_1 with V of a Krylov space, kept orthogonal, and T = V^T K V, (T, M)."""
     size = row.norm()
     if size == 0:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .spectrum import check_bits, cube, kind_of, scalar_output
+from .spectrum import Model, check_bits, cube, kind_of, scalar_output
 from .transform import fwht
 
 
@@ -30,7 +30,7 @@ class FullRegularizer(nn.Module):
         check_bits("n", n)
         self.n, self.weight = n, weight
 
-    def forward(self, model) -> Tensor:
+    def forward(self, model: Model) -> Tensor:
         values = scalar_output(model, cube(self.n, **kind_of(model)))
         return self.weight * fwht(values, normalized=True).abs().mean()
 
@@ -72,7 +72,7 @@ class HashedRegularizer(nn.Module):
             raise ValueError(f"b: was {b}, must be at most n, {n}")
         self.n, self.b, self.weight, self.generator = n, b, weight, generator
 
-    def forward(self, model) -> Tensor:
+    def forward(self, model: Model) -> Tensor:
         x = hashed_inputs(self.sample().to(**kind_of(model)))
         return self.weight * fwht(scalar_output(model, x), normalized=True).abs().mean()
 

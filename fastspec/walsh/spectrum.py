@@ -1,6 +1,7 @@
 """Functions of n bits: their inputs in the transform's order, and how much of them is of which degree."""
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -11,8 +12,18 @@ from .transform import fwht
 MOST_BITS = 30
 _BATCH = 2**16  # inputs at a time
 
+Device = torch.device | str | None
+Model = Callable[[Tensor], Tensor]
 
-def cube(n: int, *, start: int = 0, end: int | None = None, dtype=None, device=None) -> Tensor:
+
+class Kind(TypedDict):
+    dtype: torch.dtype
+    device: torch.device
+
+
+def cube(
+    n: int, *, start: int = 0, end: int | None = None, dtype: torch.dtype | None = None, device: Device = None
+) -> Tensor:
     """All inputs {0, 1}^n as rows in the transform's order, the first bit the most significant.
 
     Args:
@@ -29,7 +40,7 @@ def cube(n: int, *, start: int = 0, end: int | None = None, dtype=None, device=N
     return ((index[:, None] >> place) & 1).to(dtype or torch.get_default_dtype())
 
 
-def degrees(n: int, device=None) -> Tensor:
+def degrees(n: int, device: Device = None) -> Tensor:
     """The degree |f|, the number of ones, of every frequency f of n bits in the transform's order: int64 ``(2^n,)``."""
     check_bits("n", n)
     count = torch.zeros(1, dtype=torch.int64, device=device)
@@ -38,7 +49,7 @@ def degrees(n: int, device=None) -> Tensor:
     return count
 
 
-def spectrum_by_degree(f: Callable[[Tensor], Tensor] | Tensor, n: int) -> Tensor:
+def spectrum_by_degree(f: Model | Tensor, n: int) -> Tensor:
     """The energy of a function of n bits by degree: E_d = Σ_{|f| = d} c_f², with g(x) = Σ_f c_f (-1)^⟨f,x⟩.
 
     c_f = 2^-n Σ_x g(x) (-1)^⟨f,x⟩ over all x in {0, 1}^n, so by Parseval's identity Σ_d E_d is the mean of g². Networks
@@ -65,7 +76,7 @@ def spectrum_by_degree(f: Callable[[Tensor], Tensor] | Tensor, n: int) -> Tensor
     return out[:, 0] if rows.shape[1] == 1 else out
 
 
-def evaluate(f: Callable[[Tensor], Tensor], n: int) -> Tensor:
+def evaluate(f: Model, n: int) -> Tensor:
     """The values of f on the whole cube, some inputs at a time."""
     if not callable(f):
         raise TypeError(f"f: was {type(f).__name__}, must be a tensor of values or callable")
@@ -77,14 +88,14 @@ def evaluate(f: Callable[[Tensor], Tensor], n: int) -> Tensor:
     return torch.cat(batches)
 
 
-def kind_of(model) -> dict:
+def kind_of(model: object) -> Kind:
     """Dtype and device of a module's parameters; of anything else, the default dtype on the CPU."""
     parameters = model.parameters() if isinstance(model, torch.nn.Module) else iter(())
     first = next(parameters, torch.empty(0))
-    return {"dtype": first.dtype, "device": first.device}
+    return Kind(dtype=first.dtype, device=first.device)
 
 
-def scalar_output(model, x: Tensor) -> Tensor:
+def scalar_output(model: Model, x: Tensor) -> Tensor:
     """model(x) as (m,): what is regularised is one function."""
     out = model(x)
     _check.tensor("model", out)
