@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from .. import _check
 from ..nufft import Modes, Period
-from .rates import decay_exponent, wavenumbers
+from .rates import decay_exponent
+from .spectra import wavenumbers
 from .tangent import TangentKernel, checked_points
 
 _GRID = 2**12  # points at most

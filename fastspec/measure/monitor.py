@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import _check
 from ..nufft import Period
+from .checks import point_rows
 from .heatmap import draw_heatmap
 from .methods import METHODS, Frequency, Request
 
@@ -103,17 +104,10 @@ class SpectralMonitor:
         self._target = _checked_target(target, self._x, self._logits)
         request = Request(self._x, self._target, modes, period, peaks, self._magnitudes, bands, direction)
         self._tracked = METHODS[method](request)
+        self.wavenumbers, self.frequencies = self._tracked.wavenumbers, self._tracked.frequencies
         self.steps: list[int] = []
         self._errors: list[Tensor] = []
         self._writers: list[tuple[Any, str]] = []
-
-    @property
-    def wavenumbers(self) -> Tensor:
-        return self._tracked.wavenumbers
-
-    @property
-    def frequencies(self) -> Tensor:
-        return self._tracked.frequencies
 
     @property
     def errors(self) -> Tensor:
@@ -216,37 +210,37 @@ class SpectralMonitor:
     def to_dict(self) -> dict:
         """Everything recorded, as plain lists and numbers that ``json`` can write."""
         return {
-            "method": self.method,
-            "magnitudes": self._magnitudes,
-            "period": list(self._tracked.period),
+            **self._settings(),
             "wavenumbers": self.wavenumbers.tolist(),
-            "bands": _listed(self._tracked.bands),
-            "logits": self._logits,
             "frequencies": self.frequencies.tolist(),
             "steps": list(self.steps),
             "errors": self.errors.tolist(),
         }
 
+    def _settings(self) -> dict[str, Any]:
+        bands = self._tracked.bands
+        return {
+            "method": self.method,
+            "magnitudes": self._magnitudes,
+            "period": list(self._tracked.period),
+            "bands": None if bands is None else bands.tolist(),
+            "logits": self._logits,
+        }
+
     def save(self, path: str | PathLike) -> None:
         """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
         direction = self._tracked.direction
-        torch.save(
-            {
-                "x": self._x.cpu(),
-                "target": self._target.cpu(),
-                "period": list(self._tracked.period),
-                "wavenumbers": self.wavenumbers,
-                "deltas": self._tracked.deltas,
-                "bands": _listed(self._tracked.bands),
-                "direction": None if direction is None else direction.cpu(),
-                "logits": self._logits,
-                "method": self.method,
-                "magnitudes": self._magnitudes,
-                "steps": self.steps,
-                "errors": self.errors,
-            },
-            path,
-        )
+        state = {
+            **self._settings(),
+            "x": self._x.cpu(),
+            "target": self._target.cpu(),
+            "wavenumbers": self.wavenumbers,
+            "deltas": self._tracked.deltas,
+            "direction": None if direction is None else direction.cpu(),
+            "steps": self.steps,
+            "errors": self.errors,
+        }
+        torch.save(state, path)
 
     @classmethod
     def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
@@ -256,18 +250,10 @@ class SpectralMonitor:
         part of the file.
         """
         state = torch.load(path, map_location="cpu", weights_only=True)
-        monitor = cls(
-            state["x"].to(device),
-            state["target"].to(device),
-            state["deltas"],
-            period=state["period"],
-            peaks=state["wavenumbers"] if state["deltas"] is None else None,
-            method=state["method"],
-            magnitudes=state["magnitudes"],
-            bands=state["bands"],
-            direction=state["direction"],
-            logits=state["logits"],
-        )
+        settings = {name: state[name] for name in ("method", "magnitudes", "period", "bands", "logits", "direction")}
+        peaks = state["wavenumbers"] if state["deltas"] is None else None
+        x, target = state["x"].to(device), state["target"].to(device)
+        monitor = cls(x, target, state["deltas"], peaks=peaks, **settings)
         monitor.steps = list(state["steps"])
         monitor._errors = [state["errors"].to(device)] if monitor.steps else []
         return monitor
@@ -290,10 +276,6 @@ class SpectralMonitor:
         self._writers.append((summary_writer, tag))
 
 
-def _listed(bands: Tensor | None) -> list[list[float]] | None:
-    return None if bands is None else bands.tolist()
-
-
 def _label(frequency: Frequency) -> str:
     if isinstance(frequency, tuple):
         if isinstance(frequency[0], str):
@@ -304,14 +286,10 @@ def _label(frequency: Frequency) -> str:
 
 def _checked_points(x: Tensor) -> Tensor:
     """(M,) or (M, d) -> (M, d), in single precision at least."""
-    _check.tensor("x", x)
-    if not x.is_floating_point():
-        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
-    if x.ndim not in (1, 2) or x.numel() == 0:
-        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d) and not empty")
-    if not bool(x.isfinite().all()):
+    rows = point_rows(x)
+    if not bool(rows.isfinite().all()):
         raise ValueError("x: had non-finite points, must be finite")
-    return _at_least_single(x.detach())
+    return _at_least_single(rows)
 
 
 def _checked_values(name: str, values: Tensor, x: Tensor, real: bool = False) -> Tensor:

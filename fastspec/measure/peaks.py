@@ -133,7 +133,7 @@ def dominant_frequencies(
     for _ in range(n_frequencies):
         picked = torch.cat([picked, search.largest(residual, picked, min_separation)[None]])
         picked, residual = _refit(unit_x, y, trend, picked, min_separation / 4)
-    return _positive(picked) / span
+    return one_of_each_pair(picked) / span
 
 
 def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Tensor]:
@@ -262,7 +262,7 @@ def _slopes(cos: Tensor, sin: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return cos[:, :, None] * b - sin[:, :, None] * a
 
 
-def _positive(frequency: Tensor) -> Tensor:
-    """Of +f and -f, the one whose first non-zero entry is positive."""
+def one_of_each_pair(frequency: Tensor) -> Tensor:
+    """Of +f and -f, rows of (P, d), the one whose first non-zero entry is positive."""
     leading = frequency.gather(1, (frequency != 0).int().argmax(1, keepdim=True))
     return torch.where(leading < 0, -frequency, frequency)

@@ -1,13 +1,13 @@
 """The neural tangent kernel seen in frequency: how fast a model, as it is now, learns each mode."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from .. import _check
 from ..nufft import Modes, Period
+from .spectra import wavenumbers
 from .tangent import TangentKernel
 
 
@@ -88,12 +88,6 @@ def _wavenumbers(modes: Modes | Tensor, d: int) -> tuple[Tensor, tuple[int, ...]
     place = {row: i for i, row in enumerate(map(tuple, k.tolist()))}
     mirror = [min(i, place.get(tuple(-v for v in row), i)) for row, i in place.items()]
     return k, shape, torch.tensor(mirror)
-
-
-def wavenumbers(modes: Sequence[int], device: torch.device | None) -> Tensor:
-    """Float64 (*modes, d), centered."""
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=device, dtype=torch.float64) for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp, vmap
 
-from .. import _check
 from ..nufft import Plan
+from .checks import point_rows
 from .spectra import spectrum
 
 _BYTES = 2**28  # of parameter gradients held at a time
@@ -88,12 +88,7 @@ def checked_points(model: nn.Module, x: Tensor) -> Tensor:
         raise TypeError(f"model: was {type(model).__name__}, must be an nn.Module")
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("model: had no parameters that require gradients, must have some")
-    _check.tensor("x", x)
-    if not x.is_floating_point():
-        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
-    if x.ndim not in (1, 2) or x.numel() == 0:
-        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d) and not empty")
-    return x.detach().reshape(len(x), -1)
+    return point_rows(x)
 
 
 def _function(model: nn.Module, x: Tensor) -> tuple[Callable[[Parameters], Tensor], Parameters]:

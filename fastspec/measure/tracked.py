@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..nufft import Plan, nufft1
-from .peaks import spectral_peaks
+from .peaks import one_of_each_pair, spectral_peaks
 from .spectra import spectrum
 
 # Up to this many entries a held matrix of exponentials costs less per update than spreading and an FFT.
@@ -26,20 +26,12 @@ def target_peaks(
     found = spectral_peaks(magnitude, significant=count is None).cpu()
     wavenumbers = found - torch.tensor([n // 2 for n in modes])
     if not target.is_complex():
-        wavenumbers = _one_of_each_pair(wavenumbers)
+        rows = one_of_each_pair(wavenumbers).tolist()
+        wavenumbers = torch.tensor(list(dict.fromkeys(map(tuple, rows)))).reshape(-1, x.shape[1])
     wavenumbers = wavenumbers[:count].double()
     if len(wavenumbers) == 0:
         raise ValueError("target: has no spectral peak on these modes, so peaks must be a tensor of wavenumbers")
     return wavenumbers[wavenumbers.norm(dim=1).argsort(stable=True)]
-
-
-def _one_of_each_pair(wavenumbers: Tensor) -> Tensor:
-    """Of k and -k the one whose first non-zero entry is positive, in the order given."""
-    leading = wavenumbers.gather(1, (wavenumbers != 0).int().argmax(1, keepdim=True))
-    rows = torch.where(leading < 0, -wavenumbers, wavenumbers).tolist()
-    return torch.tensor(list(dict.fromkeys(map(tuple, rows))), dtype=wavenumbers.dtype).reshape(
-        -1, wavenumbers.shape[1]
-    )
 
 
 def tracked_transform(x: Tensor, wavenumbers: Tensor, period: Sequence[float], dtype: torch.dtype) -> Transform:

@@ -83,10 +83,7 @@ class BroadLearning(nn.Module):
 
     def grow(self, enhancement_nodes: int) -> "BroadLearning":
         """Add so many enhancement nodes, of weight zero until the next :meth:`fit`; returns itself."""
-        if isinstance(enhancement_nodes, bool) or not isinstance(enhancement_nodes, int):
-            raise TypeError(f"enhancement_nodes: was {type(enhancement_nodes).__name__}, must be an int")
-        if enhancement_nodes < 0:
-            raise ValueError(f"enhancement_nodes: was {enhancement_nodes}, must be at least 0")
+        check_sizes(0, enhancement_nodes=enhancement_nodes)
         inputs, like = len(self.feature_weight[0]), self.feature_weight
         more = torch.cat([_uniform(inputs, enhancement_nodes), _uniform(1, enhancement_nodes)]).to(like) / inputs**0.5
         self.enhancement_weight = torch.cat([self.enhancement_weight, more[:-1]], 1)

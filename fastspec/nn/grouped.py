@@ -59,12 +59,12 @@ class GroupedMLP(nn.Module):
         return x
 
 
-def check_sizes(**sizes: int) -> None:
+def check_sizes(least: int = 1, /, **sizes: int) -> None:
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int):
             raise TypeError(f"{name}: was {type(size).__name__}, must be an int")
-        if size < 1:
-            raise ValueError(f"{name}: was {size}, must be at least 1")
+        if size < least:
+            raise ValueError(f"{name}: was {size}, must be at least {least}")
 
 
 def checked_activation(activation: Activation) -> Callable[[Tensor], Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..measure.rates import wavenumbers
+from ..measure.spectra import wavenumbers
 
 _MOST = 2**33  # products of a factorisation: some seconds
 

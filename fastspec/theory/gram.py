@@ -41,14 +41,20 @@ class _Kernel:
 
 
 def _whole(x: Tensor, kernel: _Kernel, ridge: float) -> Inverse:
-    rows, columns = torch.tril_indices(len(x), len(x), -1, device=x.device)
-    below = kernel(x[rows] - x[columns])
-    gram = below.new_zeros(len(x), len(x))
-    gram[rows, columns] = below
-    gram[columns, rows] = below.conj()
-    gram.diagonal().fill_(kernel.at_zero + ridge)
-    factor = _cholesky(gram)
+    factor = _cholesky(_gram(x, kernel, ridge))
     return lambda r: torch.cholesky_solve(r.mT, factor).mT
+
+
+def _gram(points: Tensor, kernel: _Kernel, ridge: float) -> Tensor:
+    """(..., n, d) -> (..., n, n), the kernel computed for one of each pair."""
+    n = points.shape[-2]
+    i, j = torch.tril_indices(n, n, -1, device=points.device)
+    below = kernel(points[..., i, :] - points[..., j, :])
+    gram = below.new_zeros(*points.shape[:-1], n)
+    gram[..., i, j] = below
+    gram[..., j, i] = below.conj()
+    gram.diagonal(dim1=-2, dim2=-1).fill_(kernel.at_zero + ridge)
+    return gram
 
 
 def _cholesky(gram: Tensor) -> Tensor:
@@ -115,13 +121,7 @@ def _whitening_rows(points: Tensor, neighbours: Tensor, kernel: _Kernel, ridge: 
     for begin in range(0, len(points), max(1, _CHUNK // size**2)):
         part = neighbours[begin : begin + max(1, _CHUNK // size**2)]
         own = indices[begin : begin + len(part), None]
-        near = points[part]
-        i, j = torch.tril_indices(size, size, -1, device=points.device)
-        below = kernel(near[:, i] - near[:, j])
-        gram = below.new_zeros(len(part), size, size)
-        gram[:, i, j] = below
-        gram[:, j, i] = below.conj()
-        gram.diagonal(dim1=1, dim2=2).fill_(kernel.at_zero + ridge)
+        gram = _gram(points[part], kernel, ridge)
         # a slot that repeats the point itself stands for no neighbour: cut it off from the rest
         unused = torch.cat([part[:, :-1] == own, torch.zeros_like(own, dtype=torch.bool)], 1)
         gram.masked_fill_((unused[:, :, None] ^ unused[:, None, :]) | _off_diagonal(unused), 0)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
-from ..measure.rates import wavenumbers
+from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients, dense
 from .gram import preconditioner

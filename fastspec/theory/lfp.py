@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from ..measure.checks import check_values
 from ..measure.spectra import spectrum
 from ..nufft import Period, Plan
 from .conjugate_gradients import Operator
@@ -81,9 +82,7 @@ def _checked(
     if x.ndim != 2:
         raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d)")
     for name, value in (("initial", initial), ("target", target)):
-        _check.data(name, value, x, real=True)
-        if value.ndim not in (1, 2) or len(value) != len(x):
-            raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+        check_values(name, value, x, real=True)
     initial, target = (v.detach().double().reshape(len(x), -1) for v in (initial, target))
     if initial.shape != target.shape:
         raise ValueError(f"target: had {target.shape[1]} channels, must have {initial.shape[1]} as initial has")

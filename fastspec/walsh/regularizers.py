@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .spectrum import Model, check_bits, cube, kind_of, scalar_output
+from .spectrum import Model, check_bits, cube, parameter_of, scalar_output
 from .transform import fwht
 
 
@@ -31,7 +31,8 @@ class FullRegularizer(nn.Module):
         self.n, self.weight = n, weight
 
     def forward(self, model: Model) -> Tensor:
-        values = scalar_output(model, cube(self.n, **kind_of(model)))
+        like = parameter_of(model)
+        values = scalar_output(model, cube(self.n, dtype=like.dtype, device=like.device))
         return self.weight * fwht(values, normalized=True).abs().mean()
 
     def extra_repr(self) -> str:
@@ -73,7 +74,7 @@ class HashedRegularizer(nn.Module):
         self.n, self.b, self.weight, self.generator = n, b, weight, generator
 
     def forward(self, model: Model) -> Tensor:
-        x = hashed_inputs(self.sample().to(**kind_of(model)))
+        x = hashed_inputs(self.sample().to(parameter_of(model)))
         return self.weight * fwht(scalar_output(model, x), normalized=True).abs().mean()
 
     def sample(self) -> Tensor:

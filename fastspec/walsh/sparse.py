@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .regularizers import hashed_inputs
-from .spectrum import Model, check_bits, kind_of, scalar_output
+from .spectrum import Model, check_bits, parameter_of, scalar_output
 from .transform import fwht
 
 # What a bin may hold beside its coefficient, as a part of it: bins that hold one alone come first. In a dense spectrum
@@ -197,7 +197,7 @@ class SparseRegularizer(nn.Module):
 
     @staticmethod
     def _values(model: Model, points: Tensor) -> Tensor:
-        return scalar_output(model, points.to(**kind_of(model)))
+        return scalar_output(model, points.to(parameter_of(model)))
 
 
 def _full_rank(b: int, n: int, generator: torch.Generator | None) -> Tensor:

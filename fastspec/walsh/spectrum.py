@@ -1,7 +1,6 @@
 """Functions of n bits: their inputs in the transform's order, and how much of them is of which degree."""
 
 from collections.abc import Callable
-from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -14,11 +13,6 @@ _BATCH = 2**16  # inputs at a time
 
 Device = torch.device | str | None
 Model = Callable[[Tensor], Tensor]
-
-
-class Kind(TypedDict):
-    dtype: torch.dtype
-    device: torch.device
 
 
 def cube(
@@ -81,18 +75,18 @@ def evaluate(f: Model, n: int) -> Tensor:
     if not callable(f):
         raise TypeError(f"f: was {type(f).__name__}, must be a tensor of values or callable")
     check_bits("n", n)
-    like, step = kind_of(f), _BATCH
-    batches = [f(cube(n, start=i, end=min(i + step, 2**n), **like)) for i in range(0, 2**n, step)]
+    like, step = parameter_of(f), _BATCH
+    starts = range(0, 2**n, step)
+    batches = [f(cube(n, start=i, end=min(i + step, 2**n), dtype=like.dtype, device=like.device)) for i in starts]
     for batch in batches[:1]:
         _check.tensor("f", batch)
     return torch.cat(batches)
 
 
-def kind_of(model: object) -> Kind:
-    """Dtype and device of a module's parameters; of anything else, the default dtype on the CPU."""
+def parameter_of(model: object) -> Tensor:
+    """A module's first, whose dtype and device its inputs have; of anything else one of the default kind."""
     parameters = model.parameters() if isinstance(model, torch.nn.Module) else iter(())
-    first = next(parameters, torch.empty(0))
-    return Kind(dtype=first.dtype, device=first.device)
+    return next(parameters, torch.empty(0))
 
 
 def scalar_output(model: Model, x: Tensor) -> Tensor:

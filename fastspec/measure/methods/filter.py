@@ -29,11 +29,7 @@ class Filter(Method):
         self.deltas = _checked_widths(request.modes)
         self._x, self._target = request.x, request.target
         cut_off = 1 / (2 * math.pi * self.deltas.double().sqrt())
-        self.wavenumbers = torch.cat([cut_off, cut_off])[:, None]
-
-    @property
-    def frequencies(self) -> Tensor:
-        return self.wavenumbers
+        self.wavenumbers = self.frequencies = torch.cat([cut_off, cut_off])[:, None]
 
     def errors(self, residual: Tensor) -> Tensor:
         return torch.cat(filter_error(self._x, self._target + residual, self._target, self.deltas.to(self._x)))

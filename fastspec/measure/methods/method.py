@@ -42,6 +42,7 @@ class Method(ABC):
     takes_direction: ClassVar[bool] = False
 
     wavenumbers: Tensor
+    frequencies: Tensor
     deltas: Tensor | None = None
     bands: Tensor | None = None
     direction: Tensor | None = None
@@ -53,10 +54,6 @@ class Method(ABC):
 
     @abstractmethod
     def errors(self, residual: Tensor) -> Tensor: ...
-
-    @property
-    @abstractmethod
-    def frequencies(self) -> Tensor: ...
 
     def names(self) -> list[Frequency]:
         """One for each error, as SpectralMonitor.steps_to returns them."""

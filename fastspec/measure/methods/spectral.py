@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ... import _check
-from ..rates import wavenumbers
+from ..spectra import wavenumbers
 from ..tracked import Bands, target_peaks, tracked_transform
 from .method import Method, Request, is_angular
 
@@ -17,10 +17,12 @@ class Spectral(Method):
     def __init__(self, request: Request, x: Tensor):
         super().__init__(request, x.shape[1])
         self.wavenumbers = self._chosen(request, x)
+        units = torch.tensor([1.0 if is_angular(p) else p for p in self.period], dtype=torch.float64)
+        self.frequencies = self.wavenumbers / units
         self._in_bands = None
         if request.bands is not None:
-            self._in_bands = Bands(request.bands, self._in_units(self.wavenumbers))
-            self.bands = self._in_bands.limits
+            self._in_bands = Bands(request.bands, self.frequencies)
+            self.bands = self.frequencies = self._in_bands.limits
             self.wavenumbers = self.wavenumbers[self._in_bands.inside]
         self._magnitudes = request.magnitudes
         self._transform = tracked_transform(x, self.wavenumbers, self.period, request.target.dtype)
@@ -50,14 +52,6 @@ class Spectral(Method):
         if request.bands is not None:
             return wavenumbers(grid, None).flatten(0, -2)
         return target_peaks(x, request.target, grid, self.period, count)
-
-    @property
-    def frequencies(self) -> Tensor:
-        return self._in_units(self.wavenumbers) if self.bands is None else self.bands
-
-    def _in_units(self, wavenumbers: Tensor) -> Tensor:
-        units = [1.0 if is_angular(p) else p for p in self.period]
-        return wavenumbers / torch.tensor(units, dtype=torch.float64)
 
     def errors(self, residual: Tensor) -> Tensor:
         difference = self._transform(residual)
