@@ -28,11 +28,6 @@ class TangentKernel:
         self.points = checked_points(model, x)
         self.values, self.parameters = _function(model, x.detach())
 
-    @property
-    def precision(self) -> torch.dtype:
-        """Of the points or of the parameters, the finer one's."""
-        return torch.promote_types(self.points.dtype, next(iter(self.parameters.values())).dtype)
-
     def exact(self, k: Tensor, period: Sequence[float], window: Tensor) -> Tensor:
         """Rayleigh quotients of the waves k (K, d) times a window (M,), (K,): two products J^T e a wave."""
         values, pullback = vjp(self.values, self.parameters)[:2]
@@ -69,7 +64,8 @@ class TangentKernel:
 
     def on_grid(self, modes: tuple[int, ...], period: Sequence[float]) -> Transform:
         """The transform to a grid of modes."""
-        plan = Plan(self.points.to(self.precision), modes, period=period)
+        precision = torch.promote_types(self.points.dtype, next(iter(self.parameters.values())).dtype)
+        plan = Plan(self.points.to(precision), modes, period=period)
         return lambda values: plan.nufft1(values).flatten(2)
 
     def at(self, k: Tensor, period: Sequence[float]) -> Transform:
