@@ -92,9 +92,8 @@ def _chi(d: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Trapezoid rule for the norm of a standard Gaussian vector: exponentially accurate, as the density is smooth."""
     r = torch.linspace(0, math.sqrt(d) + 9, _QUADRATURE, dtype=torch.float64, device=like.device)[1:]
     p = torch.exp((d - 1) * r.log() - r**2 / 2)
-    if d == 1:
-        return (p / (p.sum() + 0.5)).to(like), r.to(like)
-    return (p / p.sum()).to(like), r.to(like)
+    total = p.sum() + (0.5 if d == 1 else 0)  # half of the node at r = 0, where only in 1-D there is a density
+    return (p / total).to(like), r.to(like)
 
 
 def _relu_terms(xi: Tensor, r: Tensor, a2: Tensor) -> Tensor:

@@ -125,6 +125,14 @@ def test_imports_point_downward(name):
 
 
 @pytest.mark.parametrize("name", CHECKED)
+def test_our_own_modules_are_imported_at_the_top(name):
+    """Not when called, as a cycle would ask for, or a test that replaces what is imported."""
+    functions = [node for node in ast.walk(tree_of(name)) if isinstance(node, ast.FunctionDef)]
+    late = [node for f in functions for node in ast.walk(f) if isinstance(node, ast.ImportFrom)]
+    assert not [ast.unparse(n) for n in late if n.level or str(n.module).startswith("fastspec")]
+
+
+@pytest.mark.parametrize("name", CHECKED)
 def test_no_private_name_is_imported(name):
     taken = [f"{'.'.join(module)}.{n}" for module, n, _ in imports_of(name) if n and private(n)]
     assert not taken, f"{name} imports {taken}"
