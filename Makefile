@@ -21,9 +21,10 @@ demo: setup ## train on the Mauna Loa CO2 series and show which frequencies each
 test: setup ## run the tests
 	$(BIN)/python -m pytest
 
-lint: setup ## check style of Python and C++
+lint: setup ## check style of Python and C++, and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/support/shapes.cpp tests/support/races.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
@@ -53,7 +54,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	for b in gpu_direct gpu_filter gpu_weigh gpu_walsh gpu_fft; do $(PYTHON) benchmarks/$$b.py || exit 1; done
 
 clean: ## remove .venv, builds and caches; figures and results stay
-	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache .mypy_cache
 	find fastspec tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.torch: | $(VENV)/bin/python

@@ -2,6 +2,7 @@
 
 from . import measure, nn, precondition, reference, theory, walsh, weights
 from ._core.planning import override
+from ._version import __version__ as __version__
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2

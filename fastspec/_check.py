@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +25,15 @@ class Wanted(NamedTuple):
     algorithm: str
 
 
-def wanted(x: Tensor, data: Tensor | None, modes_, eps_, period_, order_, algorithm_: str = "auto") -> Wanted:
+def wanted(
+    x: Tensor,
+    data: Tensor | None,
+    modes_: object,
+    eps_: object,
+    period_: object,
+    order_: object,
+    algorithm_: str = "auto",
+) -> Wanted:
     """For points x and, unless it is None, data to transform."""
     dim, dtype = dimension(x), precision(x, data)
     grid = modes(modes_, dim), period(period_, dim), order(order_)
@@ -82,7 +90,7 @@ def algorithm(value: str) -> str:
     return value
 
 
-def tensor(name: str, value) -> None:
+def tensor(name: str, value: object) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
 
@@ -113,7 +121,7 @@ def sets(name: str, value: Tensor, x: Tensor, core: int) -> None:
         raise ValueError(f"{name}: shape was {tuple(value.shape)}, must begin with {x.shape[0]}, x's number of sets")
 
 
-def modes(value, dim: int | None = None, most: int | None = 3) -> tuple[int, ...]:
+def modes(value: object, dim: int | None = None, most: int | None = 3) -> tuple[int, ...]:
     """As a tuple; ``dim`` is None where there are no points yet to say it, ``most`` where no grid is needed."""
     try:
         counts = tuple(_plain(n) for n in value) if isinstance(value, Sequence) else (_plain(value),)
@@ -130,11 +138,11 @@ def modes(value, dim: int | None = None, most: int | None = 3) -> tuple[int, ...
     return counts
 
 
-def _plain(n) -> int:
+def _plain(n: Any) -> int:
     return n if isinstance(n, int) else operator.index(n)  # NumPy's integers too
 
 
-def period(value, dim: int) -> tuple[float, ...]:
+def period(value: object, dim: int) -> tuple[float, ...]:
     if isinstance(value, (int, float)):
         value = (value,) * dim
     if not isinstance(value, Sequence) or not all(isinstance(p, (int, float)) for p in value):
@@ -146,13 +154,13 @@ def period(value, dim: int) -> tuple[float, ...]:
     return tuple(float(p) for p in value)
 
 
-def sign(value) -> int:
+def sign(value: Any) -> int:
     if value not in (-1, 1):
         raise ValueError(f"sign: was {value!r}, must be -1 or +1")
     return int(value)
 
 
-def eps(value, dtype: torch.dtype) -> float:
+def eps(value: object, dtype: torch.dtype) -> float:
     if value is None:
         return 1e-12 if dtype == torch.float64 else 1e-6
     if not isinstance(value, (int, float)):
@@ -162,13 +170,13 @@ def eps(value, dtype: torch.dtype) -> float:
     return float(value)
 
 
-def order(value) -> bool:
+def order(value: object) -> bool:
     """True for centered."""
     if value not in ("centered", "fft"):
         raise ValueError(f"order: was {value!r}, must be 'centered' or 'fft'")
     return value == "centered"
 
 
-def weight(value) -> None:
+def weight(value: object) -> None:
     if value is not None and not isinstance(value, Tensor) and not callable(value):
         raise TypeError(f"weight: was {type(value).__name__}, must be a tensor over the modes, a callable or None")

@@ -12,13 +12,15 @@ from typing import Any
 import click
 import torch
 
+from . import _C
+from ._version import __version__
 from .recipes import RECIPES, run_recipe
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="fastspec")
+@click.version_option(__version__, prog_name="fastspec")
 def main() -> None:
     """Measure and cure the spectral bias of neural networks."""
 
@@ -112,10 +114,8 @@ def load_suite(folder: Path) -> ModuleType:
 @main.command()
 def info() -> None:
     """Print versions, the processor's capabilities, and how fastspec was built."""
-    from . import _C
-
     facts = {
-        "fastspec": version("fastspec"),
+        "fastspec": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "cpu capability": torch.backends.cpu.get_cpu_capability(),

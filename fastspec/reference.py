@@ -5,7 +5,7 @@ to rounding), costs O(points x modes), runs on any device in any dtype, and is d
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,33 +22,33 @@ def wavenumbers(n: int, order: str = "centered") -> Tensor:
 
 def nufft1(
     x: Tensor, c: Tensor, modes: Modes, *, sign: int = -1, period: Period = 2 * math.pi, order: str = "centered"
-):
+) -> Tensor:
     """F_k = sum_j c_j exp(sign i 2 pi k.x_j / period). ``x`` (M, d), ``c`` (..., M) -> (..., *modes) complex."""
     axes = [wavenumbers(n, order) for n in _tuple(modes)]
     return _per_set(lambda points, strengths: _type1(points, strengths, axes, sign, period), x, c)
 
 
-def nufft2(x: Tensor, f: Tensor, *, sign: int = 1, period: Period = 2 * math.pi, order: str = "centered"):
+def nufft2(x: Tensor, f: Tensor, *, sign: int = 1, period: Period = 2 * math.pi, order: str = "centered") -> Tensor:
     """c_j = sum_k f_k exp(sign i 2 pi k.x_j / period). ``f`` (..., *modes) -> (..., M) complex."""
     d = 1 if x.ndim == 1 else x.shape[-1]
     axes = [wavenumbers(n, order) for n in f.shape[f.ndim - d :]]
     return _per_set(lambda points, coefficients: _type2(points, coefficients, axes, sign, period), x, f)
 
 
-def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1):
+def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1) -> Tensor:
     """F_s = sum_j c_j exp(sign i s.x_j). ``x`` (M, d), ``s`` (K, d), ``c`` (..., M) -> (..., K) complex."""
     x, s = (t[:, None] if t.ndim == 1 else t for t in (x, s))
     phase = sign * (s @ x.mT)
     return _complex(c) @ torch.polar(torch.ones_like(phase), phase).mT
 
 
-def rnufft1(x: Tensor, c: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered"):
+def rnufft1(x: Tensor, c: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered") -> Tensor:
     """Real strengths to the half spectrum (..., *modes[:-1], modes[-1]//2 + 1), sign -1."""
     axes = _half_axes(_tuple(modes), order)
     return _per_set(lambda points, strengths: _type1(points, strengths, axes, -1, period), x, c)
 
 
-def rnufft2(x: Tensor, f: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered"):
+def rnufft2(x: Tensor, f: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered") -> Tensor:
     """Half spectrum to real values: Re sum_k m_k f_k exp(+i 2 pi k.x / period) over the half grid.
 
     m_k is 1 where the last wavenumber is 0, and at N/2 of an even N; 2 elsewhere.
@@ -62,7 +62,7 @@ def rnufft2(x: Tensor, f: Tensor, modes: Modes, *, period: Period = 2 * math.pi,
     return _per_set(lambda points, coefficients: _type2(points, coefficients, axes, 1, period).real, x, f * m)
 
 
-def fwht(x: Tensor, dim: int = -1, normalized: bool = False):
+def fwht(x: Tensor, dim: int = -1, normalized: bool = False) -> Tensor:
     """F_f = sum_t (-1)^<f,t> x_t, <f,t> the number of bits that f and t have in common; over sqrt(n) if normalized."""
     n = x.shape[dim]
     index = torch.arange(n, device=x.device)
@@ -73,7 +73,12 @@ def fwht(x: Tensor, dim: int = -1, normalized: bool = False):
 
 
 def weigh(
-    spectrum: Tensor, weight: Tensor, scale: float, modes=(), rule: str = "table", parameter: float = 0.0
+    spectrum: Tensor,
+    weight: Tensor,
+    scale: float,
+    modes: Sequence[int] = (),
+    rule: str = "table",
+    parameter: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """The loss's pass over half spectra (R, K, *cells), axes reversed, so the halved one first, in FFT order.
 
@@ -149,7 +154,7 @@ def _complex(t: Tensor) -> Tensor:
     return t if t.is_complex() else torch.complex(t, torch.zeros_like(t))
 
 
-def _per_set(transform, x: Tensor, data: Tensor) -> Tensor:
+def _per_set(transform: Callable[[Tensor, Tensor], Tensor], x: Tensor, data: Tensor) -> Tensor:
     if x.ndim == 3:
         return torch.stack([transform(points, row) for points, row in zip(x, data, strict=True)])
     return transform(x, data)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ._lfp import lfp_rate
+
 
 @dataclass(frozen=True)
 class sobolev:
@@ -18,7 +20,7 @@ class sobolev:
 
     s: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _finite("s", self.s)
 
     def __call__(self, k: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ class power:
 
     p: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _finite("p", self.p)
 
     def __call__(self, k: Tensor) -> Tensor:
@@ -46,7 +48,7 @@ class band:
     lo: float
     hi: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.lo <= self.hi:
             raise ValueError(f"lo, hi: were {self.lo!r}, {self.hi!r}, must be 0 <= lo <= hi")
 
@@ -90,8 +92,7 @@ def sample_sobolev(
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"{name}: was {count!r}, must be an int of at least 1")
     _finite("s", s)
-    options = {"generator": generator, "dtype": torch.float64, "device": device}
-    direction = torch.randn(K, d, **options)
+    direction = torch.randn(K, d, generator=generator, dtype=torch.float64, device=device)
     if radius is None:
         if s >= -d / 2:
             raise ValueError(f"s: was {s!r}, must be below -d/2 = {-d / 2:g} unless a radius is given: not integrable")
@@ -100,7 +101,8 @@ def sample_sobolev(
     else:
         if not isinstance(radius, (int, float)) or not 0 < radius < math.inf:
             raise ValueError(f"radius: was {radius!r}, must be positive and finite")
-        k = direction / direction.norm(dim=1, keepdim=True) * _radii(torch.rand(K, **options), d, s, radius)[:, None]
+        uniform = torch.rand(K, generator=generator, dtype=torch.float64, device=device)
+        k = direction / direction.norm(dim=1, keepdim=True) * _radii(uniform, d, s, radius)[:, None]
     return k.to(dtype)
 
 
@@ -137,7 +139,7 @@ class focal(Adaptive):
 
     alpha: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _finite("alpha", self.alpha)
         if self.alpha < 0:
             raise ValueError(f"alpha: was {self.alpha!r}, must not be negative")
@@ -168,11 +170,10 @@ class lfp:
     period: float = 1.0
 
     def __call__(self, k: Tensor) -> Tensor:
-        from .theory import lfp_rate  # imports this module, by way of the loss
-
         norm = k.norm(dim=-1).clamp_min(0.5)
-        options = {"activation": self.activation, "a": self.a, "w": self.w, "sigma_b": self.sigma_b}
-        return lfp_rate((norm / self.period).flatten(), d=k.shape[-1], **options).pow(-2).reshape(norm.shape)
+        xi, d = (norm / self.period).flatten(), k.shape[-1]
+        rate = lfp_rate(xi, d=d, activation=self.activation, a=self.a, w=self.w, sigma_b=self.sigma_b)
+        return rate.pow(-2).reshape(norm.shape)
 
 
 def from_rates(rates: Tensor, exponent: float) -> Tensor:

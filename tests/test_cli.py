@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from fastspec import cli
+from fastspec._version import __version__
 from fastspec.recipes import RECIPES, Outcome
 
 
@@ -67,7 +68,8 @@ def test_info_prints_versions_and_the_build():
     assert result.exit_code == 0, result.output
     facts = dict(line.split("  ", 1) for line in result.output.splitlines())
     assert facts["torch"].strip() == torch.__version__ and facts["python"].strip() == platform.python_version()
-    assert {"fastspec", "cpu capability", "threads", "cuda", "triton"} <= set(facts)
+    assert facts["fastspec"].strip() == __version__
+    assert {"cpu capability", "threads", "cuda", "triton"} <= set(facts)
     assert any(name.startswith("build: ") for name in facts)
 
 

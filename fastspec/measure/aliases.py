@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .checks import check_values
 from .directions import flat_points
 from .spectra import spectrum
 
@@ -90,7 +91,5 @@ def alias_report(
 
 
 def _spectrum(name: str, x: Tensor, y: Tensor, k: Tensor, period: tuple[float, ...]) -> Tensor:
-    _check.data(name, y, x)
-    if y.ndim not in (1, 2) or len(y) != len(x):
-        raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+    check_values(name, y, x)
     return spectrum(x, y.detach().reshape(len(y), -1), k, period)

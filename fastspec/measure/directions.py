@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .checks import check_values
 from .spectra import spectrum
 
 _WHOLE = 1024  # dimensions, or points, up to which a covariance is diagonalised as it is
@@ -25,9 +26,7 @@ def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None)
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     flat = flat_points(x)
-    _check.data("y", y, x)
-    if y.ndim not in (1, 2) or len(y) != len(x):
-        raise ValueError(f"y: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+    check_values("y", y, x)
     _check.tensor("k", k)
     if k.ndim != 1 or k.is_complex():
         raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K,) and real")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.gaussian import gaussian_sums
+from .checks import check_values
 
 Deltas = float | Sequence[float] | Tensor
 
@@ -78,9 +79,7 @@ def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Ten
     if not torch.compiler.is_compiling() and not x.isfinite().all():
         raise ValueError("x: had non-finite numbers, must be finite")
     for name, y in values.items():
-        _check.data(name, y, x, real=True)
-        if y.ndim not in (1, 2) or len(y) != len(x):
-            raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+        check_values(name, y, x, real=True)
     dtype = torch.float32
     for t in (x, *values.values()):
         dtype = torch.promote_types(dtype, t.dtype)

@@ -1,8 +1,13 @@
 """The frequency × step heatmap."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _LOW, _HIGH = 1e-3, 1.0
 _THRESHOLD = 0.1
@@ -14,11 +19,11 @@ def draw_heatmap(
     errors: Tensor,
     labels: Sequence[str],
     *,
-    ax=None,
+    ax: "Axes | None" = None,
     frequency_label: str,
     title: str | None = None,
     log_steps: bool = False,
-):
+) -> "Figure":
     """Draw errors ``(T, K)`` as K rows over the steps, and mark where each row first falls below 10 %.
 
     Rows are evenly spaced and carry their frequency as a label, so that no frequency hides between two others.
@@ -26,26 +31,28 @@ def draw_heatmap(
     """
     from matplotlib.colors import LogNorm
 
-    own = ax is None
-    if own:
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7.0, 1.6 + 0.28 * min(len(labels), _MOST_ROWS_LABELLED)), layout="constrained")
-        ax = figure.add_subplot()
+    axes = _new_axes(len(labels)) if ax is None else ax
     shown = errors.double().clamp(_LOW, _HIGH).mT.numpy()
     rows = [row - 0.5 for row in range(len(labels) + 1)]
-    mesh = ax.pcolormesh(
+    mesh = axes.pcolormesh(
         _edges(steps, log_steps), rows, shown, cmap="viridis_r", norm=LogNorm(_LOW, _HIGH), rasterized=True
     )
-    _mark_threshold(ax, steps, errors)
+    _mark_threshold(axes, steps, errors)
     every = -(-len(labels) // _MOST_ROWS_LABELLED)
-    ax.set_yticks(range(0, len(labels), every), list(labels)[::every])
+    axes.set_yticks(range(0, len(labels), every), list(labels)[::every])
     if log_steps:
-        ax.set_xscale("log")
-    ax.set(xlabel="step  (bar: first below 10 %)", ylabel=frequency_label, title=title)
-    if own:
-        ax.figure.colorbar(mesh, ax=ax, label="relative error", extend="both")
-    return ax.figure
+        axes.set_xscale("log")
+    axes.set(xlabel="step  (bar: first below 10 %)", ylabel=frequency_label, title=title)
+    if ax is None:
+        axes.figure.colorbar(mesh, ax=axes, label="relative error", extend="both")
+    return cast("Figure", axes.figure)
+
+
+def _new_axes(rows: int) -> "Axes":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 1.6 + 0.28 * min(rows, _MOST_ROWS_LABELLED)), layout="constrained")
+    return figure.add_subplot()
 
 
 def _edges(steps: Sequence[int], log_steps: bool) -> list[float]:
@@ -57,7 +64,7 @@ def _edges(steps: Sequence[int], log_steps: bool) -> list[float]:
     return [max(edge, 0.4) for edge in edges] if log_steps else edges
 
 
-def _mark_threshold(ax, steps: Sequence[int], errors: Tensor) -> None:
+def _mark_threshold(ax: "Axes", steps: Sequence[int], errors: Tensor) -> None:
     below = errors < _THRESHOLD
     for row in below.any(0).nonzero().flatten().tolist():
         first = max(steps[int(below[:, row].int().argmax())], 0.5)

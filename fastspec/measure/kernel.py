@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from .. import _check
 from ..nufft import Modes, Period
-from .rates import _checked_points, _sampled, decay_exponent, wavenumbers
+from .rates import decay_exponent
+from .spectra import wavenumbers
+from .tangent import TangentKernel, checked_points
 
 _GRID = 2**12  # points at most
 _FLOOR = 1e-10  # of the greatest rate: what a float32 transform tells apart, squared, with a margin
@@ -48,7 +50,7 @@ def kernel_exponent(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    points = _checked_points(model, x)
+    points = checked_points(model, x)
     d = points.shape[1]
     modes, period = _check.modes(modes, d), _check.period(period, d)
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
@@ -61,8 +63,8 @@ def kernel_exponent(
     resolved = [min(n, count // 2) for n, count in zip(resolved, counts, strict=True)]
     grid, windows = _tapered_grid(least, extents, counts)
     xi = wavenumbers(resolved, grid.device) / torch.tensor(extents, device=grid.device)
-    inputs = grid[:, 0] if x.ndim == 1 else grid
-    rates = _sampled(model, inputs, grid, xi, tuple(resolved), extents, samples, generator, windows).amin(0)
+    kernel = TangentKernel(model, grid[:, 0] if x.ndim == 1 else grid)
+    rates = kernel.sampled(kernel.on_grid(tuple(resolved), extents), windows, samples, generator).amin(0)
     cycles = wavenumbers(resolved, grid.device).flatten(0, -2).norm(dim=-1)
     clear = cycles >= min(_BLURRED, min(resolved) / 8)
     return decay_exponent(rates[clear], xi.flatten(0, -2)[clear], floor=_FLOOR * rates.max().item())

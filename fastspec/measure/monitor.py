@@ -3,19 +3,20 @@
 import math
 from collections.abc import Sequence
 from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from .. import _check
-from .directions import principal_direction, unit_direction
-from .filtered import FilterErrors
+from ..nufft import Period
+from .checks import point_rows
 from .heatmap import draw_heatmap
-from .tracked import Bands, line_peaks, target_peaks, tracked_transform
+from .methods import METHODS, Frequency, Request
 
-METHODS = ("nufft", "projection", "filter", "frequencies")
-
-Frequency = float | tuple[float | str, ...]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class SpectralMonitor:
@@ -85,9 +86,9 @@ class SpectralMonitor:
         self,
         x: Tensor,
         target: Tensor,
-        modes: int | Sequence[int] | None,
+        modes: int | Sequence[int] | Tensor | None,
         *,
-        period: float | Sequence[float] = 2 * math.pi,
+        period: Period = 2 * math.pi,
         peaks: int | Tensor | None = None,
         method: str = "nufft",
         magnitudes: bool = False,
@@ -97,80 +98,16 @@ class SpectralMonitor:
     ):
         if method not in METHODS:
             raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
-        if bands is not None and method == "filter":
-            raise ValueError("bands: were given, must be None where method is 'filter', whose widths are its bands")
         self.method = method
         self._x = _checked_points(x)
         self._magnitudes, self._logits = bool(magnitudes), bool(logits)
         self._target = _checked_target(target, self._x, self._logits)
-        self._direction = self._checked_direction(direction)
-        seen = self._x if self._direction is None else self._x.double() @ self._direction[:, None]
-        self._period = list(_check.period(period, seen.shape[1]))
-        self._bands = None
-        if method == "filter":
-            self._error = FilterErrors(self._x, self._target, modes, peaks)
-            self.wavenumbers = self._error.frequencies
-        else:
-            self._error = self._spectral_error(seen, modes, peaks, bands)
+        request = Request(self._x, self._target, modes, period, peaks, self._magnitudes, bands, direction)
+        self._tracked = METHODS[method](request)
+        self.wavenumbers, self.frequencies = self._tracked.wavenumbers, self._tracked.frequencies
         self.steps: list[int] = []
         self._errors: list[Tensor] = []
-        self._writers: list[tuple[object, str]] = []
-
-    def _checked_direction(self, direction: Tensor | None) -> Tensor | None:
-        if self.method != "projection":
-            if direction is not None:
-                raise ValueError(f"direction: was given, must be None where method is {self.method!r}")
-            return None
-        return principal_direction(self._x) if direction is None else unit_direction(direction, self._x)
-
-    def _spectral_error(self, x: Tensor, modes, peaks, bands):
-        """Sets the wavenumbers to track, and gives the map from a residual to their errors."""
-        self.wavenumbers = self._choose(x, modes, peaks, bands)
-        if bands is not None:
-            self._bands = Bands(bands, self._in_units(self.wavenumbers))
-            self.wavenumbers = self.wavenumbers[self._bands.inside]
-        transform = tracked_transform(x, self.wavenumbers, self._period, self._target.dtype)
-        return _SpectralErrors(transform, self._target, self._bands, self._magnitudes)
-
-    def _choose(self, x: Tensor, modes, peaks: int | Tensor | None, bands) -> Tensor:
-        d = x.shape[1]
-        if isinstance(peaks, Tensor):
-            return _checked_wavenumbers("peaks", peaks, d)
-        if peaks is not None and (isinstance(peaks, bool) or not isinstance(peaks, int)):
-            raise TypeError(f"peaks: was {type(peaks).__name__}, must be None, an int or a tensor of wavenumbers")
-        if peaks is not None and peaks < 1:
-            raise ValueError(f"peaks: was {peaks}, must be at least 1")
-        if isinstance(modes, Tensor) and self.method != "nufft":
-            return self._among(_checked_wavenumbers("modes", modes, d), x, peaks, bands)
-        if self.method == "frequencies":
-            raise TypeError(f"modes: was {type(modes).__name__}, must be a tensor of wavenumbers for 'frequencies'")
-        if d > 3:
-            raise ValueError(f"peaks: was {peaks}, must be a tensor of wavenumbers where x has more than 3 dimensions")
-        grid = _check.modes(modes, d)
-        if bands is not None:
-            axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=torch.float64) for n in grid]
-            return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, d)
-        return target_peaks(x, self._target, grid, self._period, peaks)
-
-    def _among(self, listed: Tensor, x: Tensor, count: int | None, bands) -> Tensor:
-        """Those of the listed wavenumbers to track."""
-        if bands is not None or (count is None and self.method == "frequencies"):
-            return listed
-        magnitude = _norm(tracked_transform(x, listed, self._period, self._target.dtype)(self._target))
-        if self.method == "projection":
-            return listed[line_peaks(magnitude, count)]
-        return listed[magnitude.topk(min(count, len(listed))).indices.sort().values.cpu()]
-
-    def _in_units(self, wavenumbers: Tensor) -> Tensor:
-        angular = [math.isclose(p, 2 * math.pi, rel_tol=1e-6) for p in self._period]
-        units = [1.0 if is_angular else p for is_angular, p in zip(angular, self._period, strict=True)]
-        return wavenumbers / torch.tensor(units, dtype=torch.float64)
-
-    @property
-    def frequencies(self) -> Tensor:
-        if self.method == "filter":
-            return self.wavenumbers
-        return self._in_units(self.wavenumbers) if self._bands is None else self._bands.limits
+        self._writers: list[tuple[Any, str]] = []
 
     @property
     def errors(self) -> Tensor:
@@ -196,11 +133,11 @@ class SpectralMonitor:
         """
         if self.steps and step < self.steps[-1]:
             raise ValueError(f"step: was {step}, must be at least the last one, {self.steps[-1]}")
-        error = self._error(self._residual(pred))
+        error = self._tracked.errors(self._residual(pred))
         self.steps.append(int(step))
         self._errors.append(error[None])
         for writer, tag in self._writers:
-            for frequency, value in zip(self._keys(), error.tolist(), strict=True):
+            for frequency, value in zip(self._tracked.names(), error.tolist(), strict=True):
                 writer.add_scalar(f"{tag}/{_label(frequency)}", value, step)
 
     def _residual(self, pred: Tensor) -> Tensor:
@@ -227,25 +164,18 @@ class SpectralMonitor:
         reached = [column.nonzero().flatten().tolist() for column in below.unbind(1)]
         return {
             frequency: self.steps[rows[0]] if rows else None
-            for frequency, rows in zip(self._keys(), reached, strict=True)
+            for frequency, rows in zip(self._tracked.names(), reached, strict=True)
         }
-
-    def _keys(self) -> list[Frequency]:
-        rows = self.frequencies.tolist()
-        if self.method == "filter":
-            half = len(rows) // 2
-            return [(name, row[0]) for i, row in enumerate(rows) for name in ("low" if i < half else "high",)]
-        return [row[0] if len(row) == 1 else tuple(row) for row in rows]
 
     def plot(
         self,
         path: str | PathLike | None = None,
         *,
-        ax=None,
+        ax: "Axes | None" = None,
         unit: str | None = None,
         title: str | None = None,
         log_steps: bool = False,
-    ):
+    ) -> "Figure":
         """Heatmap of the error, frequency × step, with a bar where each frequency first falls below 10 %.
 
         Args:
@@ -267,57 +197,50 @@ class SpectralMonitor:
         figure = draw_heatmap(
             self.steps,
             self.errors,
-            [_label(key) for key in self._keys()],
+            [_label(key) for key in self._tracked.names()],
             ax=ax,
             log_steps=log_steps,
-            frequency_label=self._frequency_label(unit),
+            frequency_label=self._tracked.axis_label(unit),
             title=title,
         )
         if path is not None:
             figure.savefig(path, dpi=160)
         return figure
 
-    def _frequency_label(self, unit: str | None) -> str:
-        if self.method == "filter":
-            return f"cut-off (cycles per {unit or 'unit of x'})"
-        angular = all(math.isclose(p, 2 * math.pi, rel_tol=1e-6) for p in self._period)
-        if angular:
-            return "wavenumber k" if unit is None else f"angular frequency (rad per {unit})"
-        return f"frequency (cycles per {unit or 'unit of x'})"
-
     def to_dict(self) -> dict:
         """Everything recorded, as plain lists and numbers that ``json`` can write."""
         return {
-            "method": self.method,
-            "magnitudes": self._magnitudes,
-            "period": list(self._period),
+            **self._settings(),
             "wavenumbers": self.wavenumbers.tolist(),
-            "bands": None if self._bands is None else self._bands.limits.tolist(),
-            "logits": self._logits,
             "frequencies": self.frequencies.tolist(),
             "steps": list(self.steps),
             "errors": self.errors.tolist(),
         }
 
+    def _settings(self) -> dict[str, Any]:
+        bands = self._tracked.bands
+        return {
+            "method": self.method,
+            "magnitudes": self._magnitudes,
+            "period": list(self._tracked.period),
+            "bands": None if bands is None else bands.tolist(),
+            "logits": self._logits,
+        }
+
     def save(self, path: str | PathLike) -> None:
         """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
-        torch.save(
-            {
-                "x": self._x.cpu(),
-                "target": self._target.cpu(),
-                "period": list(self._period),
-                "wavenumbers": self.wavenumbers,
-                "deltas": self._error.deltas if self.method == "filter" else None,
-                "bands": None if self._bands is None else self._bands.limits.tolist(),
-                "direction": None if self._direction is None else self._direction.cpu(),
-                "logits": self._logits,
-                "method": self.method,
-                "magnitudes": self._magnitudes,
-                "steps": self.steps,
-                "errors": self.errors,
-            },
-            path,
-        )
+        direction = self._tracked.direction
+        state = {
+            **self._settings(),
+            "x": self._x.cpu(),
+            "target": self._target.cpu(),
+            "wavenumbers": self.wavenumbers,
+            "deltas": self._tracked.deltas,
+            "direction": None if direction is None else direction.cpu(),
+            "steps": self.steps,
+            "errors": self.errors,
+        }
+        torch.save(state, path)
 
     @classmethod
     def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
@@ -327,23 +250,15 @@ class SpectralMonitor:
         part of the file.
         """
         state = torch.load(path, map_location="cpu", weights_only=True)
-        monitor = cls(
-            state["x"].to(device),
-            state["target"].to(device),
-            state["deltas"],
-            period=state["period"],
-            peaks=state["wavenumbers"] if state["deltas"] is None else None,
-            method=state["method"],
-            magnitudes=state["magnitudes"],
-            bands=state["bands"],
-            direction=state["direction"],
-            logits=state["logits"],
-        )
+        settings = {name: state[name] for name in ("method", "magnitudes", "period", "bands", "logits", "direction")}
+        peaks = state["wavenumbers"] if state["deltas"] is None else None
+        x, target = state["x"].to(device), state["target"].to(device)
+        monitor = cls(x, target, state["deltas"], peaks=peaks, **settings)
         monitor.steps = list(state["steps"])
         monitor._errors = [state["errors"].to(device)] if monitor.steps else []
         return monitor
 
-    def log_to(self, summary_writer, tag: str = "spectral_error") -> None:
+    def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
         """Pass every later update's error on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
 
         Args:
@@ -361,28 +276,6 @@ class SpectralMonitor:
         self._writers.append((summary_writer, tag))
 
 
-class _SpectralErrors:
-    """From a residual (M, C) to the error (K,) of each wavenumber, or of each band."""
-
-    def __init__(self, transform, target: Tensor, bands: Bands | None, magnitudes: bool):
-        self.transform, self.bands, self.magnitudes = transform, bands, magnitudes
-        self.spectrum = transform(target)
-        self.scale = self._sizes(self.spectrum)
-
-    def __call__(self, residual: Tensor) -> Tensor:
-        difference = self.transform(residual)
-        if self.magnitudes:
-            difference = (self.spectrum + difference).abs() - self.spectrum.abs()
-        return self._sizes(difference) / self.scale
-
-    def _sizes(self, spectrum: Tensor) -> Tensor:
-        return _norm(spectrum) if self.bands is None else self.bands.norms(_norm(spectrum))
-
-
-def _norm(spectrum: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(spectrum, dim=-1)
-
-
 def _label(frequency: Frequency) -> str:
     if isinstance(frequency, tuple):
         if isinstance(frequency[0], str):
@@ -393,14 +286,10 @@ def _label(frequency: Frequency) -> str:
 
 def _checked_points(x: Tensor) -> Tensor:
     """(M,) or (M, d) -> (M, d), in single precision at least."""
-    _check.tensor("x", x)
-    if not x.is_floating_point():
-        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
-    if x.ndim not in (1, 2) or x.numel() == 0:
-        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d) and not empty")
-    if not bool(x.isfinite().all()):
+    rows = point_rows(x)
+    if not bool(rows.isfinite().all()):
         raise ValueError("x: had non-finite points, must be finite")
-    return _at_least_single(x.detach())
+    return _at_least_single(rows)
 
 
 def _checked_values(name: str, values: Tensor, x: Tensor, real: bool = False) -> Tensor:
@@ -424,16 +313,3 @@ def _checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
             raise ValueError(f"target: shape was {shape}, must be ({len(x)},) labels from 0, or (M, C) probabilities")
         target = torch.nn.functional.one_hot(target.long()).to(x.dtype)
     return _checked_values("target", target, x, real=logits)
-
-
-def _checked_wavenumbers(name: str, peaks: Tensor, d: int) -> Tensor:
-    if peaks.is_complex() or peaks.dtype == torch.bool:
-        raise TypeError(f"{name}: dtype was {peaks.dtype}, must be integer or real")
-    shape = tuple(peaks.shape)
-    peaks = peaks.detach().cpu().double()
-    peaks = peaks[:, None] if peaks.ndim == 1 else peaks
-    if peaks.ndim != 2 or peaks.shape[1] != d or len(peaks) == 0:
-        raise ValueError(f"{name}: shape was {shape}, must be (K, {d}){' or (K,)' if d == 1 else ''} and not empty")
-    if not bool(peaks.isfinite().all()):
-        raise ValueError(f"{name}: had non-finite wavenumbers, must be finite")
-    return peaks

@@ -1,6 +1,5 @@
 """Finding the frequencies that carry a signal: peaks of a gridded spectrum, and lines in scattered data."""
 
-import itertools
 import math
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from .. import _check
 from ..nufft import nufft1, nufft3
+from .fits import least_squares, polynomials
 
 # Odd width, in modes along each axis, of the neighbourhood that a peak's background is estimated from: about a hundred
 # modes or fewer in every dimension, so that the estimate costs little more than the spectrum's own memory.
@@ -124,16 +124,16 @@ def dominant_frequencies(
     centre = (x.amax(0) + x.amin(0)) / 2
     unit_x = (x - centre) / span
     y = (y - y.mean(0)) / y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
-    trend = _polynomials(2 * unit_x, trend_degree)
+    trend = polynomials(2 * unit_x, trend_degree)
     if len(x) <= trend.shape[1] + n_frequencies * (2 + x.shape[1]):
         raise ValueError(f"x: had {len(x)} points, must have more to fit a trend and {n_frequencies} frequencies")
     search = _search(unit_x, span, max_frequency)
     picked = unit_x.new_zeros(0, x.shape[1])
-    residual = y - trend @ _least_squares(trend, y)
+    residual = y - trend @ least_squares(trend, y)
     for _ in range(n_frequencies):
         picked = torch.cat([picked, search.largest(residual, picked, min_separation)[None]])
         picked, residual = _refit(unit_x, y, trend, picked, min_separation / 4)
-    return _positive(picked) / span
+    return one_of_each_pair(picked) / span
 
 
 def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Tensor]:
@@ -150,7 +150,8 @@ def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Ten
         raise ValueError(f"n_frequencies: was {n_frequencies}, must be at least 0")
     if len(x) != len(y):
         raise ValueError(f"y: had {len(y)} rows, must have {len(x)} as x has")
-    return tuple(t.detach().double().reshape(len(t), -1) for t in (x, y))
+    x, y = (t.detach().double().reshape(len(t), -1) for t in (x, y))
+    return x, y
 
 
 def _search(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> "_Grid | _Ball":
@@ -240,8 +241,8 @@ def _refit(unit_x: Tensor, y: Tensor, trend: Tensor, picked: Tensor, most: float
     """Gauss-Newton on the frequencies of the joint fit, amplitudes projected out; steps of at most ``most``."""
     for _ in range(3):
         design, residual, jacobian = _joint_fit(unit_x, y, trend, picked)
-        jacobian = (jacobian - design @ _least_squares(design, jacobian)).reshape(residual.numel(), -1)
-        step = _least_squares(jacobian, residual.reshape(-1, 1))
+        jacobian = (jacobian - design @ least_squares(design, jacobian)).reshape(residual.numel(), -1)
+        step = least_squares(jacobian, residual.reshape(-1, 1))
         picked = picked + step.reshape_as(picked).clamp(-most, most)
     return picked, _joint_fit(unit_x, y, trend, picked)[1]
 
@@ -251,7 +252,7 @@ def _joint_fit(unit_x: Tensor, y: Tensor, trend: Tensor, picked: Tensor) -> tupl
     phase = 2 * math.pi * unit_x @ picked.mT
     cos, sin = phase.cos(), phase.sin()
     design = torch.cat([trend, cos, sin], 1)
-    amplitudes = _least_squares(design, y)
+    amplitudes = least_squares(design, y)
     a, b = amplitudes[trend.shape[1] :].chunk(2)
     slope = 2 * math.pi * torch.einsum("mncd->mcnd", _slopes(cos, sin, a, b)[..., None] * unit_x[:, None, None])
     return design, y - design @ amplitudes, slope.flatten(1)
@@ -261,20 +262,7 @@ def _slopes(cos: Tensor, sin: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return cos[:, :, None] * b - sin[:, :, None] * a
 
 
-def _least_squares(design: Tensor, y: Tensor) -> Tensor:
-    """Normal equations with a trace of ridge: their size is the number of terms, however many points there are."""
-    gram = design.mT @ design
-    gram.diagonal().add_(1e-12 * gram.diagonal().mean())
-    return torch.linalg.solve(gram, design.mT @ y)
-
-
-def _polynomials(x: Tensor, degree: int) -> Tensor:
-    """(M, d) -> (M, P): Legendre-like monomials of total degree at most ``degree``; x in [-1, 1]."""
-    powers = [p for p in itertools.product(range(degree + 1), repeat=x.shape[1]) if sum(p) <= degree]
-    return torch.stack([(x ** torch.tensor(p, device=x.device, dtype=x.dtype)).prod(-1) for p in powers], 1)
-
-
-def _positive(frequency: Tensor) -> Tensor:
-    """Of +f and -f, the one whose first non-zero entry is positive."""
+def one_of_each_pair(frequency: Tensor) -> Tensor:
+    """Of +f and -f, rows of (P, d), the one whose first non-zero entry is positive."""
     leading = frequency.gather(1, (frequency != 0).int().argmax(1, keepdim=True))
     return torch.where(leading < 0, -frequency, frequency)

@@ -1,44 +1,40 @@
 """Which wavenumbers a monitor tracks, and the transform of values to them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..nufft import Plan, nufft1
-from .peaks import spectral_peaks
+from .peaks import one_of_each_pair, spectral_peaks
 from .spectra import spectrum
 
 # Up to this many entries a held matrix of exponentials costs less per update than spreading and an FFT.
 _DIRECT_ENTRIES = 2**21
 
+Transform = Callable[[Tensor], Tensor]
 
-def target_peaks(x: Tensor, target: Tensor, modes: tuple[int, ...], period: list[float], count: int | None) -> Tensor:
+
+def target_peaks(
+    x: Tensor, target: Tensor, modes: tuple[int, ...], period: Sequence[float], count: int | None
+) -> Tensor:
     """Wavenumbers (K, d) of the target's spectral peaks, nearest to zero first."""
     spectrum = nufft1(x, target.mT.contiguous(), modes, period=period)
     magnitude = torch.linalg.vector_norm(spectrum, dim=0)
     found = spectral_peaks(magnitude, significant=count is None).cpu()
     wavenumbers = found - torch.tensor([n // 2 for n in modes])
     if not target.is_complex():
-        wavenumbers = _one_of_each_pair(wavenumbers)
+        rows = one_of_each_pair(wavenumbers).tolist()
+        wavenumbers = torch.tensor(list(dict.fromkeys(map(tuple, rows)))).reshape(-1, x.shape[1])
     wavenumbers = wavenumbers[:count].double()
     if len(wavenumbers) == 0:
         raise ValueError("target: has no spectral peak on these modes, so peaks must be a tensor of wavenumbers")
     return wavenumbers[wavenumbers.norm(dim=1).argsort(stable=True)]
 
 
-def _one_of_each_pair(wavenumbers: Tensor) -> Tensor:
-    """Of k and -k the one whose first non-zero entry is positive, in the order given."""
-    leading = wavenumbers.gather(1, (wavenumbers != 0).int().argmax(1, keepdim=True))
-    rows = torch.where(leading < 0, -wavenumbers, wavenumbers).tolist()
-    return torch.tensor(list(dict.fromkeys(map(tuple, rows))), dtype=wavenumbers.dtype).reshape(
-        -1, wavenumbers.shape[1]
-    )
-
-
-def tracked_transform(x: Tensor, wavenumbers: Tensor, period: list[float], dtype: torch.dtype):
+def tracked_transform(x: Tensor, wavenumbers: Tensor, period: Sequence[float], dtype: torch.dtype) -> Transform:
     """The map from values (M, C) to their spectrum (K, C) at the wavenumbers: a held matrix, a held plan or sums."""
     integral = bool((wavenumbers == wavenumbers.round()).all())
     if len(wavenumbers) * len(x) <= _DIRECT_ENTRIES:
@@ -49,7 +45,7 @@ def tracked_transform(x: Tensor, wavenumbers: Tensor, period: list[float], dtype
 
 
 class _Direct:
-    def __init__(self, x: Tensor, wavenumbers: Tensor, period: list[float], dtype: torch.dtype):
+    def __init__(self, x: Tensor, wavenumbers: Tensor, period: Sequence[float], dtype: torch.dtype):
         turns = x.double() / torch.tensor(period, dtype=torch.float64, device=x.device)
         phase = -2 * math.pi * (wavenumbers.to(x.device) @ turns.mT)
         exponentials = torch.polar(torch.full_like(phase, 1 / len(x)), phase)
@@ -65,15 +61,15 @@ class _Direct:
 
 
 class _Gridded:
-    def __init__(self, x: Tensor, wavenumbers: Tensor, period: list[float]):
+    def __init__(self, x: Tensor, wavenumbers: Tensor, period: Sequence[float]):
         # The smallest symmetric grid that holds every tracked wavenumber.
         half = wavenumbers.abs().amax(0).long()
         self.plan = Plan(x, tuple((2 * half + 1).tolist()), period=period)
-        self.index = tuple((wavenumbers.long() + half).to(x.device).unbind(1))
+        self.index: tuple[slice | Tensor, ...] = (slice(None), *(wavenumbers.long() + half).to(x.device).unbind(1))
 
     def __call__(self, values: Tensor) -> Tensor:
         spectrum = self.plan.nufft1(values.mT.contiguous())
-        return spectrum[(slice(None), *self.index)].mT / len(values)
+        return spectrum[self.index].mT / len(values)
 
 
 def line_peaks(magnitude: Tensor, count: int | None) -> Tensor:

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,12 @@ class BroadLearning(nn.Module):
         model = fs.nn.BroadLearning(1, feature_nodes=50, enhancement_nodes=200).double()
         prediction = model.fit(x, y)(x)
     """
+
+    feature_weight: Tensor
+    feature_bias: Tensor
+    enhancement_weight: Tensor
+    enhancement_bias: Tensor
+    weight: Tensor
 
     def __init__(
         self,
@@ -76,10 +83,7 @@ class BroadLearning(nn.Module):
 
     def grow(self, enhancement_nodes: int) -> "BroadLearning":
         """Add so many enhancement nodes, of weight zero until the next :meth:`fit`; returns itself."""
-        if isinstance(enhancement_nodes, bool) or not isinstance(enhancement_nodes, int):
-            raise TypeError(f"enhancement_nodes: was {type(enhancement_nodes).__name__}, must be an int")
-        if enhancement_nodes < 0:
-            raise ValueError(f"enhancement_nodes: was {enhancement_nodes}, must be at least 0")
+        check_sizes(0, enhancement_nodes=enhancement_nodes)
         inputs, like = len(self.feature_weight[0]), self.feature_weight
         more = torch.cat([_uniform(inputs, enhancement_nodes), _uniform(1, enhancement_nodes)]).to(like) / inputs**0.5
         self.enhancement_weight = torch.cat([self.enhancement_weight, more[:-1]], 1)
@@ -112,7 +116,7 @@ class BroadLearning(nn.Module):
         self.weight = torch.linalg.solve_triangular(r, right, upper=True)
         return self
 
-    def _load_from_state_dict(self, state_dict, prefix, *rest):
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes the number of enhancement nodes of the state."""
         for name in ("enhancement_weight", "enhancement_bias", "weight"):
             held = state_dict.get(prefix + name)

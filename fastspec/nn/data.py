@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..measure.peaks import _least_squares, _polynomials, dominant_frequencies
+from ..measure.fits import least_squares, polynomials
+from ..measure.peaks import dominant_frequencies
 
 _LEAST = 0.05  # of the strongest line's amplitude
 _TREND = 3
@@ -18,9 +19,9 @@ def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_freque
     frequencies = dominant_frequencies(x, y, n_frequencies, max_frequency=max_frequency)
     rows_x, rows_y = (t.detach().double().reshape(len(t), -1) for t in (x, y))
     low, high = rows_x.amin(0), rows_x.amax(0)
-    trend = _polynomials((2 * rows_x - low - high) / (high - low), _TREND)
+    trend = polynomials((2 * rows_x - low - high) / (high - low), _TREND)
     phase = 2 * math.pi * (rows_x - low) @ frequencies.mT
-    amplitudes = _least_squares(torch.cat([trend, phase.cos(), phase.sin()], 1), rows_y)[trend.shape[1] :]
+    amplitudes = least_squares(torch.cat([trend, phase.cos(), phase.sin()], 1), rows_y)[trend.shape[1] :]
     size = amplitudes.square().reshape(2, len(frequencies), -1).sum((0, 2)).sqrt()
     return frequencies[size >= _LEAST * size.max()] if len(size) else frequencies
 

@@ -29,6 +29,8 @@ class FourierFeatures(nn.Module):
         model = nn.Sequential(features, nn.Linear(features.out_features, 128), nn.Tanh(), nn.Linear(128, 1))
     """
 
+    B: Tensor
+
     def __init__(self, in_features: int, n_frequencies: int = 256, sigma: float | tuple[float, ...] = 1.0):
         super().__init__()
         check_sizes(in_features=in_features, n_frequencies=n_frequencies)

@@ -18,10 +18,17 @@ def srelu(x: Tensor) -> Tensor:
 
 def phi(x: Tensor) -> Tensor:
     """φ(x) = (x)₊² - 3(x-1)₊² + 3(x-2)₊² - (x-3)₊², the quadratic B-spline on [0, 3] (MscaleDNN, arXiv 2007.11207)."""
-    return sum(c * torch.relu(x - i).square() for i, c in enumerate((1, -3, 3, -1)))
+    terms = [c * torch.relu(x - i).square() for i, c in enumerate((1, -3, 3, -1))]
+    return sum(terms[1:], start=terms[0])
 
 
-_ACTIVATIONS = {"srelu": srelu, "phi": phi, "tanh": torch.tanh, "sin": torch.sin, "relu": torch.relu}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "srelu": srelu,
+    "phi": phi,
+    "tanh": torch.tanh,
+    "sin": torch.sin,
+    "relu": torch.relu,
+}
 
 
 class GroupedMLP(nn.Module):
@@ -52,12 +59,12 @@ class GroupedMLP(nn.Module):
         return x
 
 
-def check_sizes(**sizes: int) -> None:
+def check_sizes(least: int = 1, /, **sizes: int) -> None:
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int):
             raise TypeError(f"{name}: was {type(size).__name__}, must be an int")
-        if size < 1:
-            raise ValueError(f"{name}: was {size}, must be at least 1")
+        if size < least:
+            raise ValueError(f"{name}: was {size}, must be at least {least}")
 
 
 def checked_activation(activation: Activation) -> Callable[[Tensor], Tensor]:

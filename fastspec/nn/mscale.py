@@ -29,6 +29,8 @@ class MscaleMLP(nn.Module):
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
+    scales: Tensor
+
     def __init__(
         self,
         in_features: int,

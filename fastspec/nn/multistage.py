@@ -1,4 +1,5 @@
 import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,10 @@ from .grouped import check_sizes, points
 
 class Stage(nn.Module):
     """ε u(x; κ): tanh layers on sin(κ W x̂ + b), x̂ the points standardised to [-1, 1]."""
+
+    size: Tensor
+    kappa: Tensor
+    periodic: Tensor
 
     def __init__(self, in_features: int, out_features: int, width: int, depth: int):
         super().__init__()
@@ -59,6 +64,10 @@ class MultiStage(nn.Module):
             ...  # minimise model.loss(x, y), of order one whatever the stage
     """
 
+    middle: Tensor
+    half_extent: Tensor
+    stages: nn.ModuleList
+
     def __init__(self, in_features: int, out_features: int = 1, *, width: int = 20, depth: int = 3):
         super().__init__()
         check_sizes(in_features=in_features, out_features=out_features, width=width, depth=depth)
@@ -108,7 +117,7 @@ class MultiStage(nn.Module):
         if not self.stages:
             raise ValueError("stages: there were none, must be at least one: call add_stage first")
         x, y = self._checked(x, y)
-        newest = self.stages[-1]
+        newest = cast(Stage, self.stages[-1])
         aim = (y - self._before(x, len(self.stages) - 1)) / newest.size
         return (newest(self._standard(x)) - aim).square().mean()
 
@@ -132,7 +141,7 @@ class MultiStage(nn.Module):
             raise ValueError(f"y: shape was {tuple(y.shape)}, must be {shape} for x of shape {tuple(x.shape)}")
         return x, y
 
-    def _load_from_state_dict(self, state_dict, prefix, *rest):
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes the number of stages of the state."""
         held = {key[len(prefix) :].split(".")[1] for key in state_dict if key.startswith(prefix + "stages.")}
         while len(self.stages) < len(held):

@@ -37,6 +37,12 @@ class PhaseMLP(nn.Module):
         frequencies: ω_m / 2π, ``(n, d)``, cycles per unit.
     """
 
+    shifts: Tensor
+    x_mean: Tensor
+    x_scale: Tensor
+    y_mean: Tensor
+    y_scale: Tensor
+
     def __init__(
         self,
         shifts: Tensor | Sequence[float],

@@ -34,14 +34,17 @@ class Reflected(nn.Module):
         loss(even.values(model(x)), even.values(y))  # model(x) once, not at every image
     """
 
+    low: Tensor
+    length: Tensor
+
     def __init__(self, model: nn.Module, low: float | Sequence[float], high: float | Sequence[float]):
         super().__init__()
         self.model = model
-        low, high = (torch.as_tensor(end, dtype=torch.float64).flatten() for end in (low, high))
-        if low.shape != high.shape or not bool((low < high).all()):
-            raise ValueError(f"high: was {high.tolist()}, must be above low, {low.tolist()}, in each dimension")
-        self.register_buffer("low", low, persistent=False)
-        self.register_buffer("length", high - low, persistent=False)
+        first, last = (torch.as_tensor(end, dtype=torch.float64).flatten() for end in (low, high))
+        if first.shape != last.shape or not bool((first < last).all()):
+            raise ValueError(f"high: was {last.tolist()}, must be above low, {first.tolist()}, in each dimension")
+        self.register_buffer("low", first, persistent=False)
+        self.register_buffer("length", last - first, persistent=False)
 
     @property
     def period(self) -> tuple[float, ...]:

@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from .. import _check
 from ..loss import Weight
 from ..measure.kernel import kernel_exponent
-from ..measure.rates import decay_exponent, ntk_rates, wavenumbers
+from ..measure.rates import decay_exponent, ntk_rates
+from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period
 from ..weights import from_rates
 
@@ -202,7 +203,16 @@ class _Measured(NamedTuple):
     effective_exponent: float
 
 
-def _measured(model, x, modes, strength, period, samples, generator, quadrature) -> _Measured:
+def _measured(
+    model: nn.Module,
+    x: Tensor,
+    modes: Modes,
+    strength: float | str,
+    period: Period,
+    samples: int | None,
+    generator: torch.Generator | None,
+    quadrature: Tensor | None,
+) -> _Measured:
     if strength != "critical":
         if isinstance(strength, (str, bool)) or not isinstance(strength, (int, float)):
             raise TypeError(f"strength: was {strength!r}, must be a number or 'critical'")
@@ -210,7 +220,10 @@ def _measured(model, x, modes, strength, period, samples, generator, quadrature)
             raise ValueError(f"strength: was {strength!r}, must be from 0 to 1")
     alpha = kernel_exponent(model, x, modes, period=period)
     k = _frequencies(x, modes, period)
-    rates = _rates(model, x, modes, period, samples, generator, quadrature)
+    if samples is None and math.prod(_check.modes(modes)) > _MOST_EXACT:
+        samples = _SAMPLES
+    rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator, window=quadrature)
+    rates = rates.clamp_min(_FLOOR.get(rates.dtype, 1e-6) * rates.max())
     d, beta = k.shape[-1], decay_exponent(rates, k)
     p = _critical_strength(alpha, beta, d) if strength == "critical" else float(strength)
     if strength != "critical":
@@ -220,13 +233,6 @@ def _measured(model, x, modes, strength, period, samples, generator, quadrature)
 
 def _critical_strength(alpha: float, beta: float, d: int) -> float:
     return min(1.0, (alpha - d) / beta) if alpha > d and beta > 0 else 0.0
-
-
-def _rates(model, x, modes, period, samples, generator, quadrature) -> Tensor:
-    if samples is None and math.prod(_check.modes(modes)) > _MOST_EXACT:
-        samples = _SAMPLES
-    rates = ntk_rates(model, x, modes, period=period, samples=samples, generator=generator, window=quadrature)
-    return rates.clamp_min(_FLOOR.get(rates.dtype, 1e-6) * rates.max())
 
 
 def _frequencies(x: Tensor, modes: Modes, period: Period) -> Tensor:

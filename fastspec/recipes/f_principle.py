@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..measure import SpectralMonitor
-from .harness import Outcome, Recipe, dense, train
+import fastspec as fs
+
+from .harness import Outcome, Recipe, Schedule, dense, figure, in_order, train
 
 FIGURE = "f-principle.png"
 
@@ -39,25 +40,16 @@ def main(settings: Settings, out: Path, device: torch.device) -> Outcome:
     x = torch.linspace(-math.pi, math.pi, settings.points, device=device)[:, None]
     y = x.sin() + (3 * x).sin() + (5 * x).sin()
     model = network(settings).to(device)
-    monitor = SpectralMonitor(x, y, settings.modes)
-    seconds = train(
-        "tanh network",
-        model,
-        nn.functional.mse_loss,
-        x,
-        y,
-        monitor,
-        steps=settings.steps,
-        learning_rate=settings.learning_rate,
-    )
+    monitor = fs.SpectralMonitor(x, y, settings.modes)
+    schedule = Schedule(settings.steps, settings.learning_rate)
+    seconds = train("tanh network", model, nn.functional.mse_loss, x, y, monitor, schedule)
     with torch.no_grad():
         prediction = model(x)
     draw(monitor, x, y, prediction, out / FIGURE)
     reached = monitor.steps_to(settings.threshold)
-    steps = list(reached.values())
     return Outcome(
         claim="the step at which the relative error first falls below 10 % increases with frequency",
-        holds=None not in steps and steps == sorted(set(steps)),
+        holds=in_order(list(reached.values())),
         headline={
             "steps_to_10_percent": {f"{k:g}": step for k, step in reached.items()},
             "final_loss": nn.functional.mse_loss(prediction, y).item(),
@@ -76,18 +68,15 @@ def network(settings: Settings) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def draw(monitor: SpectralMonitor, x: Tensor, y: Tensor, prediction: Tensor, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
-    monitor.plot(ax=left, title="error of each frequency", log_steps=True)
-    figure.colorbar(left.collections[0], ax=left, label="relative error", extend="both")
-    right.plot(x.flatten().cpu(), y.flatten().cpu(), color="0.6", linewidth=4, label="target")
-    right.plot(x.flatten().cpu(), prediction.flatten().cpu(), color="#CC3311", linewidth=1.2, label="network")
-    right.set(xlabel="x", title=f"fit after {monitor.steps[-1]:,} steps")
-    right.legend(frameon=False, loc="upper left")
-    figure.savefig(path, dpi=160)
+def draw(monitor: fs.SpectralMonitor, x: Tensor, y: Tensor, prediction: Tensor, path: Path) -> None:
+    with figure(path, 10, 3.4) as page:
+        left, right = page.subplots(1, 2, width_ratios=(1.5, 1))
+        monitor.plot(ax=left, title="error of each frequency", log_steps=True)
+        page.colorbar(left.collections[0], ax=left, label="relative error", extend="both")
+        right.plot(x.flatten().cpu(), y.flatten().cpu(), color="0.6", linewidth=4, label="target")
+        right.plot(x.flatten().cpu(), prediction.flatten().cpu(), color="#CC3311", linewidth=1.2, label="network")
+        right.set(xlabel="x", title=f"fit after {monitor.steps[-1]:,} steps")
+        right.legend(frameon=False, loc="upper left")
 
 
 RECIPE = Recipe(

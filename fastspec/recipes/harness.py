@@ -1,19 +1,25 @@
-"""What every recipe shares: its description, the training loop, and the files it leaves."""
+"""What every recipe shares: its description, its run, the training loop, and the files it leaves."""
 
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..measure import SpectralMonitor
+from .. import SpectralMonitor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,36 +88,51 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """So many steps of Adam, its rate constant or falling to ``final_rate`` by a cosine."""
+
+    steps: int
+    learning_rate: float
+    final_rate: float | None = None
+
+
 def train(
-    name: str,
-    model: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    y: Tensor,
-    monitor: SpectralMonitor,
-    *,
-    steps: int,
-    learning_rate: float,
-    final_rate: float | None = None,
+    name: str, model: nn.Module, loss: Loss, x: Tensor, y: Tensor, monitor: SpectralMonitor, schedule: Schedule
 ) -> float:
-    """Full-batch Adam, its rate constant or falling to ``final_rate`` by a cosine; returns the seconds it took.
+    """Train on the full batch; returns the seconds it took.
 
     The monitor sees the network before every step and after the last.
     """
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
-    lowest = learning_rate if final_rate is None else final_rate
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, lowest)
+    optimizer = torch.optim.Adam(model.parameters(), schedule.learning_rate)
+    lowest = schedule.learning_rate if schedule.final_rate is None else schedule.final_rate
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps, lowest)
     start = time.perf_counter()
-    for step in tqdm(range(steps), desc=name, unit="step", mininterval=0.5):
+    for step in progress(name, schedule.steps):
         prediction = model(x)
         monitor.update(step, prediction)
-        optimizer.zero_grad()
-        loss(prediction, y).backward()
-        optimizer.step()
-        schedule.step()
+        descend(optimizer, loss(prediction, y))
+        rate.step()
     with torch.no_grad():
-        monitor.update(steps, model(x))
+        monitor.update(schedule.steps, model(x))
     return round(time.perf_counter() - start, 2)
+
+
+def progress(name: str, steps: int) -> Iterable[int]:
+    """The steps 0, 1, ..., under a progress bar."""
+    return tqdm(range(steps), desc=name, unit="step", mininterval=0.5)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def in_order(steps: Sequence[int | None]) -> bool:
+    """Whether each was reached, and later than the one before."""
+    found = [step for step in steps if step is not None]
+    return len(found) == len(steps) and all(a < b for a, b in pairwise(found))
 
 
 def dense(sizes: list[int]) -> list[nn.Module]:
@@ -120,3 +141,13 @@ def dense(sizes: list[int]) -> list[nn.Module]:
     for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
         layers += [nn.Linear(fan_in, fan_out), nn.Tanh()]
     return layers[:-1]
+
+
+@contextmanager
+def figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
+    """A figure to draw in, in inches, written to ``path`` at the end of the block."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    yield drawn
+    drawn.savefig(path, dpi=160)

@@ -1,10 +1,9 @@
 """Spectral bias, and a cure, on real irregular data: the weekly CO₂ series of Mauna Loa, 1958-2001.
 
 Keeling & Whorf's series as statsmodels ships it: 2,225 samples, gaps left as they are. A rise over decades carries a
-seasonal cycle a twentieth its size. Three networks, all with Adam at the same rates (cosine decay) on the
-full batch: (a) a tanh MLP
-under the mean squared error; (b) the same under SpectralLoss with a Sobolev weight; (c) a PhaseMLP, whose shifts come
-from the data's nonuniform spectrum, under that SpectralLoss.
+seasonal cycle a twentieth its size. Three networks, all with Adam at the same rates (cosine decay) on the full batch:
+(a) a tanh MLP under the mean squared error; (b) the same under SpectralLoss with a Sobolev weight; (c) a PhaseMLP,
+whose shifts come from the data's nonuniform spectrum, under that SpectralLoss.
 
 All three are monitored alike. The box is 44 years, a whole number, so that the yearly cycle and its harmonics are
 wavenumbers. The mean is taken off first: sampled irregularly, its leakage would drown the seasons' spectrum.
@@ -12,15 +11,14 @@ wavenumbers. The mean is taken off first: sampled irregularly, its leakage would
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ..loss import SpectralLoss
-from ..measure import SpectralMonitor
-from ..nn import PhaseMLP
-from ..weights import sobolev
-from .harness import Outcome, Recipe, dense, train
+import fastspec as fs
+
+from .harness import Loss, Outcome, Recipe, Schedule, dense, figure, train
 
 ERRORS, FITS, HARMONICS = "error-per-frequency.png", "fits.png", "harmonics.png"
 PERIOD = 44.0
@@ -56,6 +54,9 @@ QUICK = replace(FULL, steps=250, hidden=(64, 64), modes=512)
 class Standardise(nn.Module):
     """(x - mean) / std of the training points."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, x: Tensor):
         super().__init__()
         self.register_buffer("mean", x.mean(0))
@@ -69,25 +70,16 @@ def main(settings: Settings, out: Path, device: torch.device) -> Outcome:
     years, ppm = load_co2(device)
     mean, scale = ppm.mean(), ppm.std()
     values = (ppm - mean) / scale
-    spectral_loss = SpectralLoss(settings.modes, x=years, weight=sobolev(settings.sobolev), period=PERIOD)
-    losses = {MSE: nn.functional.mse_loss, SPECTRAL: spectral_loss, PHASE: spectral_loss}
+    spectral_loss = fs.SpectralLoss(settings.modes, x=years, weight=fs.weights.sobolev(settings.sobolev), period=PERIOD)
+    losses: dict[str, Loss] = {MSE: nn.functional.mse_loss, SPECTRAL: spectral_loss, PHASE: spectral_loss}
     tracked = tracked_wavenumbers(years, values, settings)
+    schedule = Schedule(settings.steps, settings.learning_rate, settings.final_rate)
     models, monitors, seconds = {}, {}, {}
     for name, loss in losses.items():
         torch.manual_seed(settings.seed)
         models[name] = build(name, years, values, settings).to(device)
-        monitors[name] = SpectralMonitor(years, values, settings.modes, period=PERIOD, peaks=tracked)
-        seconds[name] = train(
-            name,
-            models[name],
-            loss,
-            years,
-            values,
-            monitors[name],
-            steps=settings.steps,
-            learning_rate=settings.learning_rate,
-            final_rate=settings.final_rate,
-        )
+        monitors[name] = fs.SpectralMonitor(years, values, settings.modes, period=PERIOD, peaks=tracked)
+        seconds[name] = train(name, models[name], loss, years, values, monitors[name], schedule)
     draw_errors(monitors, out / ERRORS)
     draw_harmonics(monitors, settings.threshold, out / HARMONICS)
     draw_fits(models, years, ppm, mean, scale, out / FITS)
@@ -108,19 +100,19 @@ def load_co2(device: torch.device) -> tuple[Tensor, Tensor]:
 
 def tracked_wavenumbers(years: Tensor, values: Tensor, settings: Settings) -> Tensor:
     """The series' own spectral peaks, some slow frequencies, and the two harmonics that the claim is about."""
-    found = SpectralMonitor(years, values, settings.modes, period=PERIOD).wavenumbers.flatten().tolist()
+    found = fs.SpectralMonitor(years, values, settings.modes, period=PERIOD).wavenumbers.flatten().tolist()
     return torch.tensor(sorted({*found, *settings.slow, YEARLY * PERIOD, HALF_YEARLY * PERIOD}))
 
 
 def build(name: str, years: Tensor, values: Tensor, settings: Settings) -> nn.Module:
     if name == PHASE:
-        return PhaseMLP.from_data(years, values, settings.n_frequencies, width=settings.envelope_width)
+        return fs.nn.PhaseMLP.from_data(years, values, settings.n_frequencies, width=settings.envelope_width)
     return nn.Sequential(Standardise(years), *dense([1, *settings.hidden, 1]))
 
 
 def judge(
     models: dict[str, nn.Module],
-    monitors: dict[str, SpectralMonitor],
+    monitors: dict[str, fs.SpectralMonitor],
     seconds: dict[str, float],
     years: Tensor,
     values: Tensor,
@@ -131,6 +123,7 @@ def judge(
     reached = {name: monitor.steps_to(settings.threshold, lasting=True) for name, monitor in monitors.items()}
     phase = reached[PHASE][YEARLY]
     ever = monitors[MSE].steps_to(settings.threshold)[YEARLY]
+    found = cast(fs.nn.PhaseMLP, models[PHASE])
     with torch.no_grad():
         rms = {name: scale * (model(years) - values).square().mean().sqrt().item() for name, model in models.items()}
     return Outcome(
@@ -138,7 +131,7 @@ def judge(
         f" itself; (a) has not in {settings.steps:,}",
         holds=phase is not None and phase <= settings.soon and ever is None,
         headline={
-            "frequencies_found_per_year": [round(f, 4) for f in models[PHASE].frequencies.flatten().tolist()],
+            "frequencies_found_per_year": [round(f, 4) for f in found.frequencies.flatten().tolist()],
             "yearly_within_10_percent_from_step": {name: steps[YEARLY] for name, steps in reached.items()},
             "half_yearly_within_10_percent_from_step": {name: steps[HALF_YEARLY] for name, steps in reached.items()},
             "final_error_yearly": {name: final_error(monitor, YEARLY) for name, monitor in monitors.items()},
@@ -150,42 +143,36 @@ def judge(
     )
 
 
-def error_at(monitor: SpectralMonitor, frequency: float) -> Tensor:
+def error_at(monitor: fs.SpectralMonitor, frequency: float) -> Tensor:
     return monitor.errors[:, monitor.frequencies.flatten().tolist().index(frequency)]
 
 
-def final_error(monitor: SpectralMonitor, frequency: float) -> float:
+def final_error(monitor: fs.SpectralMonitor, frequency: float) -> float:
     return round(error_at(monitor, frequency)[-1].item(), 4)
 
 
-def draw_errors(monitors: dict[str, SpectralMonitor], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(monitors), sharey=True)
-    for ax, (name, monitor) in zip(axes, monitors.items(), strict=True):
-        monitor.plot(ax=ax, unit="year", title=name, log_steps=True)
-        ax.label_outer()
-    figure.colorbar(axes[0].collections[0], ax=axes, label="relative error", extend="both")
-    figure.savefig(path, dpi=160)
+def draw_errors(monitors: dict[str, fs.SpectralMonitor], path: Path) -> None:
+    with figure(path, 11, 3.6) as page:
+        axes = page.subplots(1, len(monitors), sharey=True)
+        for ax, (name, monitor) in zip(axes, monitors.items(), strict=True):
+            monitor.plot(ax=ax, unit="year", title=name, log_steps=True)
+            ax.label_outer()
+        page.colorbar(axes[0].collections[0], ax=axes, label="relative error", extend="both")
 
 
-def draw_harmonics(monitors: dict[str, SpectralMonitor], threshold: float, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    titles = {YEARLY: "yearly cycle (1 per year)", HALF_YEARLY: "half-yearly cycle (2 per year)"}
-    for ax, (frequency, title) in zip(axes, titles.items(), strict=True):
-        for name, monitor in monitors.items():
-            error = error_at(monitor, frequency)[1:]
-            ax.plot(monitor.steps[1:], error, label=name, color=COLOURS[name], linestyle=STYLES[name], linewidth=1.8)
-        ax.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
-        ax.set(xscale="log", yscale="log", xlabel="step", title=title, xlim=(1, monitor.steps[-1]))
-    axes[0].set_ylabel("relative error of the harmonic")
-    axes[0].text(1.15, threshold * 1.08, "10 %", color="0.4", fontsize=9)
-    axes[0].legend(frameon=False, loc="lower left")
-    figure.savefig(path, dpi=160)
+def draw_harmonics(monitors: dict[str, fs.SpectralMonitor], threshold: float, path: Path) -> None:
+    with figure(path, 10, 3.6) as page:
+        axes = page.subplots(1, 2, sharey=True)
+        titles = {YEARLY: "yearly cycle (1 per year)", HALF_YEARLY: "half-yearly cycle (2 per year)"}
+        for ax, (frequency, title) in zip(axes, titles.items(), strict=True):
+            for name, monitor in monitors.items():
+                steps, error = monitor.steps[1:], error_at(monitor, frequency)[1:]
+                ax.plot(steps, error, label=name, color=COLOURS[name], linestyle=STYLES[name], linewidth=1.8)
+            ax.axhline(threshold, color="0.5", linewidth=0.8, linestyle=":")
+            ax.set(xscale="log", yscale="log", xlabel="step", title=title, xlim=(1, monitor.steps[-1]))
+        axes[0].set_ylabel("relative error of the harmonic")
+        axes[0].text(1.15, threshold * 1.08, "10 %", color="0.4", fontsize=9)
+        axes[0].legend(frameon=False, loc="lower left")
 
 
 def flat(*columns: Tensor) -> list[Tensor]:
@@ -195,26 +182,21 @@ def flat(*columns: Tensor) -> list[Tensor]:
 def draw_fits(
     models: dict[str, nn.Module], years: Tensor, ppm: Tensor, mean: Tensor, scale: Tensor, path: Path
 ) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    whole, zoom = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    for ax, (first, last) in ((whole, (1957.0, 2003.0)), (zoom, (1990.0, 1995.0))):
-        inside = ((years >= first) & (years <= last)).flatten()
-        x = torch.linspace(*years[inside].aminmax(), 1500, device=years.device)[:, None]
-        ax.plot(
-            *(t[inside].flatten().cpu() for t in (years, ppm)), ".", color="0.65", markersize=3.5, label="weekly CO₂"
-        )
-        for name, model in models.items():
-            with torch.no_grad():
-                fit = mean + scale * model(x)
-            ax.plot(*flat(x, fit), color=COLOURS[name], linestyle=STYLES[name], label=name)
-        ax.set(xlabel="year", xlim=(first, last))
-    whole.set(ylabel="CO₂ (ppm)", title="1958 to 2001")
-    zoom.set_title("1990 to 1995")
-    whole.axvspan(1990, 1995, color="0.9", zorder=0)
-    figure.legend(*zoom.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=160)
+    with figure(path, 10, 4.2) as page:
+        whole, zoom = page.subplots(1, 2, width_ratios=(1, 1.5))
+        for ax, (first, last) in ((whole, (1957.0, 2003.0)), (zoom, (1990.0, 1995.0))):
+            inside = ((years >= first) & (years <= last)).flatten()
+            x = torch.linspace(*years[inside].aminmax(), 1500, device=years.device)[:, None]
+            ax.plot(*flat(years[inside], ppm[inside]), ".", color="0.65", markersize=3.5, label="weekly CO₂")
+            for name, model in models.items():
+                with torch.no_grad():
+                    fit = mean + scale * model(x)
+                ax.plot(*flat(x, fit), color=COLOURS[name], linestyle=STYLES[name], label=name)
+            ax.set(xlabel="year", xlim=(first, last))
+        whole.set(ylabel="CO₂ (ppm)", title="1958 to 2001")
+        zoom.set_title("1990 to 1995")
+        whole.axvspan(1990, 1995, color="0.9", zorder=0)
+        page.legend(*zoom.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
 
 
 RECIPE = Recipe(

@@ -7,6 +7,7 @@ this recipe's own.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +15,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..theory import min_norm_interpolant
-from .harness import Outcome, Recipe
+import fastspec as fs
+
+from .harness import Outcome, Recipe, figure
 
 VALUES, INTERPOLANTS = "value-between-points.png", "interpolants.png"
 FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0)  # α over d
 COLOURS = ("#CC3311", "#EE7733", "0.3", "#33BBEE", "#0077BB")
+
+Case = tuple[int, float]  # the dimension, and α over it
+Interpolant = fs.theory.MinNormInterpolant
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ QUICK = replace(FULL, line=(101, 1_001, 10_001, 100_001), plane=(25, 75, 225))
 
 def main(settings: Settings, out: Path, device: torch.device) -> Outcome:
     sizes = {1: settings.line, 2: settings.plane}
-    values, solutions = {}, {}
+    values: dict[Case, list[float]] = {}
+    solutions: dict[Case, list[Interpolant]] = {}
     for d in (1, 2):
         for factor in FACTORS:
             solutions[d, factor] = [interpolant(d, factor * d, n, settings, device) for n in sizes[d]]
@@ -64,20 +70,20 @@ def data(d: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return x, torch.tensor([1.0, 0.7, 0.9], dtype=torch.float64, device=device)
 
 
-def interpolant(d: int, alpha: float, n: int, settings: Settings, device: torch.device):
-    return min_norm_interpolant(*data(d, device), alpha, (n,) * d, period=settings.period)
+def interpolant(d: int, alpha: float, n: int, settings: Settings, device: torch.device) -> Interpolant:
+    return fs.theory.min_norm_interpolant(*data(d, device), alpha, (n,) * d, period=settings.period)
 
 
-def mean_value(sol) -> float:
+def mean_value(sol: Interpolant) -> float:
     """Over the box, ĥ_0: spikes have no measure, and the ripples of a sharp cut-off no mean."""
     return sol.coefficients[tuple(n // 2 for n in sol.coefficients.shape)].real.item()
 
 
-def last_slope(sizes, values) -> float:
+def last_slope(sizes: Sequence[int], values: Sequence[float]) -> float:
     return math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
 
 
-def as_claimed(d: int, factor: float, values: list[float], sizes, tolerance: float) -> bool:
+def as_claimed(d: int, factor: float, values: Sequence[float], sizes: Sequence[int], tolerance: float) -> bool:
     slope = last_slope(sizes, values)
     if factor < 1:
         return abs(slope - (factor - 1) * d) < tolerance * d
@@ -94,32 +100,26 @@ def as_claimed(d: int, factor: float, values: list[float], sizes, tolerance: flo
     return steps[-1] > 0 and abs(steps[-1] / steps[-2] - 1) < tolerance
 
 
-def draw_values(values, sizes, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for d, ax in enumerate(figure.subplots(1, 2), 1):
-        for factor, colour in zip(FACTORS, COLOURS, strict=True):
-            ax.loglog(sizes[d], values[d, factor], "o-", color=colour, markersize=4, label=f"α = {factor * d:g}")
-        ax.set(xlabel="modes per axis N", ylabel="mean value, between the points", title=f"{d}-D: critical α = {d}")
-        ax.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=160)
+def draw_values(values: dict[Case, list[float]], sizes: dict[int, tuple[int, ...]], path: Path) -> None:
+    with figure(path, 9, 3.6) as page:
+        for d, ax in enumerate(page.subplots(1, 2), 1):
+            for factor, colour in zip(FACTORS, COLOURS, strict=True):
+                ax.loglog(sizes[d], values[d, factor], "o-", color=colour, markersize=4, label=f"α = {factor * d:g}")
+            ax.set(xlabel="modes per axis N", ylabel="mean value, between the points", title=f"{d}-D: critical α = {d}")
+            ax.legend(frameon=False, fontsize=8)
 
 
-def draw_interpolants(solutions, device: torch.device, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    for d, ax in enumerate(figure.subplots(1, 2), 1):
-        (first, second), values = data(d, device)[0][:2], data(d, device)[1]
-        t = torch.linspace(-0.5, 1.5, 1001, dtype=torch.float64, device=device)
-        x = first + t[:, None] * (second - first)
-        for factor, colour in zip(FACTORS, COLOURS, strict=True):
-            ax.plot(t.cpu(), solutions[d, factor][-1](x).cpu(), color=colour, label=f"α = {factor * d:g}")
-        ax.plot([0, 1], values[:2].cpu(), "ko", markersize=5)
-        ax.set(xlabel="along the line through two points", title=f"{d}-D, the most modes")
-        ax.legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=160)
+def draw_interpolants(solutions: dict[Case, list[Interpolant]], device: torch.device, path: Path) -> None:
+    with figure(path, 9, 3.6) as page:
+        for d, ax in enumerate(page.subplots(1, 2), 1):
+            (first, second), values = data(d, device)[0][:2], data(d, device)[1]
+            t = torch.linspace(-0.5, 1.5, 1001, dtype=torch.float64, device=device)
+            x = first + t[:, None] * (second - first)
+            for factor, colour in zip(FACTORS, COLOURS, strict=True):
+                ax.plot(t.cpu(), solutions[d, factor][-1](x).cpu(), color=colour, label=f"α = {factor * d:g}")
+            ax.plot([0, 1], values[:2].cpu(), "ko", markersize=5)
+            ax.set(xlabel="along the line through two points", title=f"{d}-D, the most modes")
+            ax.legend(frameon=False, fontsize=8)
 
 
 RECIPE = Recipe(

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from ..walsh import HashedRegularizer, cube, fwht
-from .harness import Outcome, Recipe
+import fastspec as fs
+
+from .harness import Outcome, Recipe, descend, figure, in_order, progress
 
 DEGREES, HELD_OUT = "degrees.png", "held-out.png"
 PLAIN, HASHED = "plain", "HashWH"
@@ -60,12 +60,11 @@ def main(settings: Settings, out: Path, device: torch.device) -> Outcome:
     draw_degrees(errors, out / DEGREES)
     draw_held_out(curves, settings, out / HELD_OUT)
     final = {name: round(curve[-1], 4) for name, curve in curves.items()}
-    in_order = None not in reached and reached == sorted(set(reached))
     higher = all(final[f"{t.bits} bits, {HASHED}"] > final[f"{t.bits} bits, {PLAIN}"] + 0.05 for t in settings.tasks)
     return Outcome(
         claim="coefficients are learnt from low degree to high, and with the hashed regulariser the held-out R² is "
         "higher by more than 0.05",
-        holds=in_order and higher,
+        holds=in_order(reached) and higher,
         headline={
             "steps_to_half_by_degree": {str(d + 1): step for d, step in enumerate(reached)},
             "held_out_r2": final,
@@ -97,16 +96,14 @@ def spectrum_while_learning(settings: Settings, device: torch.device) -> Tensor:
     """|c - 1| of the five coefficients before each step, (steps, 5), on the whole cube."""
     bits = settings.tasks[0].bits
     frequencies = draw_frequencies(bits, 5).to(device)
-    x = cube(bits, device=device)
+    x = fs.walsh.cube(bits, device=device)
     y, model = waves(x, frequencies).sum(1, keepdim=True), network(bits).to(device)
     places = (frequencies @ 2.0 ** torch.arange(bits - 1, -1, -1, device=device)).long()
     optimizer, errors = torch.optim.Adam(model.parameters(), settings.spectrum_rate), []
-    for _ in tqdm(range(settings.spectrum_steps), desc="spectrum", unit="step", mininterval=0.5):
+    for _ in progress("spectrum", settings.spectrum_steps):
         prediction = model(x)
-        errors.append((fwht(prediction.detach()[:, 0])[places] / len(x) - 1).abs())
-        optimizer.zero_grad()
-        nn.functional.mse_loss(prediction, y).backward()
-        optimizer.step()
+        errors.append((fs.walsh.fwht(prediction.detach()[:, 0])[places] / len(x) - 1).abs())
+        descend(optimizer, nn.functional.mse_loss(prediction, y))
     return torch.stack(errors).cpu()
 
 
@@ -124,16 +121,14 @@ def held_out(task: Task, settings: Settings, weight: float, device: torch.device
     y = (waves(x, frequencies) @ coefficients)[:, None]
     (x, new_x), (y, new_y) = (t.to(device).split([task.points, 4000]) for t in (x, y))
     model = network(task.bits).to(device)
-    regularizer = HashedRegularizer(task.bits, settings.hashed_bits, weight)
+    regularizer = fs.walsh.HashedRegularizer(task.bits, settings.hashed_bits, weight)
     optimizer, found = torch.optim.Adam(model.parameters(), task.learning_rate), []
-    for step in tqdm(range(task.steps), desc=f"{task.bits} bits", unit="step", mininterval=0.5):
+    for step in progress(f"{task.bits} bits", task.steps):
         batch = torch.randint(task.points, (task.batch,), device=device)
         loss = nn.functional.mse_loss(model(x[batch]), y[batch])
         if weight:
             loss = loss + regularizer(model)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        descend(optimizer, loss)
         if (step + 1) % every == 0:
             with torch.no_grad():
                 found.append(1 - ((model(new_x) - new_y).square().mean() / new_y.var(correction=0)).item())
@@ -141,30 +136,25 @@ def held_out(task: Task, settings: Settings, weight: float, device: torch.device
 
 
 def draw_degrees(errors: Tensor, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for d, curve in enumerate(errors.unbind(1)):
-        axes.plot(curve, color=str(0.75 - 0.18 * d), label=f"degree {d + 1}")
-    axes.set(xlabel="step", ylabel="error of the coefficient", ylim=(0, None), title="low degrees are learnt first")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=160)
+    with figure(path, 6, 3.4) as page:
+        axes = page.subplots()
+        for d, curve in enumerate(errors.unbind(1)):
+            axes.plot(curve, color=str(0.75 - 0.18 * d), label=f"degree {d + 1}")
+        axes.set(xlabel="step", ylabel="error of the coefficient", ylim=(0, None), title="low degrees are learnt first")
+        axes.legend(frameon=False)
 
 
 def draw_held_out(curves: dict[str, list[float]], settings: Settings, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.5 * len(settings.tasks), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(settings.tasks), squeeze=False)[0]
-    for panel, task in zip(panels, settings.tasks, strict=True):
-        for name, colour in ((PLAIN, "0.6"), (HASHED, "#CC3311")):
-            curve = curves[f"{task.bits} bits, {name}"]
-            steps = [task.steps * (i + 1) / len(curve) for i in range(len(curve))]
-            panel.plot(steps, curve, color=colour, label=name)
-        panel.set(xlabel="step", ylabel="held-out R²", ylim=(-0.3, 1), title=f"{task.bits} bits, {task.points} points")
-        panel.legend(frameon=False)
-    figure.savefig(path, dpi=160)
+    with figure(path, 4.5 * len(settings.tasks), 3.4) as page:
+        panels = page.subplots(1, len(settings.tasks), squeeze=False)[0]
+        for panel, task in zip(panels, settings.tasks, strict=True):
+            for name, colour in ((PLAIN, "0.6"), (HASHED, "#CC3311")):
+                curve = curves[f"{task.bits} bits, {name}"]
+                steps = [task.steps * (i + 1) / len(curve) for i in range(len(curve))]
+                panel.plot(steps, curve, color=colour, label=name)
+            title = f"{task.bits} bits, {task.points} points"
+            panel.set(xlabel="step", ylabel="held-out R²", ylim=(-0.3, 1), title=title)
+            panel.legend(frameon=False)
 
 
 RECIPE = Recipe("walsh", "networks of bits learn low degrees first; the HashWH regulariser cures it", FULL, QUICK, main)

@@ -1,7 +1,8 @@
 """What theory predicts of training: the linear frequency principle, minimum-norm interpolation, momentum."""
 
+from .._lfp import lfp_rate
 from .interpolant import MinNormInterpolant, min_norm_interpolant
-from .lfp import lfp_evolution, lfp_rate
+from .lfp import lfp_evolution
 from .momentum import heavy_ball_rates, momentum_rates
 
 __all__ = [

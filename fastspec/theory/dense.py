@@ -1,11 +1,12 @@
 """The minimum-norm interpolant by a dense factorisation, for points that come so close that iterations stall."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from ..measure.rates import wavenumbers
+from ..measure.spectra import wavenumbers
 
 _MOST = 2**33  # products of a factorisation: some seconds
 
@@ -14,7 +15,7 @@ def affordable(points: int, modes: int) -> bool:
     return points**2 * modes <= _MOST and points <= modes
 
 
-def solve(x: Tensor, y: Tensor, inverse: Tensor, period, ridge: float) -> tuple[Tensor, Tensor]:
+def solve(x: Tensor, y: Tensor, inverse: Tensor, period: Sequence[float], ridge: float) -> tuple[Tensor, Tensor]:
     """Coefficients (R, *modes) and each row's relative residual in the system of :mod:`interpolant`.
 
     With B = A W^-½ and B^H = QR the least-norm solution of B u = y is u = Q R^-H y: it feels the condition number of

@@ -1,6 +1,6 @@
 """Approximate inverses of the Gram matrix G_ij = g(x_i - x_j) + ε δ_ij, g(s) = Σ_k w_k^-1 e^{2πi k·s/period}."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,10 @@ _NEIGHBOURS = {1: 12, 2: 24, 3: 32}
 _CHUNK = 2**21  # differences whose kernel is computed at a time
 _EPS = 1e-11
 
+Inverse = Callable[[Tensor], Tensor]
 
-def preconditioner(x: Tensor, inverse: Tensor, period, ridge: float, real: bool) -> Callable[[Tensor], Tensor]:
+
+def preconditioner(x: Tensor, inverse: Tensor, period: Sequence[float], ridge: float, real: bool) -> Inverse:
     """The map r -> about G^-1 r on rows (R, n)."""
     x = x[:, None] if x.ndim == 1 else x
     kernel = _Kernel(inverse, period, real)
@@ -23,10 +25,9 @@ def preconditioner(x: Tensor, inverse: Tensor, period, ridge: float, real: bool)
 class _Kernel:
     """g at differences (..., d) of points."""
 
-    def __init__(self, inverse: Tensor, period, real: bool):
+    def __init__(self, inverse: Tensor, period: Sequence[float], real: bool):
         self.at_zero, self.modes = inverse.sum(), tuple(inverse.shape)
-        self.options = {"period": period, "eps": _EPS}
-        self.real = real
+        self.period, self.real = period, real
         self.spectrum = (inverse[..., inverse.shape[-1] // 2 :] if real else inverse).to(torch.complex128)
 
     def __call__(self, difference: Tensor) -> Tensor:
@@ -35,19 +36,25 @@ class _Kernel:
 
     def _of(self, part: Tensor) -> Tensor:
         if self.real:
-            return rnufft2(part, self.spectrum, self.modes, **self.options)
-        return nufft2(part, self.spectrum, **self.options)
+            return rnufft2(part, self.spectrum, self.modes, eps=_EPS, period=self.period)
+        return nufft2(part, self.spectrum, eps=_EPS, period=self.period)
 
 
-def _whole(x: Tensor, kernel: _Kernel, ridge: float):
-    rows, columns = torch.tril_indices(len(x), len(x), -1, device=x.device)
-    below = kernel(x[rows] - x[columns])
-    gram = below.new_zeros(len(x), len(x))
-    gram[rows, columns] = below
-    gram[columns, rows] = below.conj()
-    gram.diagonal().fill_(kernel.at_zero + ridge)
-    factor = _cholesky(gram)
+def _whole(x: Tensor, kernel: _Kernel, ridge: float) -> Inverse:
+    factor = _cholesky(_gram(x, kernel, ridge))
     return lambda r: torch.cholesky_solve(r.mT, factor).mT
+
+
+def _gram(points: Tensor, kernel: _Kernel, ridge: float) -> Tensor:
+    """(..., n, d) -> (..., n, n), the kernel computed for one of each pair."""
+    n = points.shape[-2]
+    i, j = torch.tril_indices(n, n, -1, device=points.device)
+    below = kernel(points[..., i, :] - points[..., j, :])
+    gram = below.new_zeros(*points.shape[:-1], n)
+    gram[..., i, j] = below
+    gram[..., j, i] = below.conj()
+    gram.diagonal(dim1=-2, dim2=-1).fill_(kernel.at_zero + ridge)
+    return gram
 
 
 def _cholesky(gram: Tensor) -> Tensor:
@@ -63,7 +70,7 @@ def _cholesky(gram: Tensor) -> Tensor:
         jitter = more
 
 
-def _nearest(x: Tensor, kernel: _Kernel, period, ridge: float):
+def _nearest(x: Tensor, kernel: _Kernel, period: Sequence[float], ridge: float) -> Inverse:
     """L^H L with a sparse L: row i whitens point i given its nearest predecessors in a coarse-to-fine order.
 
     Vecchia's approximation; in a coarse-to-fine order few neighbours do for kernels of finite smoothness (Schäfer,
@@ -84,7 +91,7 @@ def _nearest(x: Tensor, kernel: _Kernel, period, ridge: float):
     return apply
 
 
-def _predecessors(points: Tensor, period, count: int) -> Tensor:
+def _predecessors(points: Tensor, period: Sequence[float], count: int) -> Tensor:
     """(n, count + 1): for each point its ``count`` nearest predecessors, then itself; itself again where too few."""
     from scipy.spatial import cKDTree
 
@@ -114,13 +121,7 @@ def _whitening_rows(points: Tensor, neighbours: Tensor, kernel: _Kernel, ridge: 
     for begin in range(0, len(points), max(1, _CHUNK // size**2)):
         part = neighbours[begin : begin + max(1, _CHUNK // size**2)]
         own = indices[begin : begin + len(part), None]
-        near = points[part]
-        i, j = torch.tril_indices(size, size, -1, device=points.device)
-        below = kernel(near[:, i] - near[:, j])
-        gram = below.new_zeros(len(part), size, size)
-        gram[:, i, j] = below
-        gram[:, j, i] = below.conj()
-        gram.diagonal(dim1=1, dim2=2).fill_(kernel.at_zero + ridge)
+        gram = _gram(points[part], kernel, ridge)
         # a slot that repeats the point itself stands for no neighbour: cut it off from the rest
         unused = torch.cat([part[:, :-1] == own, torch.zeros_like(own, dtype=torch.bool)], 1)
         gram.masked_fill_((unused[:, :, None] ^ unused[:, None, :]) | _off_diagonal(unused), 0)

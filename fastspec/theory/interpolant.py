@@ -8,17 +8,20 @@ for data with more points than modes.
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .. import _check
-from ..measure.rates import wavenumbers
+from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients, dense
 from .gram import preconditioner
+
+Weight = Tensor | Callable[[Tensor], Tensor] | None
+Solution = tuple[Tensor, Tensor, int]  # coefficients, each row's relative residual, iterations
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def min_norm_interpolant(
     *,
     period: Period = 1.0,
     ridge: float = 0.0,
-    weight=None,
+    weight: Weight = None,
     tol: float = 1e-10,
     max_iterations: int = 2000,
 ) -> MinNormInterpolant:
@@ -121,7 +124,9 @@ def _better(coefficients: Tensor, residual: Tensor, others: Tensor, theirs: Tens
     return torch.where(chosen, others, coefficients), torch.where(better, theirs, residual)
 
 
-def _checked(x, y, alpha, modes, period, ridge, weight, tol) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _checked(
+    x: Tensor, y: Tensor, alpha: float | None, modes: Modes, period: Period, ridge: float, weight: Weight, tol: float
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
     _check.points(x)
     _check.data("y", y, x)
     if x.ndim == 3:
@@ -145,9 +150,10 @@ def _checked(x, y, alpha, modes, period, ridge, weight, tol) -> tuple[tuple[int,
     return modes, period
 
 
-def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Sequence[float], weight) -> Tensor:
+def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Sequence[float], weight: Weight) -> Tensor:
     k = wavenumbers(modes, x.device)
     if weight is None:
+        assert alpha is not None, "checked"
         xi = k / torch.tensor(period, dtype=k.dtype, device=k.device)
         return (1 + xi.square().sum(-1)) ** (alpha / 2)
     values = (weight if isinstance(weight, Tensor) else weight(k)).to(k)
@@ -161,7 +167,9 @@ def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Seque
 # --- as many unknowns as points ---------------------------------------------------------------------------------------
 
 
-def _in_points(x: Tensor, y: Tensor, inverse: Tensor, period, ridge: float, tol: float, most: int):
+def _in_points(
+    x: Tensor, y: Tensor, inverse: Tensor, period: Sequence[float], ridge: float, tol: float, most: int
+) -> Solution:
     plan = Plan(x, tuple(inverse.shape), period=period)
     # Of real data and a weight equal at k and -k, half the spectrum says all.
     halved = not y.is_complex() and all(n % 2 for n in inverse.shape) and _is_even(inverse)
@@ -184,7 +192,9 @@ def _is_even(values: Tensor) -> bool:
 # --- as many unknowns as modes ----------------------------------------------------------------------------------------
 
 
-def _in_modes(x: Tensor, y: Tensor, inverse: Tensor, period, ridge: float, tol: float, most: int):
+def _in_modes(
+    x: Tensor, y: Tensor, inverse: Tensor, period: Sequence[float], ridge: float, tol: float, most: int
+) -> Solution:
     """(A^H A + ε W) c = A^H y for u = W^½ c, whose matrix W^-½ A^H A W^-½ + ε has a smaller condition number."""
     modes, root = tuple(inverse.shape), inverse.sqrt()
     toeplitz = _toeplitz(x, modes, period)
@@ -199,16 +209,16 @@ def _in_modes(x: Tensor, y: Tensor, inverse: Tensor, period, ridge: float, tol: 
     return u.reshape(-1, *modes) * root, residual, count
 
 
-def _toeplitz(x: Tensor, modes: tuple[int, ...], period):
+def _toeplitz(x: Tensor, modes: tuple[int, ...], period: Sequence[float]) -> conjugate_gradients.Operator:
     """The product with A^H A, entries Σ_j e^{-2πi (k - k')·x_j/period}, as a circular convolution."""
     # e^{-ik·x} sums over k = -N … N-1: a type 1 transform of ones, in torch.fft's order a circulant's first column.
     ones = torch.ones(len(x), dtype=torch.float64, device=x.device)
     column = nufft1(x, ones, tuple(2 * n for n in modes), period=period, order="fft")
     multiplier = torch.fft.fftn(column)
-    inside, axes = tuple(slice(n) for n in modes), tuple(range(-len(modes), 0))
+    inside, axes = (..., *(slice(n) for n in modes)), tuple(range(-len(modes), 0))
 
     def product(c: Tensor) -> Tensor:
         spectrum = torch.fft.fftn(c, s=multiplier.shape, dim=axes)
-        return torch.fft.ifftn(spectrum * multiplier, dim=axes)[(..., *inside)]
+        return torch.fft.ifftn(spectrum * multiplier, dim=axes)[inside]
 
     return product

@@ -10,110 +10,13 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from ..measure.checks import check_values
 from ..measure.spectra import spectrum
 from ..nufft import Period, Plan
+from .conjugate_gradients import Operator
 
-_QUADRATURE = 4001  # nodes over the norm of a Gaussian weight
-_ENTRIES = 2**22  # frequencies times neurons at a time
 _WHOLE = 1024  # points up to which the kernel is diagonalised as a matrix
 _KRYLOV = 400
-
-
-def lfp_rate(
-    xi: Tensor,
-    *,
-    d: int,
-    activation: str = "relu",
-    a: Tensor | float = 1.0,
-    w: Tensor | float = 1.0,
-    sigma_b: float = 1.0,
-) -> Tensor:
-    """γ(ξ) of the linear frequency principle, whose square is the rate at which frequency ξ is learnt.
-
-    With C = Γ(d/2) / (2√2 π^{(d+1)/2} σ_b) and r = |w|,
-
-        ReLU   γ² = C E[ r³/(16π⁴|ξ|^{d+3}) + a² r/(4π²|ξ|^{d+1}) ]
-        tanh   γ² = C E[ (π²/r) csch²(π²|ξ|/r) (1 + 4π²a²ξ²/r²) ] / |ξ|^{d-1}
-
-    the latter being the paper's for d = 1 and the same derivation for d > 1. Trained to the end from h_0, the network
-    minimises ∫ γ^{-2} |ĥ - ĥ_0|² among all that meet the data: ``weights.lfp`` is that weight.
-
-    C is the paper's, which counts of each direction w and -w one; the tangent kernel's Fourier transform, for biases
-    N(0, σ_b²), is 2 γ².
-
-    Args:
-        xi: frequencies in cycles per unit of x: vectors ``(..., d)``, or their norms where d = 1 or ``xi`` is ``(K,)``.
-        d: dimension of x.
-        activation: "relu" or "tanh".
-        a: output weights, ``(m,)``, or a number: their root mean square, independent of w.
-        w: input weights, ``(m, d)``, or ``(m,)`` for d = 1, or a number: the standard deviation of Gaussian entries.
-        sigma_b: standard deviation of the biases.
-
-    Returns:
-        γ, in the shape of the norms of ``xi``; infinite at ξ = 0.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what it was and what it must be.
-    """
-    if activation not in ("relu", "tanh"):
-        raise ValueError(f"activation: was {activation!r}, must be 'relu' or 'tanh'")
-    if not sigma_b > 0:
-        raise ValueError(f"sigma_b: was {sigma_b!r}, must be positive")
-    norm = _norms(xi, d)
-    p, r, a2 = _neurons(a, w, d, norm)
-    terms = _relu_terms if activation == "relu" else _tanh_terms
-    flat = norm.flatten()
-    chunk = max(1, _ENTRIES // len(r))
-    expectation = torch.cat([terms(part[:, None], r, a2) @ p for part in flat.split(chunk)])
-    c = math.gamma(d / 2) / (2 * math.sqrt(2) * math.pi ** ((d + 1) / 2) * sigma_b)
-    return (c * expectation / flat ** (d - 1)).sqrt().reshape(norm.shape)
-
-
-def _norms(xi: Tensor, d: int) -> Tensor:
-    _check.tensor("xi", xi)
-    if xi.is_complex():
-        raise TypeError(f"xi: dtype was {xi.dtype}, must be real")
-    xi = xi if xi.is_floating_point() else xi.to(torch.get_default_dtype())
-    if xi.ndim > 1 and xi.shape[-1] != d:
-        raise ValueError(f"xi: shape was {tuple(xi.shape)}, must be (..., {d}), or (K,) for norms")
-    return xi.norm(dim=-1) if xi.ndim > 1 else xi.abs()
-
-
-def _neurons(a, w, d: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Probability, |w| and a² of each neuron, or of each node of a quadrature over them."""
-    w = torch.as_tensor(w).detach().to(like)
-    a2 = torch.as_tensor(a).detach().to(like).square()
-    if w.ndim == 0:
-        p, r = _chi(d, like)
-        return p, w * r, a2.mean().expand(len(r))
-    w = w[:, None] if w.ndim == 1 else w
-    if w.ndim != 2 or w.shape[1] != d:
-        raise ValueError(f"w: shape was {tuple(w.shape)}, must be (m, {d}) or a number")
-    if a2.numel() not in (1, len(w)):
-        raise ValueError(f"a: had {a2.numel()} entries, must have {len(w)} as w has, or be a number")
-    r = w.norm(dim=1)
-    p = (r > 0).to(r) / len(r)  # a neuron that sees no input carries no frequency
-    return p, torch.where(r > 0, r, 1), a2.flatten().expand(len(r))
-
-
-def _chi(d: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Trapezoid rule for the norm of a standard Gaussian vector: exponentially accurate, as the density is smooth."""
-    r = torch.linspace(0, math.sqrt(d) + 9, _QUADRATURE, dtype=torch.float64, device=like.device)[1:]
-    p = torch.exp((d - 1) * r.log() - r**2 / 2)
-    if d == 1:
-        return (p / (p.sum() + 0.5)).to(like), r.to(like)
-    return (p / p.sum()).to(like), r.to(like)
-
-
-def _relu_terms(xi: Tensor, r: Tensor, a2: Tensor) -> Tensor:
-    return r**3 / (16 * math.pi**4 * xi**4) + a2 * r / (4 * math.pi**2 * xi**2)
-
-
-def _tanh_terms(xi: Tensor, r: Tensor, a2: Tensor) -> Tensor:
-    z = math.pi**2 * xi / r
-    decay = torch.exp(-2 * z)
-    csch2 = 4 * decay / torch.expm1(-2 * z) ** 2
-    return math.pi**2 / r * csch2 * (1 + 4 * math.pi**2 * a2 * (xi / r) ** 2)
 
 
 def lfp_evolution(
@@ -170,16 +73,16 @@ def lfp_evolution(
     return errors.reshape(len(times), *modes) if wavenumbers is None else errors
 
 
-def _checked(x, initial, target, rates, times, period):
+def _checked(
+    x: Tensor, initial: Tensor, target: Tensor, rates: Tensor, times: Tensor, period: Period
+) -> tuple[Tensor, Tensor, Plan, Tensor]:
     _check.points(x)
     x = x.detach().double()
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2:
         raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d)")
     for name, value in (("initial", initial), ("target", target)):
-        _check.data(name, value, x, real=True)
-        if value.ndim not in (1, 2) or len(value) != len(x):
-            raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+        check_values(name, value, x, real=True)
     initial, target = (v.detach().double().reshape(len(x), -1) for v in (initial, target))
     if initial.shape != target.shape:
         raise ValueError(f"target: had {target.shape[1]} channels, must have {initial.shape[1]} as initial has")
@@ -191,7 +94,7 @@ def _checked(x, initial, target, rates, times, period):
     return initial - target, target, Plan(x, tuple(rates.shape), period=period), times
 
 
-def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None):
+def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None) -> Operator:
     """K on rows (R, M)."""
 
     def stationary(r: Tensor, multiplier: Tensor) -> Tensor:
@@ -207,7 +110,7 @@ def _kernel(plan: Plan, rates: Tensor, divergence: Tensor | None):
     return kernel
 
 
-def _evolve(kernel, rows: Tensor, times: Tensor) -> Tensor:
+def _evolve(kernel: Operator, rows: Tensor, times: Tensor) -> Tensor:
     """e^{-tK} on rows (C, M) at each time, (T, C, M)."""
     if rows.shape[1] <= _WHOLE:
         matrix = kernel(torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device))
@@ -217,7 +120,7 @@ def _evolve(kernel, rows: Tensor, times: Tensor) -> Tensor:
     return torch.stack([_lanczos(kernel, row, times) for row in rows], 1)
 
 
-def _lanczos(kernel, row: Tensor, times: Tensor) -> Tensor:
+def _lanczos(kernel: Operator, row: Tensor, times: Tensor) -> Tensor:
     """e^{-tK} row ≈ ‖row‖ V e^{-tT} e_1 with V of a Krylov space, kept orthogonal, and T = V^T K V, (T, M)."""
     size = row.norm()
     if size == 0:

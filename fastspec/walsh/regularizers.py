@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .spectrum import _bits, cube, kind_of, scalar_output
+from .spectrum import Model, check_bits, cube, parameter_of, scalar_output
 from .transform import fwht
 
 
@@ -27,11 +27,12 @@ class FullRegularizer(nn.Module):
 
     def __init__(self, n: int, weight: float = 1.0):
         super().__init__()
-        _bits("n", n)
+        check_bits("n", n)
         self.n, self.weight = n, weight
 
-    def forward(self, model) -> Tensor:
-        values = scalar_output(model, cube(self.n, **kind_of(model)))
+    def forward(self, model: Model) -> Tensor:
+        like = parameter_of(model)
+        values = scalar_output(model, cube(self.n, dtype=like.dtype, device=like.device))
         return self.weight * fwht(values, normalized=True).abs().mean()
 
     def extra_repr(self) -> str:
@@ -66,14 +67,14 @@ class HashedRegularizer(nn.Module):
 
     def __init__(self, n: int, b: int, weight: float = 1.0, generator: torch.Generator | None = None):
         super().__init__()
-        _bits("n", n, most=2**20)
-        _bits("b", b)
+        check_bits("n", n, most=2**20)
+        check_bits("b", b)
         if b > n:
             raise ValueError(f"b: was {b}, must be at most n, {n}")
         self.n, self.b, self.weight, self.generator = n, b, weight, generator
 
-    def forward(self, model) -> Tensor:
-        x = hashed_inputs(self.sample().to(**kind_of(model)))
+    def forward(self, model: Model) -> Tensor:
+        x = hashed_inputs(self.sample().to(parameter_of(model)))
         return self.weight * fwht(scalar_output(model, x), normalized=True).abs().mean()
 
     def sample(self) -> Tensor:

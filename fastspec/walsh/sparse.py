@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .regularizers import hashed_inputs
-from .spectrum import _bits, kind_of, scalar_output
+from .spectrum import Model, check_bits, parameter_of, scalar_output
 from .transform import fwht
 
 # What a bin may hold beside its coefficient, as a part of it: bins that hold one alone come first. In a dense spectrum
@@ -52,14 +52,18 @@ class SparseTransform(nn.Module):
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
+    hashes: Tensor
+    shifts: Tensor
+    points: Tensor
+
     def __init__(self, n: int, b: int, groups: int = 3, pairs: int = 3, generator: torch.Generator | None = None):
         super().__init__()
-        _bits("n", n, most=2**20)
-        _bits("b", b)
+        check_bits("n", n, most=2**20)
+        check_bits("b", b)
         if b > n:
             raise ValueError(f"b: was {b}, must be at most n, {n}")
-        _bits("groups", groups)
-        _bits("pairs", pairs)
+        check_bits("groups", groups)
+        check_bits("pairs", pairs)
         self.n, self.b, self.pairs = n, b, pairs
         hashes = torch.stack([_full_rank(b, n, generator) for _ in range(groups)])
         origins = torch.randint(2, (groups, pairs, 1, n), generator=generator)
@@ -144,6 +148,9 @@ class SparseRegularizer(nn.Module):
             regularizer.update(model)
     """
 
+    aim: Tensor
+    dual: Tensor
+
     def __init__(
         self,
         n: int,
@@ -166,7 +173,7 @@ class SparseRegularizer(nn.Module):
         self.register_buffer("dual", torch.zeros(count))
         self.spectrum = Spectrum(torch.zeros(0, n), torch.zeros(0))
 
-    def forward(self, model, batch: int | None = None) -> Tensor:
+    def forward(self, model: Model, batch: int | None = None) -> Tensor:
         """ρ/2 mean (g - HS + u)², over all points or ``batch`` of them drawn at random."""
         points, aim = self.transform.points.flatten(0, 2), self.aim
         if batch is not None:
@@ -176,7 +183,7 @@ class SparseRegularizer(nn.Module):
         return self.rho / 2 * (values - aim.to(values.dtype)).square().mean()
 
     @torch.no_grad()
-    def update(self, model) -> None:
+    def update(self, model: Model) -> None:
         """The steps of S and u, once the optimiser has taken some in θ."""
         points = self.transform.points.flatten(0, 2)
         values = self._values(model, points)
@@ -189,8 +196,8 @@ class SparseRegularizer(nn.Module):
         self.aim.copy_(fit - self.dual)
 
     @staticmethod
-    def _values(model, points: Tensor) -> Tensor:
-        return scalar_output(model, points.to(**kind_of(model)))
+    def _values(model: Model, points: Tensor) -> Tensor:
+        return scalar_output(model, points.to(parameter_of(model)))
 
 
 def _full_rank(b: int, n: int, generator: torch.Generator | None) -> Tensor:

@@ -1,0 +1,87 @@
+"""What the methods share that compare two spectra at some wavenumbers."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ... import _check
+from ..spectra import wavenumbers
+from ..tracked import Bands, target_peaks, tracked_transform
+from .method import Method, Request, is_angular
+
+
+class Spectral(Method):
+    """Δ_F(k) = |ĥ_k - f̂_k| / |f̂_k| of points x (M, d), the whole or what a method makes of them."""
+
+    def __init__(self, request: Request, x: Tensor):
+        super().__init__(request, x.shape[1])
+        self.wavenumbers = self._chosen(request, x)
+        units = torch.tensor([1.0 if is_angular(p) else p for p in self.period], dtype=torch.float64)
+        self.frequencies = self.wavenumbers / units
+        self._in_bands = None
+        if request.bands is not None:
+            self._in_bands = Bands(request.bands, self.frequencies)
+            self.bands = self.frequencies = self._in_bands.limits
+            self.wavenumbers = self.wavenumbers[self._in_bands.inside]
+        self._magnitudes = request.magnitudes
+        self._transform = tracked_transform(x, self.wavenumbers, self.period, request.target.dtype)
+        self._spectrum = self._transform(request.target)
+        self._scale = self._sizes(self._spectrum)
+
+    def _chosen(self, request: Request, x: Tensor) -> Tensor:
+        peaks = request.peaks
+        if isinstance(peaks, Tensor):
+            return checked_wavenumbers("peaks", peaks, x.shape[1])
+        if peaks is not None and (isinstance(peaks, bool) or not isinstance(peaks, int)):
+            raise TypeError(f"peaks: was {type(peaks).__name__}, must be None, an int or a tensor of wavenumbers")
+        if peaks is not None and peaks < 1:
+            raise ValueError(f"peaks: was {peaks}, must be at least 1")
+        return self.found(request, x, peaks)
+
+    def found(self, request: Request, x: Tensor, count: int | None) -> Tensor:
+        """The wavenumbers (K, d) to track where the user gave none.
+
+        Here the target's peaks on the grid of modes, ``count`` of them or all that stand out; the whole grid where
+        bands are to be made of it.
+        """
+        d = x.shape[1]
+        if d > 3:
+            raise ValueError(f"peaks: was {count}, must be a tensor of wavenumbers where x has more than 3 dimensions")
+        grid = _check.modes(request.modes, d)
+        if request.bands is not None:
+            return wavenumbers(grid, None).flatten(0, -2)
+        return target_peaks(x, request.target, grid, self.period, count)
+
+    def errors(self, residual: Tensor) -> Tensor:
+        difference = self._transform(residual)
+        if self._magnitudes:
+            difference = (self._spectrum + difference).abs() - self._spectrum.abs()
+        return self._sizes(difference) / self._scale
+
+    def _sizes(self, spectrum: Tensor) -> Tensor:
+        norms = channel_norms(spectrum)
+        return norms if self._in_bands is None else self._in_bands.norms(norms)
+
+
+def target_magnitude(request: Request, x: Tensor, listed: Tensor, period: Sequence[float]) -> Tensor:
+    """‖f̂_k‖ at the listed wavenumbers, (K,)."""
+    return channel_norms(tracked_transform(x, listed, period, request.target.dtype)(request.target))
+
+
+def channel_norms(spectrum: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(spectrum, dim=-1)
+
+
+def checked_wavenumbers(name: str, k: Tensor, d: int) -> Tensor:
+    """(K, d) or (K,) -> float64 (K, d) on the CPU."""
+    if k.is_complex() or k.dtype == torch.bool:
+        raise TypeError(f"{name}: dtype was {k.dtype}, must be integer or real")
+    shape = tuple(k.shape)
+    k = k.detach().cpu().double()
+    k = k[:, None] if k.ndim == 1 else k
+    if k.ndim != 2 or k.shape[1] != d or len(k) == 0:
+        raise ValueError(f"{name}: shape was {shape}, must be (K, {d}){' or (K,)' if d == 1 else ''} and not empty")
+    if not bool(k.isfinite().all()):
+        raise ValueError(f"{name}: had non-finite wavenumbers, must be finite")
+    return k
