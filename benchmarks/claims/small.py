@@ -4,24 +4,15 @@
 ducc0 with plans held. Target: at most twice their time with one thread, at most their time with two.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
-import limits
-import ours
-import rivals
 import torch
-from common import Benchmark, Case, Row, Size, compare
-from problems import problem
-from report import main
 
-TARGET = {1: 2.0, 2: 1.0}
+from benchmarks import ours, rivals
+from benchmarks.measure import Benchmark, Case, Size
+from benchmarks.report import main
 
-
-def measure(case: Case, seconds: float) -> Iterator[Row]:
-    p = problem(case.size, case.dtype)
-    limit = limits.of_loss(p.x, case.size.modes)
-    yield from compare(case, ours.loss(p), [rivals.ducc0_bare_calls(p)], p.exact_gradient, seconds, TARGET, limit)
-
+measure = partial(ours.compare_loss, rivals=rivals.ducc0_bare_calls, target={1: 2.0, 2: 1.0})
 
 CASES = [
     *(Case(Size(1_000, modes)) for modes in ((200,), (16, 16), (8, 8, 8))),

@@ -4,24 +4,15 @@ The loss with its gradient of 32 channels on 1e5 points in 2-D, float32, against
 in one call of a held plan as well. Target: the ratio at most 0.35.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
-import limits
-import ours
-import rivals
-from common import Benchmark, Case, Row, Size, compare
-from problems import Problem
-from report import main
+from benchmarks import ours, rivals
+from benchmarks.measure import Benchmark, Case, Size
+from benchmarks.report import main
 
-TARGET = 0.35
 CHANNELS = 32
 
-
-def measure(case: Case, seconds: float) -> Iterator[Row]:
-    p = Problem(case.size, case.dtype, CHANNELS)
-    limit = limits.of_loss(p.x, case.size.modes, CHANNELS)
-    yield from compare(case, ours.loss(p), [rivals.ducc0_loss(p)], p.exact_gradient, seconds, TARGET, limit)
-
+measure = partial(ours.compare_loss, rivals=rivals.ducc0_loss, target=0.35, channels=CHANNELS)
 
 KIND = f"{CHANNELS} channels,"
 BENCHMARK = Benchmark(

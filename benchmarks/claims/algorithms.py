@@ -10,25 +10,27 @@ from functools import partial
 from itertools import product
 
 import torch
-from common import Benchmark, Case, Figure, Row, Setting, Size, interleaved_medians, relative_error
-from problems import Problem, problem
-from report import main
 from torch import Tensor
 
 import fastspec as fs
+from benchmarks import ours, stages
+from benchmarks.clocks import CPU
+from benchmarks.measure import Benchmark, Case, Figure, Row, Size, as_measured, relative_error
+from benchmarks.problems import Problem, problem
+from benchmarks.report import main
 
 TARGET = 1.2
 
 
 def measure(case: Case, seconds: float) -> Iterator[Row]:
-    torch.set_num_threads(1)
+    CPU.use(1)
     p, exact = problem(case.size, case.dtype), EXACT[case.kind]
     plans = {name: fs.Plan(p.x, case.size.modes, eps=case.eps, algorithm=name) for name in ("direct", "gridding")}
     calls = {name: CALLS[case.kind](p, plan) for name, plan in plans.items()}
-    medians = interleaved_medians(calls, seconds / 10, at_least=5)
-    errors = {name: relative_error(call(), exact(p)) for name, call in calls.items()}
-    figures = [figure(name, 1e3 * medians[name], errors[name], case.eps) for name in calls]
-    direct = TAKEN[case.kind](fs.Plan(p.x, case.size.modes, eps=case.eps).layout)
+    medians = CPU.medians(calls, seconds / 10)
+    settings = {name: as_measured(relative_error(call(), exact(p)), case.eps) for name, call in calls.items()}
+    figures = [Figure(name, 1e3 * medians[name], settings[name]) for name in calls]
+    direct = stages.takes_direct_sums(fs.Plan(p.x, case.size.modes, eps=case.eps), case.kind)
     yield Row(str(case), 1, *(figures if direct else reversed(figures)), TARGET)
 
 
@@ -36,32 +38,16 @@ def real_strengths(p: Problem) -> Tensor:
     return p.strengths.real.contiguous()
 
 
-def gradient(p: Problem, plan: fs.Plan) -> Callable[[], Tensor]:
-    loss = fs.SpectralLoss(p.size.modes, x=p.x, weight=p.weight)
-    loss.plan = plan
-    return lambda: torch.autograd.grad(loss(p.pred, p.target), p.pred)[0]
-
-
-CALLS = {
+CALLS: dict[str, Callable[[Problem, fs.Plan], Callable[[], Tensor]]] = {
     "nufft1": lambda p, plan: partial(plan.nufft1, p.strengths),
     "rnufft1": lambda p, plan: partial(plan.rnufft1, real_strengths(p)),
-    "loss": gradient,
+    "loss": ours.planned_loss,
 }
 EXACT = {
     "nufft1": lambda p: fs.reference.nufft1(p.x.double(), p.strengths.to(torch.complex128), p.size.modes),
     "rnufft1": lambda p: fs.reference.rnufft1(p.x.double(), real_strengths(p).double(), p.size.modes),
     "loss": lambda p: p.exact_gradient,
 }
-TAKEN = {
-    "nufft1": lambda layout: layout.direct,
-    "rnufft1": lambda layout: layout.half_direct,
-    "loss": lambda layout: layout.direct_step,
-}
-
-
-def figure(name: str, milliseconds: float, error: float, eps: float) -> Figure:
-    return Figure(name, milliseconds, Setting(eps, error, error <= eps))
-
 
 MODES = [(16,), (64,), (256,), (8, 8), (16, 16), (32, 32), (4, 4, 4), (8, 8, 8), (16, 16, 16)]
 PRECISIONS = {torch.float32: 1e-6, torch.float64: 1e-12}

@@ -1,14 +1,14 @@
 """Our own kernels and steps, without rivals, to compare commits: one thread, float32, eps = 1e-6.
 
-``pytest benchmarks/kernels.py --benchmark-autosave`` on one commit, then with ``--benchmark-compare`` on the next.
+``pytest benchmarks/tools/kernels.py --benchmark-autosave`` on one commit, then with ``--benchmark-compare`` on the next.
 """
 
 import pytest
 import torch
-from common import SIZES, Size
 
 import fastspec as fs
-from fastspec import _ops
+from benchmarks import stages
+from benchmarks.measure import SIZES, Size
 
 EPS = 1e-6
 
@@ -21,8 +21,7 @@ class Held:
         torch.manual_seed(0)
         self.x = (torch.rand(size.points, size.dim) - 0.5) * 6.28
         self.modes, self.plan = size.modes, fs.Plan(self.x, size.modes, eps=EPS)
-        self.layout, self.points = self.plan.layout, self.plan.planned.points[:4]
-        self.strengths, self.grid = torch.randn(1, 1, size.points), torch.randn(1, 1, *self.layout.cells)
+        self.strengths, self.grid = torch.randn(1, 1, size.points), torch.randn(1, 1, *stages.layout(self.plan).cells)
         self.complex_strengths = torch.randn(size.points, dtype=torch.complex64)
         self.coefficients = torch.randn(size.modes, dtype=torch.complex64)
 
@@ -35,28 +34,24 @@ def held(request):
 
 
 def test_sort(benchmark, held):
-    layout = held.layout
-    benchmark(_ops.sort, held.x[None], layout.period, layout.cells, layout.tile, layout.width, True)
+    benchmark(stages.sort(held.plan))
 
 
 def test_spread(benchmark, held):
-    benchmark(_ops.spread, *held.points, held.strengths, held.layout.cells, held.layout.tile)
+    benchmark(stages.spread, held.plan, held.strengths)
 
 
 def test_interpolate(benchmark, held):
-    benchmark(_ops.interpolate, *held.points, held.grid, held.layout.tile)
+    benchmark(stages.interpolate, held.plan, held.grid)
 
 
 def test_interpolate_slopes(benchmark, held):
-    benchmark(_ops.interpolate_slopes, *held.points, held.grid, held.layout.tile)
+    benchmark(stages.interpolate_slopes, held.plan, held.grid)
 
 
 def test_weigh(benchmark, held):
-    """With a weight of a half, the spectrum that comes out within the band is the one that went in."""
-    *cells, last = held.layout.cells
-    spectrum = torch.randn(1, last // 2 + 1, *cells, dtype=torch.complex64)
-    weight = torch.full((1, held.modes[-1] // 2 + 1, *(n // 2 * 2 + 1 for n in held.modes[:-1])), 0.5)
-    benchmark(_ops.weigh, spectrum, weight, 1.0)
+    spectrum = stages.fft(held.plan, held.grid)
+    benchmark(stages.weigh, spectrum, stages.weight_that_changes_nothing(held.plan))
 
 
 def test_loss_step(benchmark, held):

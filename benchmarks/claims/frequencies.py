@@ -6,9 +6,9 @@ the better of two sizes. Target: each ratio at most 0.2.
 
 from collections.abc import Iterator
 
-from common import Benchmark, Row, compare
-from pairs import OnFrequencies, loss_on_frequencies, torch_on_frequencies
-from report import main
+from benchmarks.measure import Benchmark, Row, compare
+from benchmarks.pairs import OnFrequencies, loss_on_frequencies, torch_on_frequencies
+from benchmarks.report import main
 
 TARGET = 0.2
 

@@ -5,14 +5,12 @@ Float32, type 1, other points at each call. Target: each ratio to ducc0's one-sh
 
 from collections.abc import Iterator
 
-import limits
-import ours
-import rivals
-from common import Benchmark, Case, Row, compare
-from limits import Gridding, Stage
-from problems import problem
-from report import main
-from transforms import CASES as TRANSFORMS
+from benchmarks import limits, ours, rivals
+from benchmarks.claims.transforms import CASES as TRANSFORMS
+from benchmarks.limits import Gridding, Stage
+from benchmarks.measure import Benchmark, Case, Row, compare
+from benchmarks.problems import problem
+from benchmarks.report import main
 
 TARGET = 0.8
 
@@ -24,7 +22,7 @@ def sorted_nufft1(g: Gridding) -> list[Stage]:
 def measure(case: Case, seconds: float) -> Iterator[Row]:
     p = problem(case.size, case.dtype)
     limit = limits.of_transform(sorted_nufft1, p.x, case.size.modes)
-    yield from compare(case, ours.one_shot(p), [rivals.ducc0_one_shot(p)], p.exact_type1, seconds, TARGET, limit)
+    yield from compare(case, ours.one_shot(p), rivals.ducc0_one_shot(p), p.exact_type1, seconds, TARGET, limit)
 
 
 CASES = [case for case in TRANSFORMS if case.kind == "nufft1"]

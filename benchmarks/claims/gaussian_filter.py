@@ -4,20 +4,16 @@
 width. Target: the ratio at most 0.2; the peak resident set grows by at most 200 MB.
 """
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-
-import torch
-from common import THREADS, Benchmark, Figure, Row, interleaved_medians
-from memory import CHILD, settle, status
-from pairs import Filtering, torch_filter
-from report import main
 
 import fastspec as fs
+from benchmarks.claims.memory import settle, status
+from benchmarks.clocks import CPU
+from benchmarks.measure import Benchmark, Figure, Row
+from benchmarks.pairs import Filtering, torch_filter
+from benchmarks.processes import in_a_process
+from benchmarks.report import main
 
 TARGET, MEGABYTES = 0.2, 200
 CHUNKS = (32, 64, 128, 512)
@@ -44,17 +40,16 @@ def growth(points: int) -> float:
 
 
 def measure(case: Filtering, seconds: float) -> Iterator[Row]:
-    threads = max(THREADS)
-    torch.set_num_threads(threads)
+    threads = CPU.threads[-1]
+    CPU.use(threads)
     chunk = best_chunk(case)
     calls = {
         "fastspec": lambda: fs.measure.gaussian_filter(case.x, case.y, case.deltas),
         f"torch, {chunk} points at a time": lambda: torch_filter(case.x, case.y, case.deltas, chunk),
     }
-    figures = [Figure(name, 1e3 * t) for name, t in interleaved_medians(calls, seconds, at_least=1).items()]
+    figures = [Figure(name, 1e3 * t) for name, t in CPU.medians(calls, seconds, at_least=1).items()]
     yield Row(str(case), threads, *figures, TARGET)
-    command = [sys.executable, str(Path(__file__).resolve()), CHILD, str(case.points)]
-    grown = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    grown = in_a_process(growth, case.points)
     yield Row(str(case), threads, Figure("fastspec", grown / 1e6), Figure("200 MB", MEGABYTES), 1.0, unit="MB")
 
 
@@ -62,7 +57,4 @@ CASES = [Filtering(20_000)]
 BENCHMARK = Benchmark("gaussian_filter", CASES, measure, quick=[Filtering(2_000)])
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [CHILD]:
-        print(json.dumps(growth(int(sys.argv[2]))))
-    else:
-        main(BENCHMARK, __doc__)
+    main(BENCHMARK, __doc__)

@@ -4,23 +4,13 @@ Float32, both under autograd; pytorch-finufft plans at each call, for it has no 
 most 0.25.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
-import limits
-import ours
-import rivals
-from common import Benchmark, Case, Row, Size, compare
-from problems import problem
-from report import main
+from benchmarks import ours, rivals
+from benchmarks.measure import Benchmark, Case, Size
+from benchmarks.report import main
 
-TARGET = 0.25
-
-
-def measure(case: Case, seconds: float) -> Iterator[Row]:
-    p = problem(case.size, case.dtype)
-    limit = limits.of_loss(p.x, case.size.modes)
-    yield from compare(case, ours.loss(p), rivals.pytorch_finufft_loss(p), p.exact_gradient, seconds, TARGET, limit)
-
+measure = partial(ours.compare_loss, rivals=rivals.pytorch_finufft_loss, target=0.25)
 
 CASES = [
     Case(Size(1_000, (200,))),

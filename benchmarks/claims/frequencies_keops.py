@@ -7,9 +7,9 @@ threads.
 
 from collections.abc import Iterator
 
-from common import Benchmark, Row, compare
-from pairs import OnFrequencies, keops_on_frequencies, loss_on_frequencies
-from report import main
+from benchmarks.measure import Benchmark, Row, compare
+from benchmarks.pairs import OnFrequencies, keops_on_frequencies, loss_on_frequencies
+from benchmarks.report import main
 
 TARGET = 0.5
 

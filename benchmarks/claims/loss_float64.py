@@ -4,9 +4,10 @@ Target: the ratio to ducc0 by hand at most 0.5.
 """
 
 import torch
-from common import Benchmark, Case, Size
-from loss import measure
-from report import main
+
+from benchmarks.claims.loss import measure
+from benchmarks.measure import Benchmark, Case, Size
+from benchmarks.report import main
 
 BENCHMARK = Benchmark(
     "loss_float64",

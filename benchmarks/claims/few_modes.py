@@ -4,23 +4,13 @@
 by hand in NumPy. Target: each ratio at most 0.6.
 """
 
-from collections.abc import Iterator
+from functools import partial
 
-import limits
-import ours
-import rivals
-from common import Benchmark, Case, Row, Size, compare
-from problems import problem
-from report import main
+from benchmarks import ours, rivals
+from benchmarks.measure import Benchmark, Case, Size
+from benchmarks.report import main
 
-TARGET = 0.6
-
-
-def measure(case: Case, seconds: float) -> Iterator[Row]:
-    p = problem(case.size, case.dtype)
-    limit = limits.of_loss(p.x, case.size.modes)
-    yield from compare(case, ours.loss(p), [rivals.ducc0_loss(p)], p.exact_gradient, seconds, TARGET, limit)
-
+measure = partial(ours.compare_loss, rivals=rivals.ducc0_loss, target=0.6)
 
 CASES = [Case(Size(10_000, (32, 32)), eps) for eps in (1e-6, 1e-3)]
 BENCHMARK = Benchmark("few_modes", CASES, measure, quick=CASES[:1])

@@ -8,23 +8,13 @@ ours: what other libraries offer is one more transform for each dimension. Targe
 from collections.abc import Callable, Iterator
 
 import torch
-from common import (
-    SIZES,
-    THREADS,
-    Benchmark,
-    Call,
-    Case,
-    Figure,
-    Row,
-    Setting,
-    interleaved_medians,
-    relative_error,
-)
-from problems import Problem, problem
-from report import main
 from torch import Tensor
 
 import fastspec as fs
+from benchmarks.clocks import CPU, Call
+from benchmarks.measure import SIZES, Benchmark, Case, Figure, Row, as_measured, relative_error
+from benchmarks.problems import Problem, problem
+from benchmarks.report import main
 
 TARGET = 1.6
 
@@ -51,12 +41,10 @@ def exact(p: Problem, case: Case) -> Tensor:
 
 def measure(case: Case, seconds: float) -> Iterator[Row]:
     p = problem(case.size, case.dtype)
-    error = relative_error(calls_of(p, case)[1](), exact(p, case))
-    setting = Setting(case.eps, error, error <= case.eps)
-    for threads in THREADS:
-        torch.set_num_threads(threads)
+    setting = as_measured(relative_error(calls_of(p, case)[1](), exact(p, case)), case.eps)
+    for threads in CPU.settings():
         plain, with_gradient = calls_of(p, case)
-        medians = interleaved_medians({"plain": plain, "both": with_gradient}, seconds)
+        medians = CPU.medians({"plain": plain, "both": with_gradient}, seconds)
         extra = Figure("extra of the gradient", 1e3 * (medians["both"] - medians["plain"]), setting)
         transform = Figure("plain transform", 1e3 * medians["plain"])
         note = f"elsewhere {case.size.dim + 1} transforms in all"

@@ -1,42 +1,24 @@
-"""What every benchmark needs: its cases, equal accuracy, fair timing, and the row that comes of them.
+"""What every claim is made of: cases, equal accuracy, and the row that comes of a comparison.
 
 Each library runs at the loosest tolerance of a common ladder at which its measured error meets the accuracy asked for,
 so that none is paid for accuracy nobody asked for, nor rewarded for missing it. Then the libraries take turns.
 """
 
 import math
-import os
 import statistics
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.clocks import CPU, Call, EventClock, WallClock
+from benchmarks.limits import Limit
+from benchmarks.processes import in_passive_process
+
 LADDER = (0.3, 0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8)  # times the accuracy asked for
-THREADS = (1, 2)
-PAUSE, TURN = 0.03, 0.03  # seconds
 SUPERSCRIPTS = ("", "", "²", "³")
-
-
-def in_passive_process(work: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of work in a process whose idle OpenMP threads sleep at once.
-
-    By default they spin, for four milliseconds in the way of a library that brings a second pool of OpenMP threads.
-    """
-    before = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    try:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(work, *arguments).result()
-    finally:
-        del os.environ["OMP_WAIT_POLICY"]
-        if before is not None:
-            os.environ["OMP_WAIT_POLICY"] = before
 
 
 # --- cases ------------------------------------------------------------------------------------------------------------
@@ -84,7 +66,7 @@ SIZES = (
 
 # --- equal accuracy ---------------------------------------------------------------------------------------------------
 
-Call = Callable[[], Any]
+Clock = WallClock | EventClock
 Make = Callable[[float, int], Call]  # of a tolerance and a number of threads
 
 
@@ -96,6 +78,12 @@ class Contender:
     make: Make
     floor: float = 0.0  # tolerances below this are refused
     answer: Make | None = None  # what to measure the error of, where ``make``'s own calls leave part of the work out
+    tolerant: bool = True  # whether the tolerance makes a difference
+
+
+def plain(name: str, call: Call) -> Contender:
+    """A call that has no tolerance."""
+    return Contender(name, lambda eps, threads: call, tolerant=False)
 
 
 @dataclass(frozen=True)
@@ -129,39 +117,20 @@ def relative_error(got: Any, exact: Tensor) -> float:
     return ((torch.as_tensor(got).to(exact.dtype) - exact).norm() / exact.norm()).item()
 
 
-def calibrated(contender: Contender, exact: Tensor, eps: float) -> Setting:
-    torch.set_num_threads(max(THREADS))
-    answer = contender.answer or contender.make
-    return loosest(lambda rung: relative_error(answer(rung, max(THREADS))(), exact), eps, contender.floor)
+def calibrated(contender: Contender, exact: Tensor, eps: float, clock: Clock = CPU) -> Setting:
+    threads, answer = clock.threads[-1], contender.answer or contender.make
+    clock.use(threads)
+
+    def error_at(tolerance: float) -> float:
+        return relative_error(answer(tolerance, threads)(), exact)
+
+    if contender.tolerant:
+        return loosest(error_at, eps, contender.floor)
+    return as_measured(error_at(eps), eps)
 
 
-# --- fair timing ------------------------------------------------------------------------------------------------------
-
-
-def interleaved_medians(calls: dict[str, Call], seconds: float, at_least: int = 5) -> dict[str, float]:
-    """Median seconds of each call, the calls taking turns so that a busy moment of the machine hits them alike.
-
-    A turn is several calls, as in a training loop, after a pause: torch's idle threads spin for some milliseconds, and
-    would take a processor from the next library. The first call of a turn, which wakes the threads, is not counted.
-    """
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(next(iter(times.values()))) < at_least:
-        for name, call in calls.items():
-            time.sleep(PAUSE)
-            times[name] += turn(call)[1:]
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def turn(call: Call) -> list[float]:
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < TURN:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return times
+def as_measured(error: float, eps: float) -> Setting:
+    return Setting(eps, error, error <= eps)
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -183,21 +152,22 @@ class Figure:
 @dataclass(frozen=True)
 class Row:
     case: str
-    threads: int
+    threads: int | None  # of the CPU's
     ours: Figure
-    rival: Figure
-    target: float  # largest ratio that meets the claim
+    rival: Figure | None = None
+    target: float | None = None  # largest ratio that meets the claim
     limit: float | None = None  # least value this machine could reach; see limits.py
     unit: str = "ms"
     note: str = ""
+    device: str = "cpu"
 
     @property
-    def ratio(self) -> float:
-        return self.ours.value / self.rival.value
+    def ratio(self) -> float | None:
+        return None if self.rival is None else self.ours.value / self.rival.value
 
     @property
-    def met(self) -> bool:
-        return self.ratio <= self.target
+    def met(self) -> bool | None:
+        return None if self.ratio is None or self.target is None else self.ratio <= self.target
 
     @property
     def times_limit(self) -> float | None:
@@ -205,8 +175,14 @@ class Row:
 
     @property
     def remark(self) -> str:
-        missed = [f"{f.name} misses eps" for f in (self.ours, self.rival) if f.setting and not f.setting.met]
+        sides = [f for f in (self.ours, self.rival) if f and f.setting]
+        missed = [f"{f.name} misses eps" for f in sides if not f.setting.met]
         return "; ".join([*missed, *[self.note] * bool(self.note)])
+
+    @property
+    def way(self) -> str:
+        """What tells the rows of one case apart."""
+        return self.ours.name if self.threads is None else f"{self.threads} thread(s)"
 
 
 @dataclass(frozen=True)
@@ -218,7 +194,8 @@ class Benchmark:
     measure: Callable[[Any, float], Iterator[Row]]  # of a case and the seconds to spend on each of its rows
     quick: Sequence[Any]  # cases for a first look
     mean_target: float | None = None
-    rows_per_case: int = len(THREADS)
+    rows_per_case: int = len(CPU.threads)
+    device: str = "cpu"
     passive: bool = False  # measured where idle OpenMP threads sleep, for a rival with a pool of its own
 
     def chosen(self, quick: bool) -> Sequence[Any]:
@@ -229,32 +206,34 @@ class Benchmark:
             yield from in_passive_process(rows_of, self, case, seconds) if self.passive else self.measure(case, seconds)
 
 
-def rows_of(benchmark: Benchmark, case: Any, seconds: float) -> list["Row"]:
+def rows_of(benchmark: Benchmark, case: Any, seconds: float) -> list[Row]:
     return list(benchmark.measure(case, seconds))
 
 
-Limit = Callable[[float, int], float]  # seconds, of our tolerance and a number of threads
 Target = float | dict[int, float]  # one for all, or by number of threads
 
 
 def compare(
-    case: Case,
+    case: Any,
     ours: Contender,
     rivals: Sequence[Contender],
     exact: Tensor,
     seconds: float,
     target: Target,
     limit: Limit | None = None,
+    clock: Clock = CPU,
 ) -> Iterator[Row]:
-    """A row for each number of threads: ours against the fastest of the rivals."""
+    """A row for each number of threads and each way to make our call: ours against the fastest of the rivals."""
     contenders = {c.name: c for c in (ours, *rivals)}
-    settings = {name: calibrated(c, exact, case.eps) for name, c in contenders.items()}
-    for threads in THREADS:
+    settings = {name: calibrated(c, exact, case.eps, clock) for name, c in contenders.items()}
+    for threads in clock.settings():
         least = limit(settings[ours.name].tolerance, threads) if limit else None
-        torch.set_num_threads(threads)
         calls = {name: c.make(settings[name].tolerance, threads) for name, c in contenders.items()}
-        medians = interleaved_medians(calls, seconds)
-        figures = {name: Figure(name, 1e3 * median, settings[name]) for name, median in medians.items()}
-        fastest = min((figures[r.name] for r in rivals), key=lambda figure: figure.value)
+        ways = clock.ways(ours.name, calls.pop(ours.name))
+        medians = clock.medians(ways | calls, seconds)
+        figures = {name: Figure(name, 1e3 * medians[name], settings[name]) for name in calls}
+        fastest = min(figures.values(), key=lambda figure: figure.value, default=None)
         wanted = target[threads] if isinstance(target, dict) else target
-        yield Row(str(case), threads, figures[ours.name], fastest, wanted, least and 1e3 * least)
+        for name in ways:
+            figure = Figure(name, 1e3 * medians[name], settings[ours.name])
+            yield Row(str(case), threads, figure, fastest, wanted, least and 1e3 * least, device=clock.name)

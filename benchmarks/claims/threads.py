@@ -5,19 +5,18 @@ Float32, eps = 1e-6, one and two threads in turns. Target: the time of two over 
 
 from collections.abc import Iterator
 
-import limits
-import ours
-import torch
-from common import Benchmark, Call, Case, Figure, Row, Size, calibrated, interleaved_medians
-from problems import problem
-from report import main
+from benchmarks import limits, ours
+from benchmarks.clocks import CPU, Call
+from benchmarks.measure import Benchmark, Case, Figure, Row, Size, calibrated
+from benchmarks.problems import problem
+from benchmarks.report import main
 
 TARGET = 1 / 1.7
 
 
 def on_threads(threads: int, call: Call) -> Call:
     def step():
-        torch.set_num_threads(threads)
+        CPU.use(threads)
         return call()
 
     return step
@@ -28,9 +27,9 @@ def measure(case: Case, seconds: float) -> Iterator[Row]:
     contender = ours.loss(p)
     setting = calibrated(contender, p.exact_gradient, case.eps)
     step = contender.make(setting.tolerance, 2)
-    medians = interleaved_medians({n: on_threads(n, step) for n in (1, 2)}, seconds)
+    medians = CPU.medians({str(n): on_threads(n, step) for n in (1, 2)}, seconds)
     least = limits.of_loss(p.x, case.size.modes)(setting.tolerance, 2)
-    two, one = (Figure(f"fastspec on {n}", 1e3 * medians[n], setting) for n in (2, 1))
+    two, one = (Figure(f"fastspec on {n}", 1e3 * medians[n], setting) for n in "21")
     yield Row(str(case), 2, two, one, TARGET, 1e3 * least)
 
 
