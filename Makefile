@@ -49,8 +49,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
 	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/test_recipes.py \
 		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
-	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) benchmarks/gpu.py'
-	for b in gpu_direct gpu_filter gpu_weigh gpu_walsh gpu_fft; do $(PYTHON) benchmarks/$$b.py || exit 1; done
+	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
 
 clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache

@@ -116,6 +116,7 @@ class Filtering:
     points: int
     dim: int = 64
     widths: int = 20
+    eps: float = 1e-6
 
     def __str__(self) -> str:
         return f"{self.dim}-D {brief(self.points)} points, {self.widths} widths"

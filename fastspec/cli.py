@@ -14,7 +14,7 @@ import torch
 
 from .recipes import RECIPES, run_recipe
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

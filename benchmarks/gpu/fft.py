@@ -2,56 +2,56 @@
 
 The fine grids of the fused loss at 1e-6. Each side begins and ends with what the stages beside it take: a contiguous
 real grid, and a contiguous half spectrum with its axes reversed. The limit is one read of the one and one write of the
-other at the bandwidth of a large copy.
+other at the bandwidth of a large copy. Target: each ratio at most 1.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import torch
-from gpu import SIZES
-from gpu_common import GpuRow, copy_bandwidth, medians, relative_error, row, write
 from torch import Tensor
 
-from fastspec._transform import Layout, choose, half_fft, half_grid
+import fastspec as fs
+from benchmarks import stages
+from benchmarks.clocks import EAGER
+from benchmarks.gpu._cases import SIZES
+from benchmarks.limits import copy_bandwidth
+from benchmarks.measure import Benchmark, Case, Row, compare, plain
+from benchmarks.problems import problem
+from benchmarks.report import main
 
-DEVICE, EPS = "cuda", 1e-6
-
-
-def reversed_axes(t: Tensor) -> Tensor:
-    return t.permute(0, 1, *range(t.ndim - 1, 1, -1))
-
-
-def whole_fft(layout: Layout, grid: Tensor) -> Tensor:
-    return torch.fft.rfftn(grid, dim=tuple(range(2, grid.ndim)))[..., : layout.half_modes[-1]]
-
-
-def whole_grid(layout: Layout, fine: Tensor) -> Tensor:
-    return torch.fft.irfftn(fine, s=layout.cells, dim=tuple(range(2, fine.ndim)), norm="forward")
+TARGET = 1.0
 
 
-def measure(size) -> Iterator[GpuRow]:
-    layout = choose(size.modes, (1.0,) * size.dim, True, size.points, 1, EPS, True, True, False, "gridding", DEVICE)[0]
-    grid = torch.randn(1, 1, *layout.cells, generator=torch.Generator(DEVICE).manual_seed(0), device=DEVICE)
-    spectrum = reversed_axes(half_fft(layout, grid)).contiguous()
-    limit = 1e3 * (grid.nbytes + spectrum.nbytes) / copy_bandwidth()
-    cells = " x ".join(map(str, layout.cells))
-    for name, ours, theirs, data, turned in (
-        ("FFT", half_fft, whole_fft, grid, reversed_axes),
-        ("inverse FFT", half_grid, whole_grid, reversed_axes(spectrum), lambda grid: grid),
+def whole_fft(plan: fs.Plan, grid: Tensor) -> Tensor:
+    spectrum = torch.fft.rfftn(grid, dim=tuple(range(2, grid.ndim)))[..., : plan.modes[-1] // 2 + 1]
+    return stages.reversed_axes(spectrum).contiguous()
+
+
+def whole_inverse(plan: fs.Plan, spectrum: Tensor) -> Tensor:
+    fine, cells = stages.reversed_axes(spectrum), stages.layout(plan).cells
+    return torch.fft.irfftn(fine, s=cells, dim=tuple(range(2, fine.ndim)), norm="forward")
+
+
+def measure(case: Case, seconds: float) -> Iterator[Row]:
+    p = problem(case.size, device=EAGER.device)
+    plan = fs.Plan(p.x, case.size.modes, eps=case.eps, algorithm="gridding")
+    grid = torch.randn(1, 1, *stages.layout(plan).cells, device=EAGER.device)
+    spectrum = stages.fft(plan, grid)
+    limit = (grid.nbytes + spectrum.nbytes) / copy_bandwidth(EAGER.device)
+    for name, ours, theirs, data in (
+        ("FFT", stages.fft, whole_fft, grid),
+        ("inverse FFT", stages.inverse_fft, whole_inverse, spectrum),
     ):
-        calls = {
-            who: lambda f=f, data=data, turned=turned: turned(f(layout, data)).contiguous()
-            for who, f in (("fastspec", ours), ("torch", theirs))
-        }
-        exact = turned(theirs(layout, data.to(torch.promote_types(data.dtype, torch.float64))))
-        errors = {who: relative_error(call(), exact) for who, call in calls.items()}
-        yield row(f"{name} of {cells} cells", medians(calls, 0.5), errors, "torch", 1.0, limit)
+        exact = theirs(plan, data.to(torch.promote_types(data.dtype, torch.float64)))
+        sides = [plain(who, partial(f, plan, data)) for who, f in (("fastspec", ours), ("torch", theirs))]
+        named = replace(case, kind=name)
+        yield from compare(named, sides[0], sides[1:], exact, seconds / 2, TARGET, lambda *_: limit, EAGER)
 
 
-def rows() -> Iterator[GpuRow]:
-    for size in SIZES:
-        yield from measure(size)
-
+CASES = [Case(size) for size in SIZES]
+BENCHMARK = Benchmark("gpu_fft", CASES, measure, quick=CASES[1:2], device="cuda")
 
 if __name__ == "__main__":
-    write("gpu_fft", rows)
+    main(BENCHMARK, __doc__)

@@ -1,6 +1,6 @@
 """Our own kernels and steps, without rivals, to compare commits: one thread, float32, eps = 1e-6.
 
-``pytest benchmarks/tools/kernels.py --benchmark-autosave`` on one commit, then with ``--benchmark-compare`` on the next.
+pytest benchmarks/tools/kernels.py --benchmark-autosave    on one commit, --benchmark-compare on the next
 """
 
 import pytest
