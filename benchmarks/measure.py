@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.clocks import CPU, Call, EventClock, WallClock
+from benchmarks.clocks import CPU, Call, Clock
 from benchmarks.limits import Limit
 from benchmarks.processes import in_passive_process
 
@@ -66,7 +66,6 @@ SIZES = (
 
 # --- equal accuracy ---------------------------------------------------------------------------------------------------
 
-Clock = WallClock | EventClock
 Make = Callable[[float, int], Call]  # of a tolerance and a number of threads
 
 

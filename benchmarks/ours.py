@@ -8,8 +8,8 @@ from torch import Tensor
 
 import fastspec as fs
 from benchmarks import limits
-from benchmarks.clocks import CPU, Call
-from benchmarks.measure import Case, Clock, Contender, Row, Target, compare
+from benchmarks.clocks import CPU, Call, Clock
+from benchmarks.measure import Case, Contender, Row, Target, compare
 from benchmarks.problems import Problem, problem
 
 NAME = "fastspec"

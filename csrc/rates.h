@@ -1,5 +1,5 @@
-// What the planner's costs are made of: see plan.h. The values are benchmarks/tools/fit_planner.py's, which measures
-// them and writes them here; what each stands for is here to be read.
+// What the planner's costs are made of: see plan.h. benchmarks/tools/fit_planner.py measures the values and writes them
+// here; the names are to be read.
 #pragma once
 #include "grid.h"
 

@@ -26,6 +26,7 @@ from benchmarks.gpu import (
 )
 from benchmarks.measure import Case, Size
 from benchmarks.pairs import Filtering
+from benchmarks.tools import fit_planner
 
 SIZES = Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))
 
@@ -46,7 +47,7 @@ class FakePlan:
         return getattr(self.plan, f"nufft{self.kind}")(data, sign=self.sign)
 
 
-def called(clock, calls, seconds):
+def called(clock, calls, seconds, at_least=5):
     for call in calls.values():
         call()
     return dict.fromkeys(calls, 1e-3)
@@ -156,3 +157,8 @@ def test_direct_sums_on_frequencies_are_measured_with_their_gradients():
 def test_filters_are_measured_beside_attention():
     (row,) = rows_of(filter, [Filtering(300, dim=5, widths=3, eps=1e-3)])
     assert row.ours.setting.error <= 1e-6 and row.rival.name == "attention, float16" and row.rival.setting.error <= 0.01
+
+
+def test_the_planners_stages_and_transforms_are_timed():
+    (real, *made), (complex, *_) = fit_planner.gridded(SIZES[1:2], {torch.float32: (1e-3,)}, CUDA)
+    assert (real.complex, complex.complex, real.modes) == (False, True, (8, 9)) and made == [1e6, 1e6]
