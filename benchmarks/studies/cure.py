@@ -10,7 +10,7 @@ cosine schedule over the steps they are given, and one thread. The plain network
 that where it never gets there it had the time. What looks for frequencies is told how many. Seconds include finding
 frequencies and measuring rates.
 
-    python benchmarks/cure.py [--quick] [task ...]    writes cure.csv, cure.md and cure.png to benchmarks/results
+    python -m benchmarks.studies.cure [--quick] [task ...]    writes cure.csv, .md and .png to benchmarks/results
 """
 
 import argparse
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 import fastspec as fs
+from benchmarks import RESULTS
 
 RATE, EVERY, THRESHOLD = 3e-3, 10, 0.1
 SEEDS, QUICK_SEEDS = 5, 1
@@ -334,80 +335,39 @@ def sampled_net(data: Data) -> tuple[nn.Module, Step]:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 PLAIN = Side("MSE", plain_net)
+
+
+def weighted(modes) -> tuple[Side, ...]:
+    return Side("Sobolev loss", weighted_net(modes, 0.5)), Side("whitening", whitened_net(modes))
+
+
+def fast_nets(n: int, max_frequency: float | None = None, phase_width: int = 32) -> dict[str, Side]:
+    """Networks made for the data's n frequencies."""
+    made = {
+        "SineLayer": sine_net(n, max_frequency),
+        "MscaleMLP": scaled_net(n, max_frequency),
+        "FourierFeatures": feature_net(n, max_frequency),
+        "PhaseMLP": phase_net(n, None, max_frequency, width=phase_width),
+    }
+    return {name: Side(name, make) for name, make in made.items()}
+
+
+CO2 = (*weighted(512), *fast_nets(3).values(), Side("PhaseMLP, Sobolev loss", phase_net(3, 512)))
+PHOTOGRAPH = (*weighted((64, 64)), *(side for name, side in fast_nets(24, 32.0, 16).items() if name != "MscaleMLP"))
+POISSON = (
+    Side("preconditioned residual", preconditioned_physics),
+    Side("PhaseMLP", phase_physics(None)),
+    Side("PhaseMLP, preconditioned residual", phase_physics(-1.5)),
+)
+RIDGES = (Side("Sobolev frequencies", sampled_net), *fast_nets(2, 1.0, 64).values())
 TASKS = {
     task.name: task
     for task in (
-        Task(
-            "sines",
-            sines,
-            PLAIN,
-            8000,
-            (
-                Side("Sobolev loss", weighted_net(256, 0.5)),
-                Side("whitening", whitened_net(256)),
-                Side("SineLayer", sine_net(5)),
-                Side("MscaleMLP", scaled_net(5)),
-                Side("FourierFeatures", feature_net(5)),
-                Side("PhaseMLP", phase_net(5)),
-            ),
-            1600,
-        ),
-        Task(
-            "co2",
-            co2,
-            PLAIN,
-            4000,
-            (
-                Side("Sobolev loss", weighted_net(512, 0.5)),
-                Side("whitening", whitened_net(512)),
-                Side("SineLayer", sine_net(3)),
-                Side("MscaleMLP", scaled_net(3)),
-                Side("FourierFeatures", feature_net(3)),
-                Side("PhaseMLP", phase_net(3)),
-                Side("PhaseMLP, Sobolev loss", phase_net(3, 512)),
-            ),
-            800,
-        ),
-        Task(
-            "photograph",
-            photograph,
-            PLAIN,
-            4000,
-            (
-                Side("Sobolev loss", weighted_net((64, 64), 0.5)),
-                Side("whitening", whitened_net((64, 64))),
-                Side("SineLayer", sine_net(24, 32.0)),
-                Side("FourierFeatures", feature_net(24, 32.0)),
-                Side("PhaseMLP", phase_net(24, None, 32.0, width=16)),
-            ),
-            600,
-        ),
-        Task(
-            "poisson",
-            poisson,
-            Side("MSE", plain_physics),
-            3000,
-            (
-                Side("preconditioned residual", preconditioned_physics),
-                Side("PhaseMLP", phase_physics(None)),
-                Side("PhaseMLP, preconditioned residual", phase_physics(-1.5)),
-            ),
-            300,
-        ),
-        Task(
-            "ridges",
-            ridges,
-            PLAIN,
-            2000,
-            (
-                Side("Sobolev frequencies", sampled_net),
-                Side("SineLayer", sine_net(2, 1.0)),
-                Side("MscaleMLP", scaled_net(2, 1.0)),
-                Side("FourierFeatures", feature_net(2, 1.0)),
-                Side("PhaseMLP", phase_net(2, None, 1.0, width=64)),
-            ),
-            400,
-        ),
+        Task("sines", sines, PLAIN, 8000, (*weighted(256), *fast_nets(5).values()), 1600),
+        Task("co2", co2, PLAIN, 4000, CO2, 800),
+        Task("photograph", photograph, PLAIN, 4000, PHOTOGRAPH, 600),
+        Task("poisson", poisson, Side("MSE", plain_physics), 3000, POISSON, 300),
+        Task("ridges", ridges, PLAIN, 2000, RIDGES, 400),
     )
 }
 
@@ -509,7 +469,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tasks", nargs="*", help=f"of {', '.join(TASKS)}; default all")
     parser.add_argument("--quick", action="store_true", help="one seed, a tenth of the steps; writes nothing")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     names = arguments.tasks or list(TASKS)

@@ -17,8 +17,8 @@ d (in 1-D for ReLU the filter's turns up at 0.5 rather than 1, its 511 modes bei
 a weight on the loss leaves the end where it was, and turns nothing up at d.
 
 The first two are computed in the linearised regime, exactly, and beside it for the nets themselves under Adam, which
-are not trained to the end but to the residual in the table. `python benchmarks/limit.py [--quick] [1] [2]` writes
-limit.csv, limit.md and limit.png to benchmarks/results.
+are not trained to the end but to the residual in the table. `python -m benchmarks.studies.limit [--quick] [1] [2]`
+writes limit.csv, limit.md and limit.png to benchmarks/results.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 import fastspec as fs
+from benchmarks import RESULTS
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 NOISE, WIDTH = 0.3, 256
@@ -278,7 +279,7 @@ def main() -> None:
         "dimensions", nargs="*", type=int, choices=(1, 2), help="default both; the other's rows are kept"
     )
     parser.add_argument("--quick", action="store_true", help="one seed, few steps; writes nothing")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sizes, seeds = (QUICK, 1) if arguments.quick else (SIZES, 3)
