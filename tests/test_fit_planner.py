@@ -83,7 +83,7 @@ def made_up(monkeypatch):
             return dict(zip(("gridding", "direct"), (7e3 + t for t in costs.planners_steps(work, true)), strict=True))
         elif algorithm == "direct":
             taken = costs.planners_direct(work, true)
-        elif work.points > 1000:
+        elif work.points > 3000:
             taken = true["call[0]"] + total(costs.gridding(work), true)
         else:
             taken = costs.planners_gridding(work, true)

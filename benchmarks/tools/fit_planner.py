@@ -43,7 +43,8 @@ LARGE = (
     *(Size(100_000, (n, n)) for n in (64, 256, 512)),
     *(Size(30_000, (n, n, n)) for n in (16, 32, 64)),
 )
-SMALL = tuple(Size(points, modes) for modes, points in product(algorithms.MODES, (100, 300, 1000)))
+UNEVEN = ((64, 8), (8, 64), (64, 64), (32, 8, 8), (8, 32, 32))  # tell an axis' tables from the sums
+SMALL = tuple(Size(points, modes) for modes, points in product((*algorithms.MODES, *UNEVEN), (100, 1000, 3000)))
 QUICK = LARGE[::3], SMALL[::13]
 ON_GPU = (
     *(Size(1_000_000, (n,)) for n in (10_000, 100_000, 1_000_000)),
