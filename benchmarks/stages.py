@@ -1,7 +1,7 @@
 """The stages of a held plan, one by one: the only benchmarks' file that knows fastspec's insides."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,9 +11,21 @@ from fastspec import _fallback, _ops
 from fastspec._transform import half_fft, half_grid
 
 
-def layout(plan: fs.Plan) -> Any:
-    """With modes, half_modes, period, cells, tile, width and sigma."""
-    return plan.layout
+class Layout(NamedTuple):
+    modes: tuple[int, ...]
+    cells: tuple[int, ...]  # of the fine grid
+    tile: tuple[int, ...]
+    width: int  # of the window
+
+
+def layout(plan: fs.Plan) -> Layout:
+    held = plan.layout
+    return Layout(plan.modes, held.cells, held.tile, held.width)
+
+
+def sorted_points(plan: fs.Plan) -> tuple[Tensor, ...]:
+    """What ops on the fine grid take of the points: positions, order, starts, and the window's polynomials."""
+    return plan.planned.points[:4]
 
 
 def takes_direct_sums(plan: fs.Plan, work: str) -> bool:
@@ -22,22 +34,22 @@ def takes_direct_sums(plan: fs.Plan, work: str) -> bool:
 
 
 def sort(plan: fs.Plan) -> Callable[[], Any]:
-    held, x = plan.layout, plan.x.reshape(1, -1, len(plan.modes))
+    held, x = layout(plan), plan.x.reshape(1, -1, len(plan.modes))
     single = x.dtype == torch.float32
-    return lambda: _ops.sort(x, held.period, held.cells, held.tile, held.width, single)
+    return lambda: _ops.sort(x, plan.period, held.cells, held.tile, held.width, single)
 
 
 def spread(plan: fs.Plan, strengths: Tensor) -> Tensor:
     """(1, C, M) to (1, C, *cells)."""
-    return _ops.spread(*plan.planned.points[:4], strengths, plan.layout.cells, plan.layout.tile)
+    return _ops.spread(*sorted_points(plan), strengths, plan.layout.cells, plan.layout.tile)
 
 
 def interpolate(plan: fs.Plan, grid: Tensor) -> Tensor:
-    return _ops.interpolate(*plan.planned.points[:4], grid, plan.layout.tile)
+    return _ops.interpolate(*sorted_points(plan), grid, plan.layout.tile)
 
 
 def interpolate_slopes(plan: fs.Plan, grid: Tensor) -> tuple[Tensor, Tensor]:
-    return _ops.interpolate_slopes(*plan.planned.points[:4], grid, plan.layout.tile)
+    return _ops.interpolate_slopes(*sorted_points(plan), grid, plan.layout.tile)
 
 
 def reversed_axes(t: Tensor) -> Tensor:

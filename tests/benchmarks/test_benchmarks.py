@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import fastspec as fs
-from benchmarks import RESULTS, ROOT, clocks, limits, measure, processes, report, suite
+from benchmarks import RESULTS, ROOT, clocks, limits, measure, processes, report, stages, suite
 from benchmarks.clocks import CPU, Graph, WallClock
 from benchmarks.limits import Gridding, Rates, Stage
 from benchmarks.measure import Benchmark, Case, Contender, Figure, Row, Setting, Size, ladder, loosest
@@ -220,7 +220,7 @@ def test_a_griddings_sizes_are_the_plans():
     plan = fs.Plan(torch.rand(300, 2, dtype=torch.float64), (20, 30))
     found = Gridding.of(plan, complex=True, channels=2)
     assert (found.points, found.modes, found.itemsize, found.channels) == (300, (20, 30), 8, 2)
-    assert found.cells == plan.layout.cells and found.terms == plan.polynomials.shape[0]
+    assert found.cells == stages.layout(plan).cells and found.terms == plan.polynomials.shape[0]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
