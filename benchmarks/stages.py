@@ -41,15 +41,15 @@ def sort(plan: fs.Plan) -> Callable[[], Any]:
 
 def spread(plan: fs.Plan, strengths: Tensor) -> Tensor:
     """(1, C, M) to (1, C, *cells)."""
-    return _ops.spread(*sorted_points(plan), strengths, plan.layout.cells, plan.layout.tile)
+    return _ops.spread(*sorted_points(plan), strengths, layout(plan).cells, layout(plan).tile)
 
 
 def interpolate(plan: fs.Plan, grid: Tensor) -> Tensor:
-    return _ops.interpolate(*sorted_points(plan), grid, plan.layout.tile)
+    return _ops.interpolate(*sorted_points(plan), grid, layout(plan).tile)
 
 
 def interpolate_slopes(plan: fs.Plan, grid: Tensor) -> tuple[Tensor, Tensor]:
-    return _ops.interpolate_slopes(*sorted_points(plan), grid, plan.layout.tile)
+    return _ops.interpolate_slopes(*sorted_points(plan), grid, layout(plan).tile)
 
 
 def reversed_axes(t: Tensor) -> Tensor:
