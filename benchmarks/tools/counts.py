@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from report import RESULTS, aligned, write_csv
+from benchmarks import RESULTS, ROOT
+from benchmarks.report import aligned, write_csv
 
 SOURCE = Path(__file__).resolve().parent
-ROOT = SOURCE.parent
 FILE = "instruction_counts.csv"
 
 

@@ -1,6 +1,6 @@
 """Compiles the Triton kernels for GPUs that need not be there, and records registers, shared memory and spills.
 
-    python benchmarks/triton_resources.py    writes results/triton_resources.csv, and returns 1 where a kernel spills
+    python -m benchmarks.tools.triton_resources    writes results/triton_resources.csv; returns 1 where a kernel spills
 
 What is compiled is what the ops launch: they are called on CPU tensors while launches are recorded instead of made.
 """
@@ -23,6 +23,7 @@ from triton.compiler import ASTSource
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import KernelInterface
 
+from benchmarks import RESULTS
 from fastspec.triton import direct, filter, separable, weigh
 from fastspec.triton._tune import FUSED
 
@@ -212,7 +213,7 @@ def all_resources(targets=TARGETS) -> Iterator[Resources]:
 
 def main() -> int:
     rows = [asdict(row) for row in all_resources()]
-    with open(Path(__file__).parent / "results/triton_resources.csv", "w", newline="") as file:
+    with (RESULTS / "triton_resources.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
