@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench counts resources races gpu clean
+.PHONY: help setup demo test lint bench counts resources rates races gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,16 +25,19 @@ lint: setup ## check style of Python and C++, and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/counts.cpp tests/support/shapes.cpp tests/support/races.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP_SOURCES) benchmarks/tools/counts.cpp tests/support/shapes.cpp tests/support/races.cpp
 
 bench: $(VENV)/.bench ## time fastspec against the libraries a user would pick instead; takes ten minutes
 	$(BIN)/fastspec bench
 
 counts: setup ## count the instructions of each kernel with valgrind, against those recorded
-	$(BIN)/python benchmarks/counts.py
+	$(BIN)/python -m benchmarks.tools.counts
 
 resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record registers and spills; takes five minutes
-	$(BIN)/python benchmarks/triton_resources.py
+	$(BIN)/python -m benchmarks.tools.triton_resources
+
+rates: setup ## measure the planner's costs on this machine and write csrc/rates.h; takes eight minutes
+	$(BIN)/python -m benchmarks.tools.fit_planner --write
 
 races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; takes three minutes
 	mkdir -p build/races
@@ -50,8 +53,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
 	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes \
 		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
-	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) benchmarks/gpu.py'
-	for b in gpu_direct gpu_filter gpu_weigh gpu_walsh gpu_fft; do $(PYTHON) benchmarks/$$b.py || exit 1; done
+	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
 
 clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache .mypy_cache

@@ -13,7 +13,7 @@ the usual 5 n log2 n, half of it for real data.
 """
 
 import math
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 
 import fastspec as fs
+from benchmarks import stages
+from benchmarks.clocks import Call, clock_of
 
 COPIED_BYTES = 2**28
 PRODUCT_SIZE = 1536
@@ -42,8 +44,8 @@ class Gridding:
 
     @classmethod
     def of(cls, plan: fs.Plan, complex: bool, channels: int = 1) -> "Gridding":
-        layout, itemsize = plan.layout, plan.polynomials.element_size()
-        return cls(len(plan.x), layout.modes, layout.cells, layout.width, complex, itemsize, channels)
+        fine = stages.gridding(plan)
+        return cls(len(plan.x), plan.modes, fine.cells, fine.width, complex, plan.x.element_size(), channels)
 
     @property
     def dim(self) -> int:
@@ -158,49 +160,48 @@ def seconds(stages: list[Stage], rates: Rates) -> float:
     return sum(max(s.bytes / rates.bandwidth, s.flops / rates.flops) for s in stages)
 
 
-def on_this_machine(stages: list[Stage], threads: int, dtype: torch.dtype) -> float:
-    return seconds(stages, Rates(copy_bandwidth(threads), multiply_add_rate(threads, dtype)))
+def on_this_machine(stages: list[Stage], threads: int | None, x: Tensor) -> float:
+    """On the points' device, in their precision."""
+    device = x.device.type
+    return seconds(stages, Rates(copy_bandwidth(device, threads), multiply_add_rate(device, threads, x.dtype)))
 
 
 @cache
-def copy_bandwidth(threads: int) -> float:
-    source = torch.ones(COPIED_BYTES // 4)
+def copy_bandwidth(device: str = "cuda", threads: int | None = None) -> float:
+    """Bytes a second, read and written."""
+    source = torch.ones(COPIED_BYTES // 4, device=device)
     copy = torch.empty_like(source)
-    return 2 * COPIED_BYTES / shortest(threads, lambda: copy.copy_(source))
+    return 2 * COPIED_BYTES / shortest(device, threads, lambda: copy.copy_(source))
 
 
 @cache
-def multiply_add_rate(threads: int, dtype: torch.dtype) -> float:
-    matrix = torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, dtype=dtype)
-    return 2 * PRODUCT_SIZE**3 / shortest(threads, lambda: matrix @ matrix)
+def multiply_add_rate(device: str, threads: int | None, dtype: torch.dtype) -> float:
+    matrix = torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, dtype=dtype, device=device)
+    return 2 * PRODUCT_SIZE**3 / shortest(device, threads, lambda: matrix @ matrix)
 
 
-def shortest(threads: int, work) -> float:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    times = [timed(work) for _ in range(REPEATS + 1)][1:]
+def shortest(device: str, threads: int | None, work: Call) -> float:
+    clock, before = clock_of(device), torch.get_num_threads()
+    clock.use(threads)
+    times = [clock.seconds(work) for _ in range(REPEATS + 1)][1:]
     torch.set_num_threads(before)
     return min(times)
 
 
-def timed(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 # --- of a plan --------------------------------------------------------------------------------------------------------
 
+Limit = Callable[[float, int | None], float]  # seconds, of a tolerance and a number of threads
 
-def of_loss(x: Tensor, modes: tuple[int, ...], channels: int = 1):
-    """Seconds of the loss with its gradient, of a tolerance and a number of threads."""
+
+def of_loss(x: Tensor, modes: tuple[int, ...], channels: int = 1) -> Limit:
+    """Of the loss with its gradient."""
     return lambda eps, threads: on_this_machine(
-        loss(Gridding.of(fs.Plan(x, modes, eps=eps), complex=False, channels=channels)), threads, x.dtype
+        loss(Gridding.of(fs.Plan(x, modes, eps=eps), complex=False, channels=channels)), threads, x
     )
 
 
-def of_transform(stages, x: Tensor, modes: tuple[int, ...]):
-    """Seconds of a transform of complex data, of a tolerance and a number of threads."""
+def of_transform(stages: Callable[[Gridding], list[Stage]], x: Tensor, modes: tuple[int, ...]) -> Limit:
+    """Of a transform of complex data."""
     return lambda eps, threads: on_this_machine(
-        stages(Gridding.of(fs.Plan(x, modes, eps=eps), complex=True)), threads, x.dtype
+        stages(Gridding.of(fs.Plan(x, modes, eps=eps), complex=True)), threads, x
     )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from common import Call, Contender, brief
 from torch import Tensor
 
 import fastspec as fs
+from benchmarks.measure import Contender, brief, plain
 
 
 @dataclass(frozen=True)
@@ -58,66 +58,55 @@ class OnFrequencies:
 
 def loss_on_frequencies(p: OnFrequencies) -> Contender:
     """Loss and backward through autograd."""
+    loss = fs.SpectralLoss(frequencies=p.k, x=p.x)
 
-    def make(eps: float, threads: int) -> Call:
-        loss = fs.SpectralLoss(frequencies=p.k, x=p.x)
+    def step():
+        p.pred.grad = None
+        loss(p.pred, p.target).backward()
+        return p.pred.grad
 
-        def step():
-            p.pred.grad = None
-            loss(p.pred, p.target).backward()
-            return p.pred.grad
-
-        return step
-
-    return Contender("fastspec", make)
+    return plain("fastspec", step)
 
 
 def torch_on_frequencies(p: OnFrequencies, chunk: int) -> Contender:
     """Cosines, sines and matrix products by hand, ``chunk`` points at a time; no autograd to pay for."""
+    chunks, k = p.x.split(chunk), p.k.mT.contiguous()
 
-    def make(eps: float, threads: int) -> Call:
-        chunks, k = p.x.split(chunk), p.k.mT.contiguous()
+    @torch.no_grad()
+    def step():
+        residual = (p.pred - p.target) / p.points
+        cosine, sine = torch.zeros(p.frequencies), torch.zeros(p.frequencies)
+        for x, r in zip(chunks, residual.split(chunk), strict=True):
+            phase = x @ k
+            cosine += r @ phase.cos()
+            sine += r @ phase.sin()
+        cosine.square().sum() + sine.square().sum()  # the loss
+        gradient = []
+        for x in chunks:
+            phase = x @ k
+            gradient.append(phase.cos() @ cosine + phase.sin() @ sine)
+        return torch.cat(gradient) * (2 / p.points)
 
-        @torch.no_grad()
-        def step():
-            residual = (p.pred - p.target) / p.points
-            cosine, sine = torch.zeros(p.frequencies), torch.zeros(p.frequencies)
-            for x, r in zip(chunks, residual.split(chunk), strict=True):
-                phase = x @ k
-                cosine += r @ phase.cos()
-                sine += r @ phase.sin()
-            cosine.square().sum() + sine.square().sum()  # the loss
-            gradient = []
-            for x in chunks:
-                phase = x @ k
-                gradient.append(phase.cos() @ cosine + phase.sin() @ sine)
-            return torch.cat(gradient) * (2 / p.points)
-
-        return step
-
-    return Contender(f"torch, {chunk} points at a time", make)
+    return plain(f"torch, {chunk} points at a time", step)
 
 
 def keops_on_frequencies(p: OnFrequencies) -> Contender:
     """The two reductions by hand, compiled beforehand; no autograd to pay for."""
     from pykeops.torch import LazyTensor
 
-    def make(eps: float, threads: int) -> Call:
-        forth = LazyTensor(p.k[:, None]) | LazyTensor(p.x[None])
-        back = LazyTensor(p.x[:, None]) | LazyTensor(p.k[None])
-        cosine_sine = forth.cos().concat(forth.sin())
+    forth = LazyTensor(p.k[:, None]) | LazyTensor(p.x[None])
+    back = LazyTensor(p.x[:, None]) | LazyTensor(p.k[None])
+    cosine_sine = forth.cos().concat(forth.sin())
 
-        @torch.no_grad()
-        def step():
-            residual = (p.pred - p.target) / p.points
-            spectrum = (cosine_sine * LazyTensor(residual[None, :, None])).sum(1)
-            spectrum.square().sum()  # the loss
-            cosine, sine = (LazyTensor(part.contiguous()[None, :, None]) for part in spectrum.unbind(1))
-            return (back.cos() * cosine + back.sin() * sine).sum(1)[:, 0] * (2 / p.points)
+    @torch.no_grad()
+    def step():
+        residual = (p.pred - p.target) / p.points
+        spectrum = (cosine_sine * LazyTensor(residual[None, :, None])).sum(1)
+        spectrum.square().sum()  # the loss
+        cosine, sine = (LazyTensor(part.contiguous()[None, :, None]) for part in spectrum.unbind(1))
+        return (back.cos() * cosine + back.sin() * sine).sum(1)[:, 0] * (2 / p.points)
 
-        return step
-
-    return Contender("pykeops", make)
+    return plain("pykeops", step)
 
 
 @dataclass(frozen=True)
@@ -127,6 +116,7 @@ class Filtering:
     points: int
     dim: int = 64
     widths: int = 20
+    eps: float = 1e-6
 
     def __str__(self) -> str:
         return f"{self.dim}-D {brief(self.points)} points, {self.widths} widths"

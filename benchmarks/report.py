@@ -2,19 +2,23 @@
 
 import argparse
 import csv
+import itertools
 import os
 import platform
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from common import THREADS, Benchmark, Figure, Row, geometric_mean
+import torch
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks import RESULTS
+from benchmarks.measure import Benchmark, Figure, Row, geometric_mean
+
 SECONDS, QUICK_SECONDS = 2.0, 0.3
 LIBRARIES = ("fastspec", "torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
 
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4)
+COLOURS = "tab:blue", "tab:orange", "tab:green", "tab:purple"
 MOST_LINES = 30  # of a panel
 
 Rows = dict[str, list[Row]]  # by benchmark
@@ -27,40 +31,49 @@ def record(name: str, row: Row) -> dict:
     return {
         "benchmark": name,
         "case": row.case,
-        "threads": row.threads,
+        "threads": "" if row.threads is None else row.threads,
         "unit": row.unit,
         **side("ours", row.ours),
         **side("rival", row.rival),
-        "ratio": f"{row.ratio:.4f}",
-        "target": f"{row.target:.3g}",
-        "met": "yes" if row.met else "no",
-        "times_limit": "" if row.times_limit is None else f"{row.times_limit:.2f}",
+        "ratio": shown(row.ratio, ".4f"),
+        "target": shown(row.target, ".3g"),
+        "met": {True: "yes", False: "no", None: ""}[row.met],
+        "times_limit": shown(row.times_limit, ".2f"),
         "remark": row.remark,
+        "device": row.device,
     }
 
 
-def side(which: str, figure: Figure) -> dict:
-    setting = figure.setting
+def shown(number: float | None, form: str, missing: str = "") -> str:
+    return missing if number is None else format(number, form)
+
+
+def side(which: str, figure: Figure | None) -> dict:
+    setting = figure and figure.setting
     return {
-        which: figure.name,
-        f"{which}_median": f"{figure.value:.5g}",
+        which: figure.name if figure else "",
+        f"{which}_median": f"{figure.value:.5g}" if figure else "",
         f"{which}_tolerance": f"{setting.tolerance:.2e}" if setting else "",
         f"{which}_error": f"{setting.error:.1e}" if setting else "",
     }
 
 
 def summary(benchmark: Benchmark, rows: Sequence[Row]) -> dict:
-    ratios = [row.ratio for row in rows]
-    mean, wanted = geometric_mean(ratios), benchmark.mean_target
+    ratios = ratios_of(rows)
+    mean, wanted = geometric_mean(ratios) if ratios else None, benchmark.mean_target
     return {
         "benchmark": benchmark.name,
         "rows": len(rows),
-        "met": sum(row.met for row in rows),
-        "largest_ratio": f"{max(ratios):.3f}",
-        "geometric_mean": f"{mean:.3f}",
-        "mean_target": "" if wanted is None else f"{wanted:.3g}",
-        "mean_met": "" if wanted is None else "yes" if mean <= wanted else "no",
+        "met": sum(row.met or False for row in rows),
+        "largest_ratio": shown(max(ratios, default=None), ".3f"),
+        "geometric_mean": shown(mean, ".3f"),
+        "mean_target": shown(wanted, ".3g"),
+        "mean_met": "" if wanted is None or mean is None else "yes" if mean <= wanted else "no",
     }
+
+
+def ratios_of(rows: Sequence[Row]) -> list[float]:
+    return [row.ratio for row in rows if row.ratio is not None]
 
 
 def write_csv(path: Path, records: Sequence[dict]) -> None:
@@ -74,18 +87,8 @@ def write_csv(path: Path, records: Sequence[dict]) -> None:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 HEADINGS = (
-    "benchmark",
-    "case",
-    "thr",
-    "ours",
-    "rival",
-    "unit",
-    "ratio",
-    "target",
-    "met",
-    "errors",
-    "x limit",
-    "remark",
+    *("benchmark", "case", "thr", "ours", "rival", "unit"),
+    *("ratio", "target", "met", "errors", "x limit", "remark"),
 )
 
 
@@ -94,10 +97,13 @@ def table(found: Rows) -> str:
 
 
 def cells(name: str, row: Row) -> tuple[str, ...]:
-    values = f"{row.ours.value:.3g}", f"{row.rival.value:.3g}", row.unit, f"{row.ratio:.2f}", f"{row.target:.2f}"
-    errors = " / ".join(f"{f.setting.error:.1e}" if f.setting else "-" for f in (row.ours, row.rival))
-    limit = "-" if row.times_limit is None else f"{row.times_limit:.1f}"
-    return name, row.case, str(row.threads), *values, "yes" if row.met else "NO", errors, limit, row.remark
+    rival = row.rival and row.rival.value
+    values = shown(row.ours.value, ".3g"), shown(rival, ".3g", "-"), row.unit
+    judged = shown(row.ratio, ".2f", "-"), shown(row.target, ".2f", "-"), {True: "yes", False: "NO", None: "-"}[row.met]
+    errors = " / ".join(f"{f.setting.error:.1e}" if f and f.setting else "-" for f in (row.ours, row.rival))
+    remark = row.remark if row.threads else "; ".join(filter(None, [row.ours.name, row.remark]))
+    threads = str(row.threads or "-")
+    return name, row.case, threads, *values, *judged, errors, shown(row.times_limit, ".1f", "-"), remark
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
@@ -106,13 +112,15 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
 
 
 def means(benchmark: Benchmark, rows: Sequence[Row]) -> str:
-    parts = [f"geometric mean {geometric_mean(row.ratio for row in rows):.3f}"]
+    ratios = ratios_of(rows)
+    if not ratios:
+        return f"{benchmark.name}: no rival here"
+    parts = [f"geometric mean {geometric_mean(ratios):.3f}"]
     if benchmark.mean_target is not None:
         parts.append(f"target {benchmark.mean_target:g}")
-    for threads in sorted({row.threads for row in rows}):
-        mean = geometric_mean(row.ratio for row in rows if row.threads == threads)
-        parts.append(f"{threads} thread(s) {mean:.3f}")
-    return f"{benchmark.name}: {sum(row.met for row in rows)} of {len(rows)} met; {', '.join(parts)}"
+    for way in sorted({row.way for row in rows}):
+        parts.append(f"{way} {geometric_mean(ratios_of([row for row in rows if row.way == way])):.3f}")
+    return f"{benchmark.name}: {sum(row.met or False for row in rows)} of {len(rows)} met; {', '.join(parts)}"
 
 
 def versions() -> str:
@@ -126,10 +134,11 @@ def installed(name: str) -> str:
         return "not installed"
 
 
-def machine() -> str:
+def machine(device: str = "cpu") -> str:
     from fastspec import _C
 
-    return f"{processor()}, {os.cpu_count()} cores, {_C.instruction_set()} kernels"
+    host = f"{processor()}, {os.cpu_count()} cores, {_C.instruction_set()} kernels"
+    return host if device == "cpu" else f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}; {host}"
 
 
 def processor() -> str:
@@ -144,15 +153,14 @@ def processor() -> str:
 
 def plot(found: Rows, path: Path) -> None:
     """A panel for each benchmark, a line for each case or kind of cases, a dot for each row, against the target."""
-    import matplotlib
+    from matplotlib.figure import Figure as Canvas
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    found = {name: judged for name, rows in found.items() if (judged := [row for row in rows if row.rival])}
+    if not found:
+        return
     heights = [len(set(lines_of(rows))) + 1.2 for rows in found.values()]
-    figure, panels = plt.subplots(
-        len(found), figsize=(9, 0.22 * sum(heights) + 1), sharex=True, height_ratios=heights, squeeze=False
-    )
+    figure = Canvas(figsize=(9, 0.22 * sum(heights) + 1))
+    panels = figure.subplots(len(found), sharex=True, height_ratios=heights, squeeze=False)
     for panel, (name, rows) in zip(panels[:, 0], found.items(), strict=True):
         draw(panel, rows)
         ours = os.path.commonprefix([row.ours.name for row in rows])
@@ -162,7 +170,6 @@ def plot(found: Rows, path: Path) -> None:
     panels[-1, 0].set_xlabel("ratio: less is better; the line is the target")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def lines_of(rows: Sequence[Row]) -> list[str]:
@@ -175,12 +182,13 @@ def draw(panel, rows: Sequence[Row]) -> None:
     line_of = dict(zip((row.case for row in rows), lines_of(rows), strict=True))
     lines = list(dict.fromkeys(line_of.values()))
     several = len({row.target for row in rows}) > 1  # then each number of threads has its own
-    for threads, colour in zip(THREADS, ("tab:blue", "tab:orange"), strict=True):
-        some = [row for row in rows if row.threads == threads]
+    for way, colour in zip(sorted({row.way for row in rows}), itertools.cycle(COLOURS), strict=False):
+        some = [row for row in rows if row.way == way]
         places = [lines.index(line_of[row.case]) for row in some]
-        panel.plot([row.ratio for row in some], places, "o", color=colour, ms=5, label=f"{threads} thread(s)")
+        panel.plot([row.ratio for row in some], places, "o", color=colour, ms=5, label=way)
         for row, place in zip(some, places, strict=True):
-            panel.plot([row.target] * 2, [place - 0.5, place + 0.5], color=colour if several else "tab:red")
+            if row.target is not None:
+                panel.plot([row.target] * 2, [place - 0.5, place + 0.5], color=colour if several else "tab:red")
     panel.set_yticks(range(len(lines)), lines, fontsize=7)
     panel.set_ylim(len(lines) - 0.5, -0.5)
     panel.set_xscale("log")
@@ -195,22 +203,33 @@ def draw(panel, rows: Sequence[Row]) -> None:
 
 
 def gather(benchmark: Benchmark, quick: bool, seconds: float, out: Path, step: Callable[[Row], None]) -> list[Row]:
-    """The rows, each told to ``step`` as it comes, written to <out>/<name>.csv in the end."""
+    """The rows, each told to ``step`` and written to <out>/<name>.csv as it comes, lest the rest take too long."""
     rows = []
     for row in benchmark.rows(quick, seconds):
         rows.append(row)
         step(row)
-    write_csv(out / f"{benchmark.name}.csv", [record(benchmark.name, row) for row in rows])
+        write_csv(out / f"{benchmark.name}.csv", [record(benchmark.name, row) for row in rows])
     return rows
 
 
 def main(benchmark: Benchmark, claim: str) -> None:
     """A benchmark's own command line: its table, then its means last."""
+    arguments = parsed(claim, benchmark.device)
+    rows = gather(benchmark, arguments.quick, arguments.seconds, arguments.out, lambda row: None)
+    print(f"{machine(benchmark.device)}\n{versions()}\n\n{table({benchmark.name: rows})}\n\n{means(benchmark, rows)}")
+
+
+def parsed(claim: str, device: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the smallest case only, for a first look")
     parser.add_argument("--seconds", type=float, help="to spend on each case and number of threads")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the CSV goes")
+    parser.add_argument("--out", type=Path, default=default_out(device), help="where the CSV goes")
     arguments = parser.parse_args()
-    seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
-    rows = gather(benchmark, arguments.quick, seconds, arguments.out, lambda row: None)
-    print(f"{machine()}\n{versions()}\n\n{table({benchmark.name: rows})}\n\n{means(benchmark, rows)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(f"torch {torch.__version__} finds no CUDA device, and this is measured on one")
+    arguments.seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
+    return arguments
+
+
+def default_out(device: str) -> Path:
+    return Path(device == "cuda" and os.environ.get("OUT") or RESULTS)

@@ -1,13 +1,16 @@
 """The libraries one would use instead, each called as its documentation tells for speed: plans held, outputs reused."""
 
+from functools import partial
 from itertools import cycle
 
 import ducc0
 import numpy as np
 import torch
-from common import Call, Contender
-from problems import Problem
 from pytorch_finufft.functional import finufft_type1
+
+from benchmarks.clocks import Call
+from benchmarks.measure import Contender, Make
+from benchmarks.problems import Problem
 
 DUCC0_FLOOR = {torch.float32: 1.01e-6, torch.float64: 2.01e-13}
 FFTW_MEASURE = 0
@@ -17,9 +20,13 @@ def ducc0_plan(p: Problem, kind: int, eps: float, threads: int) -> ducc0.nufft.p
     return ducc0.nufft.plan(nu2u=kind == 1, coord=p.x.numpy(), grid_shape=p.size.modes, epsilon=eps, nthreads=threads)
 
 
-def ducc0_loss(p: Problem) -> Contender:
+def by_ducc0(p: Problem, make: Make) -> list[Contender]:
+    return [Contender("ducc0", make, DUCC0_FLOOR[p.dtype])]
+
+
+def ducc0_loss(p: Problem) -> list[Contender]:
     """Type 1, weight, type 2 by hand in NumPy, all channels in one call; no autograd to pay for."""
-    return Contender("ducc0", lambda eps, threads: ducc0_step(p, eps, threads), DUCC0_FLOOR[p.dtype])
+    return by_ducc0(p, partial(ducc0_step, p))
 
 
 def ducc0_step(p: Problem, eps: float, threads: int) -> Call:
@@ -41,7 +48,7 @@ def ducc0_step(p: Problem, eps: float, threads: int) -> Call:
     return step
 
 
-def ducc0_bare_calls(p: Problem) -> Contender:
+def ducc0_bare_calls(p: Problem) -> list[Contender]:
     """The two transforms of the loss and nothing else, at the accuracy of the whole loss."""
 
     def make(eps: float, threads: int) -> Call:
@@ -55,35 +62,35 @@ def ducc0_bare_calls(p: Problem) -> Contender:
 
         return step
 
-    return Contender("ducc0, two bare calls", make, DUCC0_FLOOR[p.dtype], ducc0_loss(p).make)
+    return [Contender("ducc0, two bare calls", make, DUCC0_FLOOR[p.dtype], partial(ducc0_step, p))]
 
 
-def ducc0_nufft1(p: Problem) -> Contender:
+def ducc0_nufft1(p: Problem) -> list[Contender]:
     def make(eps: float, threads: int) -> Call:
         plan, strengths = ducc0_plan(p, 1, eps, threads), p.strengths.numpy()
         out = np.empty(p.size.modes, strengths.dtype)
         return lambda: plan.nu2u(forward=True, points=strengths, out=out)
 
-    return Contender("ducc0", make, DUCC0_FLOOR[p.dtype])
+    return by_ducc0(p, make)
 
 
-def ducc0_nufft2(p: Problem) -> Contender:
+def ducc0_nufft2(p: Problem) -> list[Contender]:
     def make(eps: float, threads: int) -> Call:
         plan, coefficients = ducc0_plan(p, 2, eps, threads), p.coefficients.numpy()
         out = np.empty(p.size.points, coefficients.dtype)
         return lambda: plan.u2nu(forward=False, grid=coefficients, out=out)
 
-    return Contender("ducc0", make, DUCC0_FLOOR[p.dtype])
+    return by_ducc0(p, make)
 
 
-def ducc0_one_shot(p: Problem) -> Contender:
+def ducc0_one_shot(p: Problem) -> list[Contender]:
     def make(eps: float, threads: int) -> Call:
         sets, strengths = cycle(x.numpy() for x in p.point_sets), p.strengths.numpy()
         out = np.empty(p.size.modes, strengths.dtype)
         options = {"points": strengths, "forward": True, "out": out, "periodicity": 2 * np.pi}
         return lambda: ducc0.nufft.nu2u(coord=next(sets), epsilon=eps, nthreads=threads, **options)
 
-    return Contender("ducc0", make, DUCC0_FLOOR[p.dtype])
+    return by_ducc0(p, make)
 
 
 def pytorch_finufft_loss(p: Problem) -> list[Contender]:

@@ -4,7 +4,7 @@ import platform
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from . import _C
 from ._version import __version__
 from .recipes import RECIPES, run_recipe
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,25 +90,32 @@ def bench(names: tuple[str, ...], quick: bool, out: Path | None, seconds: float 
 
     All rows, or those named. Needs a source checkout, where benchmarks/ is, and the bench extra.
     """
-    suite = load_suite(BENCHMARKS)
-    unknown = [name for name in names if name not in suite.BENCHMARKS]
-    if unknown:
-        raise click.BadParameter(f"{unknown[0]!r}: must be one of {', '.join(suite.BENCHMARKS)}", param_hint="ROW")
-    suite.run(names, quick, seconds, out or (Path("results") / "bench" if quick else BENCHMARKS / "results"))
-
-
-def load_suite(folder: Path) -> ModuleType:
-    """The benchmarks are scripts beside the package: they import one another by name."""
-    if not (folder / "suite.py").exists():
-        raise click.ClickException(f"no benchmarks in {folder}: they come with the source, not with the package")
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+    if not (BENCHMARKS / "suite.py").exists():
+        raise click.ClickException(f"no benchmarks in {BENCHMARKS}: they come with the source, not with the package")
     try:
-        return import_module("suite")
+        claims = load_benchmarks("suite").CLAIMS
+        check_rows(names, claims.names())
+        claims.run(names, quick, seconds, out or (Path("results") / "bench" if quick else BENCHMARKS / "results"))
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error}; benchmarks need the bench extra: pip install 'fastspec[bench]'"
         ) from error
+
+
+def check_rows(names: tuple[str, ...], known: list[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r}: must be one of {', '.join(known)}", param_hint="ROW")
+
+
+def load_benchmarks(module: str = "") -> ModuleType:
+    """The checkout's package of benchmarks, which is not installed, or a module of it; sys.path stays as it is."""
+    if "benchmarks" not in sys.modules:
+        where = {"submodule_search_locations": [str(BENCHMARKS)]}
+        spec = spec_from_file_location("benchmarks", BENCHMARKS / "__init__.py", **where)
+        sys.modules["benchmarks"] = package = module_from_spec(spec)
+        spec.loader.exec_module(package)
+    return import_module(f"benchmarks.{module}" if module else "benchmarks")
 
 
 @main.command()

@@ -94,10 +94,10 @@ def test_a_missing_extra_is_explained(recipe, tmp_path, monkeypatch):
 
 @pytest.fixture
 def fake_suite(monkeypatch):
-    """Records what the suite is asked to run."""
+    """Records what the claims are asked to run."""
     asked = []
-    suite = SimpleNamespace(BENCHMARKS={"loss": None, "small": None}, run=lambda *arguments: asked.append(arguments))
-    monkeypatch.setattr(cli, "load_suite", lambda folder: suite)
+    claims = SimpleNamespace(names=lambda: ["loss", "small"], run=lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(cli, "load_benchmarks", lambda module: SimpleNamespace(CLAIMS=claims))
     return asked
 
 
@@ -128,12 +128,19 @@ def test_bench_without_the_source_is_explained(tmp_path, monkeypatch):
 
 
 def test_bench_without_its_extra_is_explained(monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for script in cli.BENCHMARKS.glob("*.py"):
-        monkeypatch.delitem(sys.modules, script.stem, raising=False)
+    for module in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "ducc0", None)
-    result = invoke("bench")
-    assert result.exit_code == 1 and "fastspec[bench]" in result.output
+    result = invoke("bench", "loss", "--quick")
+    for module in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
+        monkeypatch.delitem(sys.modules, module)
+    assert result.exit_code == 1 and "fastspec[bench]" in result.output and "ducc0" in result.output
+
+
+def test_bench_leaves_the_path_alone(monkeypatch, tmp_path):
+    before = list(sys.path)
+    assert invoke("bench", "nonsense").exit_code == 2
+    assert sys.path == before
 
 
 def test_the_command_is_installed():

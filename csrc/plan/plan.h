@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "grid.h"
+#include "rates.h"
 #include "widths.h"
 
 namespace fastspec {
@@ -82,38 +83,31 @@ inline int64_t next_smooth(int64_t n) {
   }
 }
 
-// One thread, nanoseconds, fitted to this library's stages and to torch's FFT on a Zen 5 core: the windows' evaluation,
-// the rows of cells that a point touches, the tiles' buffers with their halos, and the FFT.
+// One thread, nanoseconds: the windows' evaluation, the rows of cells that a point touches, the tiles' buffers with
+// their halos, and the FFT.
 inline double cpu_cost(const PlanRequest& r, const PlanChoice& p) {
+  constexpr const CpuRates& rate = cpu_rates;
   const double dim = double(r.modes.size()), bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1);
   const double row_bytes = std::exp2(std::ceil(std::log2(p.width * bytes))), rows = std::pow(p.width, dim - 1);
-  const double evaluation = dim * (2.2 + 0.2 * p.width * std::max(1.0, row_bytes / 64));
+  const double evaluation = dim * (rate.axis + rate.tap * p.width * std::max(1.0, row_bytes / 64));
   const bool dense = r.modes.size() == 1 && r.points >= 8 * p.cells[0];  // see cpu/dense.h
-  const double per_point = dense ? 1.3 : evaluation + rows * (0.12 + 0.01 * row_bytes);
+  const double per_point = dense ? rate.dense_point : evaluation + rows * (rate.row + rate.row_byte * row_bytes);
   double cells = 1, with_halo = 1;
   for (size_t a = 0; a < p.cells.size(); ++a) {
     cells *= double(p.cells[a]);
     with_halo *= double(p.cells[a]) * (1 + double(p.width - 1) / double(p.tile[a]));
   }
-  return double(r.points) * per_point + bytes * (0.05 * with_halo + 0.03 * cells * std::log2(cells + 2));
+  return double(r.points) * per_point +
+         bytes * (rate.halo_byte * with_halo + rate.fft_byte * cells * std::log2(cells + 2));
 }
 
-// What csrc/cuda does, in instructions of a thread and bytes of memory. Not yet fitted to measurements: instructions
-// are counted in the kernels, and rates are half and four fifths of what is published of an H100 (SXM).
-struct CudaRates {
-  double instructions_per_ns = 0.5 * 132 * 128 * 1.755;
-  double bytes_per_ns = 0.8 * 3350;
-  double double_precision = 2;              // times as long
-  double per_cell[kMaxDim] = {18, 22, 11};  // of a point's window, spreading and interpolating, by dimension
-  double per_tap = 4;                       // and per term of its polynomial
-};
-
+// What csrc/cuda does, in instructions of a thread and bytes of memory.
 inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
-  const CudaRates rate;
+  constexpr const CudaRates& rate = cuda_rates;
   const int dim = int(r.modes.size());
   const double bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1), points = double(r.points);
-  const double evaluation = 2 * dim * p.width * (rate.per_tap + window_degree(p.width) + 1);
-  const double window = std::pow(p.width, dim) * rate.per_cell[dim - 1] * (r.complex ? 1.3 : 1);
+  const double evaluation = 2 * dim * p.width * (rate.per_tap + rate.per_term * (window_degree(p.width) + 1));
+  const double window = std::pow(p.width, dim) * rate.per_cell[dim - 1] * (r.complex ? rate.complex_cell : 1);
   const double compute = points * (evaluation + window) * (r.single ? 1 : rate.double_precision);
   double cells = 1, with_halo = 1;
   for (size_t a = 0; a < p.cells.size(); ++a) {
@@ -126,20 +120,16 @@ inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
   return compute / rate.instructions_per_ns + memory / rate.bytes_per_ns;
 }
 
-// How much of cpu_cost is measured where points are few.
 inline double gridding_work(const PlanRequest& r, const PlanChoice& p) {
-  static constexpr std::array<double, kMaxDim> share{1, 0.9, 0.75};
-  return r.cuda ? cuda_cost(r, p) : share[r.modes.size() - 1] * double(r.sets) * cpu_cost(r, p);
+  return r.cuda ? cuda_cost(r, p) : cpu_rates.share[r.modes.size() - 1] * double(r.sets) * cpu_cost(r, p);
 }
 
 inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
-  // what a call takes however small its data, Python and dispatch included
-  static constexpr std::array<double, kMaxDim> call{25e3, 31e3, 30e3};
-  return (r.cuda ? 0 : call[r.modes.size() - 1]) + gridding_work(r, p);
+  return (r.cuda ? 0 : cpu_rates.call[r.modes.size() - 1]) + gridding_work(r, p);
 }
 
 // Direct sums, see cpu/separable.h: tables of each axis, products of all axes but the first, and the sums themselves.
-// Fitted as cpu_cost is; on CUDA nothing is.
+// Not known on CUDA.
 inline double direct_work(const PlanRequest& r) {
   if (r.cuda) return HUGE_VAL;
   constexpr double padded = 4;
@@ -150,10 +140,10 @@ inline double direct_work(const PlanRequest& r) {
     if (a > 0) others *= double(a + 1 == dim && !r.complex ? r.modes[a] / 2 + 1 : r.modes[a]);
   }
   const double sums = std::ceil(others / 2) * 4 * std::ceil(double(r.modes[0]) / padded) * padded;
-  const auto [coordinate, exponential, other, sum, number] =
-      r.single ? std::array{0.9, 0.3, 0.13, 0.009, 1.7} : std::array{1.0, 0.8, 0.31, 0.014, 2.7};
-  const double per_point = coordinate * double(dim) + exponential * (exponentials + 1) + other * others + sum * sums;
-  return double(r.sets) * (double(r.points) * per_point + number * sums);
+  const DirectRates& rate = cpu_rates.direct[r.single];
+  const double per_point =
+      rate.coordinate * double(dim) + rate.exponential * (exponentials + 1) + rate.other * others + rate.sum * sums;
+  return double(r.sets) * (double(r.points) * per_point + rate.number * sums);
 }
 
 // The first axis in one strip of tiles, or in an even number of strips no lower than the window's halo.
@@ -213,15 +203,14 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
 // Both ways for both kinds of strengths, and for the loss's step, which has no calls of its parts, but in more than one
 // dimension several FFTs, and direct sums over odd numbers of modes.
 inline void compare_with_direct(const PlanRequest& r, PlanChoice& p) {
-  constexpr double call = 16.5e3, step_ffts = 20e3;
   PlanRequest kind = r;
   for (bool real : {false, true}) {
     kind.complex = !real;
     p.gridding[real] = estimated_cost(kind, p);
-    p.direct[real] = call + direct_work(kind);
+    p.direct[real] = cpu_rates.direct_call + direct_work(kind);
   }
   kind.complex = false;
-  p.gridding_step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : step_ffts);
+  p.gridding_step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : cpu_rates.step_ffts);
   for (int64_t& n : kind.modes) n |= 1;
   p.direct_step = 2 * direct_work(kind);
 }

@@ -81,19 +81,24 @@ class Gridding(NamedTuple):
 
     def half_spectrum(self, points: Sorted, c: Tensor) -> Tensor:
         """Real strengths (S, C, M) to the fine spectrum that ops.weigh takes, (S, C, K, *cells reversed)."""
-        grid = ops.spread(*points, c.contiguous(), self.cells, self.tile)
+        return self.fft(ops.spread(*points, c.contiguous(), self.cells, self.tile))
+
+    def half_values(self, points: Sorted, spectrum: Tensor) -> Tensor:
+        """The transpose of half_spectrum: (S, C, K, *cells reversed) to values (S, C, M)."""
+        return ops.interpolate(*points, self.inverse_fft(spectrum), self.tile)
+
+    def fft(self, grid: Tensor) -> Tensor:
+        """A real grid (S, C, *cells) to (S, C, K, *cells reversed), cropped along the last axis."""
         fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.half_modes[-1]]
         others = tuple(range(2, fine.ndim - 1))
         fine = torch.fft.fftn(fine, dim=others) if others else fine
         return fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
 
-    def half_values(self, points: Sorted, spectrum: Tensor) -> Tensor:
-        """The transpose of half_spectrum: (S, C, K, *cells reversed) to values (S, C, M)."""
+    def inverse_fft(self, spectrum: Tensor) -> Tensor:
         fine = spectrum.permute(0, 1, *range(spectrum.ndim - 1, 1, -1))
         others = tuple(range(2, fine.ndim - 1))
         fine = torch.fft.ifftn(fine, dim=others, norm="forward") if others else fine
-        grid = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward")
-        return ops.interpolate(*points, grid.contiguous(), self.tile)
+        return torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward").contiguous()
 
     def deconvolution(self, points: Points) -> list[Tensor]:
         """The window's, per axis of half_spectrum's band: 0 ... N//2, of the others -(N//2) ... N//2, FFT order."""

@@ -1,19 +1,22 @@
 """What the benchmarks compute beside times: tolerances, limits, ratios and files. Nothing here is timed."""
 
 import csv
+import gc
 import math
 import os
+import subprocess
+import sys
+import weakref
 
-import common
-import counts
-import limits
 import pytest
-import report
 import torch
-from common import Benchmark, Case, Contender, Figure, Row, Setting, Size, ladder, loosest
-from limits import Gridding, Rates, Stage
 
 import fastspec as fs
+from benchmarks import RESULTS, ROOT, clocks, limits, measure, processes, report, stages, suite
+from benchmarks.clocks import CPU, Graph, WallClock
+from benchmarks.limits import Gridding, Rates, Stage
+from benchmarks.measure import Benchmark, Case, Contender, Figure, Row, Setting, Size, ladder, loosest
+from benchmarks.studies import cure
 
 PLANE = Gridding(points=1000, modes=(20, 30), cells=(32, 48), width=5, complex=False)
 
@@ -53,7 +56,7 @@ def test_tolerances_below_a_librarys_floor_are_not_asked_for():
 
 def test_the_error_is_relative_and_l2():
     exact = torch.tensor([3.0, 4.0], dtype=torch.float64)
-    assert common.relative_error((exact + torch.tensor([0.0, 0.05])).numpy(), exact) == pytest.approx(0.01)
+    assert measure.relative_error((exact + torch.tensor([0.0, 0.05])).numpy(), exact) == pytest.approx(0.01)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -63,7 +66,7 @@ def test_the_error_is_relative_and_l2():
 def medians(monkeypatch):
     """Times by contender in place of measured ones."""
     times = {"fastspec": 1e-3, "slow": 5e-3, "fast": 4e-3}
-    monkeypatch.setattr(common, "interleaved_medians", lambda calls, seconds: {name: times[name] for name in calls})
+    monkeypatch.setattr(WallClock, "medians", lambda self, calls, seconds: {name: times[name] for name in calls})
 
 
 def contender(name: str, error: float = 0.0) -> Contender:
@@ -73,7 +76,7 @@ def contender(name: str, error: float = 0.0) -> Contender:
 def compared(rivals, target=0.3) -> list[Row]:
     before = torch.get_num_threads()
     rows = list(
-        common.compare(
+        measure.compare(
             Case(Size(10, (4,))),
             contender("fastspec"),
             rivals,
@@ -104,11 +107,23 @@ def test_a_library_that_misses_the_accuracy_is_named(medians):
     assert [row.remark for row in compared([contender("fast", error=1e-3)])] == ["fast misses eps"] * 2
 
 
+def test_a_library_without_rivals_still_has_its_rows(medians):
+    row, _ = compared([])
+    assert row.rival is None and row.ratio is None and row.met is None and row.ours.value == pytest.approx(1)
+
+
+def test_a_call_without_a_tolerance_is_judged_as_it_is():
+    asked = []
+    plain = measure.plain("torch", lambda: asked.append(1) or torch.ones(4) * (1 + 2e-6))
+    found = measure.calibrated(plain, torch.ones(4, dtype=torch.float64), 1e-6)
+    assert found == Setting(1e-6, pytest.approx(2e-6, rel=0.1), met=False) and asked == [1]
+
+
 def test_calls_take_turns(monkeypatch):
-    monkeypatch.setattr(common, "PAUSE", 0)
-    monkeypatch.setattr(common, "TURN", 0)
+    monkeypatch.setattr(clocks, "PAUSE", 0)
+    monkeypatch.setattr(clocks, "TURN", 0)
     turns = []
-    common.interleaved_medians({name: lambda name=name: turns.append(name) for name in "ab"}, seconds=0, at_least=3)
+    CPU.medians({name: lambda name=name: turns.append(name) for name in "ab"}, seconds=0, at_least=3)
     assert "".join(turns) == "ab" + "aaabbb" * 2  # once to warm up; the first of a turn is not counted
 
 
@@ -116,9 +131,53 @@ def wait_policy() -> str | None:
     return os.environ.get("OMP_WAIT_POLICY")
 
 
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """Stands in for streams and graphs; replaying counts."""
+
+    class Fake:
+        replayed = 0
+
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            pass
+
+        def wait_stream(self, stream):
+            pass
+
+        def replay(self):
+            Fake.replayed += 1
+
+    for name in ("Stream", "CUDAGraph", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, Fake)
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: Fake())
+    return Fake
+
+
+def test_a_graph_keeps_what_its_call_holds(fake_cuda):
+    class Model:
+        pass
+
+    model = Model()
+    kept = weakref.ref(model)
+    graph = Graph(lambda model=model: 7)
+    del model
+    gc.collect()
+    assert graph() == 7 and fake_cuda.replayed == 1
+    assert kept() is not None
+
+
+def test_ours_is_timed_as_a_graph_too_where_there_are_graphs(fake_cuda):
+    assert list(clocks.CUDA.ways("ours", int)) == ["ours", "ours, as a graph"]
+    assert list(clocks.EAGER.ways("ours", int)) == list(CPU.ways("ours", int)) == ["ours"]
+
+
 def test_threads_are_passive_in_the_other_process_only(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    assert common.in_passive_process(wait_policy) == "passive"
+    assert processes.in_passive_process(wait_policy) == "passive"
     assert wait_policy() == "active"
 
 
@@ -126,7 +185,7 @@ def test_threads_are_passive_in_the_other_process_only(monkeypatch):
     ("number", "text"), [(1e5, "1e5"), (512, "512"), (1_000, "1e3"), (1e-6, "1e-6"), (2.5e-4, "2.5e-4"), (200, "200")]
 )
 def test_numbers_are_brief(number, text):
-    assert common.brief(number) == text
+    assert measure.brief(number) == text
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -161,7 +220,7 @@ def test_a_griddings_sizes_are_the_plans():
     plan = fs.Plan(torch.rand(300, 2, dtype=torch.float64), (20, 30))
     found = Gridding.of(plan, complex=True, channels=2)
     assert (found.points, found.modes, found.itemsize, found.channels) == (300, (20, 30), 8, 2)
-    assert found.cells == plan.layout.cells and found.terms == plan.polynomials.shape[0]
+    assert found.cells == stages.gridding(plan).cells and found.terms == plan.polynomials.shape[0]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -211,43 +270,75 @@ def test_the_plot_is_drawn(tmp_path):
     assert (tmp_path / "ratios.png").stat().st_size > 1000
 
 
-def test_every_script_is_in_the_suite():
-    for rival in ("ducc0", "finufft", "pytorch_finufft"):
+# --- the registry -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [suite.CLAIMS, suite.GPU], ids=["claims", "gpu"])
+def test_every_claim_is_found_and_says_itself(room):
+    for rival in ("ducc0", "finufft", "pytorch_finufft", "hadamard_transform"):
         pytest.importorskip(rival)
-    import suite
-
-    folder = cli_folder()
-    scripts = {path.stem for path in folder.glob("*.py") if "BENCHMARK = " in path.read_text()}
-    assert scripts == {module.__name__ for module in suite.MODULES}
-    for module in suite.MODULES:
-        assert module.BENCHMARK.name == module.__name__
-        assert module.__doc__.startswith("Claim: ") and "Target: " in module.__doc__
-
-
-def cli_folder():
-    from fastspec.cli import BENCHMARKS
-
-    return BENCHMARKS
+    scripts = {
+        path.stem for path in (ROOT / "benchmarks" / room.name).glob("*.py") if "BENCHMARK = " in path.read_text()
+    }
+    assert room.names() == sorted(scripts) and len(scripts) > 5
+    for name in room.names():
+        benchmark, claim = room.benchmark(name), sys.modules[f"benchmarks.{room.name}.{name}"].__doc__
+        assert benchmark.name == {"claims": name, "gpu": f"gpu_{name}"}[room.name]
+        assert benchmark.device == {"claims": "cpu", "gpu": "cuda"}[room.name]
+        assert "Target: " in claim and (claim.startswith("Claim: ") or benchmark.name == "gpu_stages")
 
 
-# --- instruction counts -----------------------------------------------------------------------------------------------
+def test_a_new_file_is_a_new_claim(tmp_path, monkeypatch):
+    folder = tmp_path / "benchmarks" / "claims"
+    folder.mkdir(parents=True)
+    for name in ("newer", "also", "_helper"):
+        (folder / f"{name}.py").touch()
+    monkeypatch.setattr(suite, "ROOT", tmp_path)
+    assert suite.CLAIMS.names() == ["also", "newer"]
 
 
-def test_the_flags_are_those_of_the_extension():
-    assert "-std=c++20" in counts.host_flags((counts.ROOT / "setup.py").read_text())
+def test_a_run_of_all_has_an_overview_and_a_run_of_some_has_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(suite.Room, "names", lambda self: ["fake"])
+    monkeypatch.setattr(suite.Room, "benchmark", lambda self, name: BENCHMARK)
+    assert not suite.CLAIMS.run(["fake"], False, None, tmp_path / "some")
+    assert suite.CLAIMS.run([], True, None, tmp_path / "all")
+    assert {path.name for path in (tmp_path / "some").iterdir()} == {"fake.csv"}
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {"fake.csv", "summary.csv", "ratios.png"}
+    assert "fake: 1 of 1 met" in capsys.readouterr().out
 
 
-def test_counts_are_per_unit():
-    profile = "version: 1\ndesc: Trigger: Client Request: spread 2-D\nsummary: 250\ntotals: 250\n"
-    totals = dict([counts.total_of(profile)])
-    assert counts.count_of("spread;2-D;point;100", totals) == counts.Count("spread", "2-D", "point", 2.5)
+ELSEWHERE = """
+import sys
+
+if __name__ == "__main__":
+    from fastspec import cli
+
+    cli.load_benchmarks("suite")
+    from benchmarks.claims.memory import status
+    from benchmarks.processes import in_a_process
+
+    assert {root!r} not in sys.path and in_a_process(status, "VmRSS") > 2**20
+    print("both here and there")
+"""
 
 
-def test_counts_are_compared_with_those_recorded(tmp_path):
-    assert counts.read(tmp_path / "none.csv") == []
-    recorded = [counts.Count("spread", "2-D", "point", 2.0)]
-    report.write_csv(tmp_path / counts.FILE, [counts.asdict(count) for count in recorded])
-    assert counts.read(tmp_path / counts.FILE) == recorded
-    now = [counts.Count("spread", "2-D", "point", 2.5), counts.Count("sort", "2-D", "point", 1.0)]
-    _, spread, sort = counts.changes(now, recorded).splitlines()
-    assert spread.endswith("+25.0%") and sort.endswith("new")
+def test_benchmarks_are_reached_from_anywhere_without_the_path(tmp_path):
+    """Where fastspec is importable and its checkout is not, in this process and in one that it spawns."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "fastspec").symlink_to(ROOT / "fastspec")
+    (tmp_path / "script.py").write_text(ELSEWHERE.format(root=str(ROOT)))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert said.stdout == "both here and there\n", said.stderr
+
+
+# --- studies ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_cures_compared_are_those_recorded():
+    with (RESULTS / "cure.csv").open(newline="") as file:
+        recorded = [(row["task"], row["method"], int(row["steps run"])) for row in csv.DictReader(file)]
+    sides = [(task, side) for task in cure.TASKS.values() for side in (task.plain, *task.recipes)]
+    steps = [task.plain_steps if side is task.plain else task.steps for task, side in sides]
+    assert [(t.name, side.name, n) for (t, side), n in zip(sides, steps, strict=True)] == recorded

@@ -1,17 +1,34 @@
-"""The benchmark of `make gpu`, rehearsed on the CPU: its rows, its tables, and what it would measure of a rival."""
+"""The benchmarks of `make gpu`, rehearsed on the CPU: their rows, and what they would measure of a rival."""
 
 import csv
+from dataclasses import replace
 from types import SimpleNamespace
 
-import gpu
-import gpu_direct
-import gpu_fft
-import gpu_walsh
 import pytest
 import torch
-from common import Size
 
 import fastspec as fs
+from benchmarks import limits, report
+from benchmarks.clocks import CUDA, EAGER, EventClock, Graph
+from benchmarks.gpu import (
+    _cufinufft,
+    channels,
+    direct,
+    few_modes,
+    fft,
+    filter,
+    loss,
+    planning,
+    stages,
+    training,
+    transforms,
+    walsh,
+)
+from benchmarks.measure import Case, Size
+from benchmarks.pairs import Filtering
+from benchmarks.tools import fit_planner
+
+SIZES = Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))
 
 
 class FakePlan:
@@ -30,74 +47,118 @@ class FakePlan:
         return getattr(self.plan, f"nufft{self.kind}")(data, sign=self.sign)
 
 
-def called(calls, seconds):
+def called(clock, calls, seconds, at_least=5):
     for call in calls.values():
         call()
-    return dict.fromkeys(calls, 1.0)
+    return dict.fromkeys(calls, 1e-3)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def on_cpu(monkeypatch):
-    monkeypatch.setattr(gpu, "DEVICE", "cpu")
-    monkeypatch.setattr(gpu, "SIZES", (Size(200, (30,)), Size(300, (8, 9))))
-    monkeypatch.setattr(gpu, "captured", lambda call: call)
-    monkeypatch.setattr(gpu, "copy_bandwidth", lambda: 1e6)
-    monkeypatch.setattr(gpu, "medians", called)
+    for clock in (CUDA, EAGER):
+        monkeypatch.setattr(clock, "device", "cpu")
+    monkeypatch.setattr(EventClock, "name", "a device")
+    monkeypatch.setattr(EventClock, "medians", called)
+    monkeypatch.setattr(Graph, "__post_init__", lambda graph: None)
+    monkeypatch.setattr(Graph, "__call__", lambda graph: graph.call())
+    monkeypatch.setattr(limits, "on_this_machine", lambda stages, threads, x: 2e-4)
+    for module in (direct, filter):
+        monkeypatch.setattr(module, "special_functions", lambda: 1e9)
+    for module in (few_modes, fft, stages, walsh):
+        monkeypatch.setattr(module, "copy_bandwidth", lambda device: 1e9)
     for name in ("synchronize", "empty_cache"):
         monkeypatch.setattr(torch.cuda, name, lambda: None)
-    row = gpu.Row("planning", Size(1, (1,)), None, 1.0, "setpts", 3.0, 0.5)
-    monkeypatch.setattr(gpu, "plan_row", lambda *_: row)
-    monkeypatch.setattr(gpu, "training_row", lambda *_: row)
+
+
+def rows_of(module, cases):
+    return list(replace(module.BENCHMARK, cases=cases).rows(quick=False, seconds=0.0))
 
 
 @pytest.mark.parametrize("rival", [None, SimpleNamespace(Plan=FakePlan)], ids=["alone", "rival"])
-def test_every_row_is_measured_and_written(rival, on_cpu, monkeypatch, tmp_path):
-    monkeypatch.setattr(gpu, "cufinufft", rival)
-    stages = []
-    rows = list(gpu.all_rows(False, 0.0, stages))
-    gpu.write(tmp_path / "gpu.csv", [row.record("a device") for row in rows])
+@pytest.mark.parametrize("eps", [1e-3, 1e-6])
+@pytest.mark.parametrize("size", SIZES[:2], ids=str)
+def test_losses_and_transforms_are_measured_and_written(rival, eps, size, monkeypatch, tmp_path):
+    monkeypatch.setattr(_cufinufft, "cufinufft", rival)
+    rows = rows_of(loss, [Case(size, eps)])
+    rows += rows_of(transforms, [Case(size, eps, kind=kind) for kind in ("nufft1", "nufft2")])
+    rows += rows_of(channels, [Case(size, eps, kind="nufft1")])
+    report.write_csv(tmp_path / "gpu.csv", [report.record("gpu", row) for row in rows])
     with (tmp_path / "gpu.csv").open() as file:
         written = list(csv.DictReader(file))
-    assert {row["work"] for row in written} >= {"loss and gradient", "type 1", "type 2, as a graph", "planning"}
-    measured = [row for row in written if row["eps"]]
-    assert all(float(row["ours_error"]) <= float(row["eps"]) for row in measured)
+    assert [row["ours"] for row in written] == ["fastspec", "fastspec, as a graph"] * 4
+    assert {(row["device"], row["times_limit"], row["threads"]) for row in written} == {("a device", "5.00", "")}
+    assert all(float(row["ours_error"]) <= eps for row in written)
     if rival:
-        assert all(float(row["rival_error"]) <= float(row["eps"]) for row in measured)
-        assert {row["rival"] for row in measured} == {"cuFINUFFT method 0"}
-    assert {stage["stage"] for stage in stages} == {"spread", "FFT", "weigh", "inverse FFT", "interpolate"}
-    gpu.plot(tmp_path / "gpu.png", rows, "a device")
-    assert (tmp_path / "gpu.png").exists()
+        assert all(float(row["rival_error"]) <= eps for row in written)
+        assert {row["rival"] for row in written} == {"cuFINUFFT method 0"}
+    else:
+        assert {(row["rival"], row["ratio"], row["met"]) for row in written} == {("", "", "")}
+    report.plot({"gpu": rows}, tmp_path / "gpu.png")
+    assert (tmp_path / "gpu.png").exists() == bool(rival)
+    assert report.means(loss.BENCHMARK, rows).endswith("graph 1.000" if rival else "no rival here")
+    assert "fastspec, as a graph" in report.table({"gpu": rows})
 
 
-@pytest.fixture
-def small_on_cpu(monkeypatch):
-    for module in (gpu_direct, gpu_fft, gpu_walsh):
-        monkeypatch.setattr(module, "DEVICE", "cpu")
-        monkeypatch.setattr(module, "copy_bandwidth", lambda: 1e9)
-        monkeypatch.setattr(module, "medians", called)
-    monkeypatch.setattr(gpu_fft, "SIZES", (Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))))
-    monkeypatch.setattr(gpu_direct, "SIZES", ((200, (8, 9)), (100, (5, 6, 7))))
-    monkeypatch.setattr(gpu_walsh, "NUMBERS", 2**10)
-    monkeypatch.setattr(gpu_walsh, "CASES", [(torch.float32, 8), (torch.float64, 10)])
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a device")
+def test_all_methods_refused_is_an_error(monkeypatch):
+    class Refused(FakePlan):
+        def __init__(self, *args, **options):
+            raise RuntimeError("no such method")
+
+    monkeypatch.setattr(_cufinufft, "cufinufft", SimpleNamespace(Plan=Refused))
+    with pytest.raises(RuntimeError, match="none of its methods ran"):
+        rows_of(loss, [Case(SIZES[0])])
 
 
-def test_ffts_are_measured_beside_whole_ones_of_the_same_result(small_on_cpu):
-    rows = list(gpu_fft.rows())
-    assert [row.case.split(" of ")[0] for row in rows] == ["FFT", "inverse FFT"] * 3
-    assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
+@pytest.mark.parametrize("rival", [None, SimpleNamespace(Plan=FakePlan)], ids=["alone", "rival"])
+def test_planning_and_training_are_timed(rival, monkeypatch):
+    monkeypatch.setattr(_cufinufft, "cufinufft", rival)
+    (planned,) = rows_of(planning, [Case(SIZES[1])])
+    assert planned.rival == (rival and planned.rival) and planned.target == 0.5
+    (trained,) = rows_of(training, [Case(SIZES[1])])
+    assert (trained.ours.name, trained.rival.name) == ("SpectralLoss", "MSELoss")
+
+
+def test_stages_are_measured_one_by_one_against_their_bytes():
+    rows = rows_of(stages, [Case(size) for size in SIZES])
+    assert [row.case.split(" 1-D")[0] for row in rows[:5]] == ["spread", "FFT", "weigh", "inverse FFT", "interpolate"]
+    assert len(rows) == 15 and all(row.rival is None and row.limit > 0 and "width" in row.note for row in rows)
+    (alone,) = rows_of(stages, [Case(Size(0, (8, 6)), kind=stages.WEIGH)])
+    moved = stages.COPIES * (2 * 8 * 4 * 8 + 4 * 4 * 7)
+    assert alone.limit == alone.rival.value == pytest.approx(1e3 * moved / 1e9) and alone.target == 1.25
+
+
+def test_ffts_are_measured_beside_whole_ones_of_the_same_result():
+    rows = rows_of(fft, [Case(size) for size in SIZES])
+    assert [row.case.split(" ")[0] for row in rows] == ["FFT", "inverse"] * 3
+    assert all(row.ours.setting.met and row.rival.setting.met and row.limit > 0 for row in rows)
 
 
 @pytest.mark.parametrize("rival", [None, lambda x, scale: fs.reference.fwht(x) * scale], ids=["alone", "rival"])
-def test_the_walsh_hadamard_transform_is_measured_against_what_is_here(rival, small_on_cpu, monkeypatch):
-    monkeypatch.setattr(gpu_walsh, "hadamard_transform", rival)
-    rows = list(gpu_walsh.rows())
-    assert [row.rival for row in rows] == ["fast-hadamard-transform"] * bool(rival) + ["limit", "limit"]
-    assert all(row.ours_error <= 1e-6 and row.rival_error <= 1e-6 for row in rows)
-    assert rows[-1].limit_ms == pytest.approx(1e3 * 2 * 2**10 * 8 / 1e9)
+def test_the_walsh_hadamard_transform_is_measured_against_what_is_here(rival, monkeypatch):
+    monkeypatch.setattr(walsh, "hadamard_transform", rival)
+    rows = rows_of(walsh, [walsh.Lines(torch.float32, 8, 2**10), walsh.Lines(torch.float64, 10, 2**10)])
+    assert [row.rival.name for row in rows] == ["fast-hadamard-transform"] * bool(rival) + ["limit", "limit"]
+    assert all(f.setting.met for row in rows for f in (row.ours, row.rival) if f.setting)
+    assert rows[-1].limit == pytest.approx(1e3 * 2 * 2**10 * 8 / 1e9)
 
 
-def test_direct_sums_on_modes_are_measured_beside_gridding_and_plain_torch(small_on_cpu):
-    rows = list(gpu_direct.modes_rows())
-    assert [row.rival for row in rows] == ["gridding", "gridding", "plain torch", "plain torch"] * 2
-    assert all(row.ours_error <= 1e-6 and row.rival_error <= 5e-6 for row in rows)
+def test_direct_sums_on_modes_are_measured_beside_gridding_and_plain_torch():
+    rows = rows_of(few_modes, [Case(Size(200, (8, 9)), 5e-6), Case(Size(100, (5, 6, 7)), 5e-6)])
+    assert [row.rival.name for row in rows] == ["gridding", "gridding", "plain torch", "plain torch"] * 2
+    assert all(row.ours.setting.error <= 1e-6 and row.rival.setting.met for row in rows)
+
+
+def test_direct_sums_on_frequencies_are_measured_with_their_gradients():
+    rows = rows_of(direct, [direct.Pairs(moving, points=700, frequencies=600, dim=3) for moving in (False, True)])
+    assert all(row.ours.setting.error <= 1e-6 and row.rival.setting.error <= 2e-3 for row in rows)
+    assert [row.limit for row in rows] == pytest.approx([1e3 * n * 2 * 700 * 600 / 1e9 for n in (2, 3)])
+
+
+def test_filters_are_measured_beside_attention():
+    (row,) = rows_of(filter, [Filtering(300, dim=5, widths=3, eps=1e-3)])
+    assert row.ours.setting.error <= 1e-6 and row.rival.name == "attention, float16" and row.rival.setting.error <= 0.01
+
+
+def test_the_planners_stages_and_transforms_are_timed():
+    (real, *made), (complex, *_) = fit_planner.gridded(SIZES[1:2], {torch.float32: (1e-3,)}, CUDA)
+    assert (real.complex, complex.complex, real.modes) == (False, True, (8, 9)) and made == [1e6, 1e6]

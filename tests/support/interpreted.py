@@ -37,7 +37,11 @@ def _torch(a: np.ndarray) -> Tensor:
 
 def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, sign: int, phase: float, device="cpu"):
     """Sums and gradients in the points, the dimensions of very different size, phases up to ``phase``."""
-    from fastspec._core.triton.exponential_sums import exponential_sums, exponential_sums_gradient, exponential_sums_real
+    from fastspec._core.triton.exponential_sums import (
+        exponential_sums,
+        exponential_sums_gradient,
+        exponential_sums_real,
+    )
 
     gen = _generator(d, m, k, rows, paired)
     spread = torch.logspace(-2, 2, d, dtype=dtype) if d > 1 else torch.ones(1, dtype=dtype)
@@ -61,7 +65,11 @@ def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, si
 
 
 def no_sums(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec._core.triton.exponential_sums import exponential_sums, exponential_sums_gradient, exponential_sums_real
+    from fastspec._core.triton.exponential_sums import (
+        exponential_sums,
+        exponential_sums_gradient,
+        exponential_sums_real,
+    )
 
     empty = {"dtype": dtype, "device": device}
     x, c, s = torch.zeros(0, 2, **empty), torch.zeros(3, 0, **empty), torch.ones(4, 2, **empty)

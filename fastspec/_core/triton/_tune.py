@@ -1,6 +1,7 @@
 """Few configurations for each kernel; the fastest is found on first use and kept on disk."""
 
 import torch
+
 import triton
 
 FUSED = {"enable_fp_fusion": True}  # a launch's option: Triton's default depends on its version

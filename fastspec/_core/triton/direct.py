@@ -6,8 +6,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import torch
-import triton
 from torch import Tensor
+
+import triton
 
 from ._tune import FUSED
 from .direct_kernels import modes_kernel, products_kernel, values_kernel

@@ -6,13 +6,14 @@ error is below (DEPTH + 10) 2^-24 sum_j |c_bj|, beside that of sine and cosine, 
 """
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
 
+import triton
+import triton.language as tl
+
 from ._tune import FUSED, config, tuned
-from .phase import add, cos_sin, padded, phase_slices, cycles_of, width_of
+from .phase import add, cos_sin, cycles_of, padded, phase_slices, width_of
 
 FILL = 1024  # programs that keep a large GPU busy
 

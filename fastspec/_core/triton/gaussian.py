@@ -8,10 +8,11 @@ parts the first digits cancel exactly.
 import math
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 from torch.nn.functional import pad
+
+import triton
+import triton.language as tl
 
 from ._tune import FUSED, config, tuned
 from .phase import add, padded, rint

@@ -7,9 +7,10 @@ exactly, and what is left is small. float64 is cut into 24 bits and the rest.
 """
 
 import torch
+from torch import Tensor
+
 import triton
 import triton.language as tl
-from torch import Tensor
 
 CHUNK = 16  # dimensions of one exact sum: 16 products of two integers up to 2^10
 ROWS = 128  # to whose multiple slices are padded, and which every tile divides

@@ -1,0 +1,261 @@
+"""Measures what the planner's costs are made of, on one thread of this CPU or on this GPU, and fits their rates.
+
+    python -m benchmarks.tools.fit_planner                  takes six minutes; prints rates beside those in use
+    python -m benchmarks.tools.fit_planner --write          writes them to rates.h too: build the extension anew
+    python -m benchmarks.tools.fit_planner --check          how often the built planner's choice of direct sums or
+                                                            gridding is within 1.2 of the better
+
+Each time is the least of several medians, and each fit the non-negative one of least relative squares. On a CPU the
+stages that meet points are timed alone, then gridded transforms, held plans both, for the rates of work; small
+transforms and losses give what calls cost beyond. On a GPU instructions per nanosecond are the unit, and not fitted.
+
+The coefficients of plan.h's expected_error are of errors, not of times, and no business of this tool: they were fitted
+so that nine measured errors in ten stay below, and the tests of the transforms hold them to that.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from itertools import product
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+import fastspec as fs
+from benchmarks import ours, report, stages
+from benchmarks.claims import algorithms
+from benchmarks.clocks import CUDA, ONE_THREAD, Call, Clock, Graph
+from benchmarks.measure import Size
+from benchmarks.problems import Problem
+from benchmarks.tools import costs
+from benchmarks.tools.costs import Cost, Rates, Work, times, total
+
+ROUNDS = 3
+EPS = {torch.float32: (1e-2, 1e-4, 1e-6), torch.float64: (1e-5, 1e-9, 1e-12)}
+PRECISIONS = {torch.float32: 1e-6, torch.float64: 1e-12}
+
+LARGE = (
+    *(Size(100_000, (n,)) for n in (1_000, 30_000, 300_000)),
+    *(Size(100_000, (n, n)) for n in (64, 256, 512)),
+    *(Size(30_000, (n, n, n)) for n in (16, 32, 64)),
+)
+UNEVEN = ((64, 8), (8, 64), (64, 64), (32, 8, 8), (8, 32, 32))  # tell an axis' tables from the sums
+SMALL = tuple(Size(points, modes) for modes, points in product((*algorithms.MODES, *UNEVEN), (100, 1000, 3000)))
+QUICK = LARGE[::3], SMALL[::13]
+ON_GPU = (
+    *(Size(1_000_000, (n,)) for n in (10_000, 100_000, 1_000_000)),
+    *(Size(1_000_000, (n, n)) for n in (128, 512, 2048)),
+    *(Size(1_000_000, (n, n, n)) for n in (32, 64, 128)),
+)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Nanoseconds, and what they were spent on."""
+
+    cost: Cost
+    nanoseconds: float
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def least_medians(calls: dict[str, Call], clock: Clock = ONE_THREAD) -> dict[str, float]:
+    """Nanoseconds: the least of some medians, for what disturbs a machine only ever takes time."""
+    rounds = [clock.medians(calls, 0, at_least=3) for _ in range(ROUNDS)]
+    return {name: 1e9 * min(medians[name] for medians in rounds) for name in calls}
+
+
+def planned(size: Size, eps: float, dtype: torch.dtype, complex: bool, algorithm: str, device: str = "cpu"):
+    p = Problem(size, dtype, device=device)
+    plan = fs.Plan(p.x, size.modes, eps=eps, algorithm=algorithm)
+    fine, single = stages.gridding(plan), dtype == torch.float32
+    return p, plan, Work(size.modes, size.points, single, complex, fine.cells, fine.tile, fine.width)
+
+
+def both_transforms(p: Problem, plan: fs.Plan, complex: bool) -> dict[str, Call]:
+    if complex:
+        return {"type 1": lambda: plan.nufft1(p.strengths), "type 2": lambda: plan.nufft2(p.coefficients)}
+    strengths, half = p.strengths.real.contiguous(), p.coefficients[..., : p.size.modes[-1] // 2 + 1].contiguous()
+    return {"type 1": lambda: plan.rnufft1(strengths), "type 2": lambda: plan.rnufft2(half)}
+
+
+def both_stages(p: Problem, plan: fs.Plan, complex: bool) -> dict[str, Call]:
+    strengths = (p.strengths if complex else p.strengths.real.contiguous())[None, None]
+    grid = stages.spread(plan, strengths)
+    return {"spread": lambda: stages.spread(plan, strengths), "interpolate": lambda: stages.interpolate(plan, grid)}
+
+
+def mean_of(calls: dict[str, Call], clock: Clock = ONE_THREAD) -> float:
+    return statistics.fmean(least_medians(calls, clock).values())
+
+
+def gridded(sizes: Sequence[Size], eps_of: dict, clock: Clock = ONE_THREAD) -> Iterator[tuple[Work, float, float]]:
+    """Of each case the nanoseconds of a stage that meets points, and of a whole transform."""
+    for size, (dtype, tolerances), complex in product(sizes, eps_of.items(), (False, True)):
+        for eps in tolerances:
+            p, plan, work = planned(size, eps, dtype, complex, "gridding", clock.device)
+            calls = both_stages(p, plan, complex), both_transforms(p, plan, complex)
+            if clock is CUDA:
+                calls = [{name: Graph(call) for name, call in some.items()} for some in calls]
+            yield work, *(mean_of(some, clock) for some in calls)
+
+
+# --- fitting ----------------------------------------------------------------------------------------------------------
+
+
+def fitted(timed: Sequence[Timed], known: Rates = {}) -> Rates:  # noqa: B006  (never written to)
+    """Non-negative rates of least relative squares, beside those known."""
+    names = [name for name in dict.fromkeys(n for t in timed for n in t.cost) if name not in known]
+    shares = np.array([[t.cost.get(name, 0) / t.nanoseconds for name in names] for t in timed])
+    left = [1 - sum(known.get(n, 0) * amount for n, amount in t.cost.items()) / t.nanoseconds for t in timed]
+    scale = np.abs(shares).max(0)
+    return dict(zip(names, nnls(shares / scale, np.array(left))[0] / scale, strict=True))
+
+
+def residuals(of: str, timed: Sequence[Timed], rates: Rates) -> str:
+    found = np.abs([total(t.cost, rates) / t.nanoseconds - 1 for t in timed])
+    return f"{of} {np.median(found):.0%} and {np.quantile(found, 0.9):.0%}"
+
+
+def cpu_rates(quick: bool) -> tuple[Rates, list[str]]:
+    ONE_THREAD.use(1)
+    large, small = QUICK if quick else (LARGE, SMALL)
+    rates, said = {}, []
+
+    def learn(of: str, timed: Sequence[Timed]) -> None:
+        known = rates | {"known": 1.0}
+        rates.update(fitted(timed, known))
+        said.append(residuals(of, timed, known | rates))
+
+    alone, whole = [], []
+    for work, stage, transform in gridded(large, {k: v[:1] for k, v in EPS.items()} if quick else EPS):
+        alone.append(Timed(costs.meeting_points(work), stage))
+        whole.append(Timed(costs.gridding(work) | {"calling": 1.0}, transform))
+    learn("stages and transforms", alone + whole)
+    del rates["calling"]  # small transforms tell it better
+    few, by_sums, steps = [], [], []
+    for size, (dtype, eps) in product(small, PRECISIONS.items()):
+        for complex in (False, True):
+            few.append(small_transform(size, eps, dtype, complex, rates))
+            by_sums.append(small_sums(size, eps, dtype, complex))
+        if size.dim > 1:
+            steps.append((size, eps, dtype))
+    learn("small transforms", few)
+    learn("direct sums", by_sums)
+    learn("steps", [extra_of_step(*step, rates) for step in steps])
+    return costs.read("cpu_rates") | rates, said
+
+
+def small_transform(size: Size, eps: float, dtype: torch.dtype, complex: bool, rates: Rates) -> Timed:
+    p, plan, work = planned(size, eps, dtype, complex, "gridding")
+    cost = {f"call[{size.dim - 1}]": 1.0, f"share[{size.dim - 1}]": total(costs.gridding(work), rates)}
+    return Timed(cost, mean_of(both_transforms(p, plan, complex)))
+
+
+def small_sums(size: Size, eps: float, dtype: torch.dtype, complex: bool) -> Timed:
+    p, plan, work = planned(size, eps, dtype, complex, "direct")
+    return Timed({"direct_call": 1.0} | costs.direct_sums(work), mean_of(both_transforms(p, plan, complex)))
+
+
+def extra_of_step(size: Size, eps: float, dtype: torch.dtype, rates: Rates) -> Timed:
+    """A loss's step by gridding: one by direct sums, what transforms differ by, and the rest."""
+    calls = {}
+    for algorithm in ("gridding", "direct"):
+        p, plan, work = planned(size, eps, dtype, False, algorithm)
+        calls[algorithm] = ours.planned_loss(p, plan)
+    measured = least_medians(calls)
+    by_gridding, by_sums = costs.planners_steps(work, rates | {"step_ffts": 0.0})
+    return Timed({"step_ffts": 1.0, "known": measured["direct"] + by_gridding - by_sums}, measured["gridding"])
+
+
+def cuda_rates(quick: bool) -> tuple[Rates, list[str]]:
+    """Of float32 and real numbers first; then how many times as long the others take."""
+    found = costs.read("cuda_rates")
+    measured = list(gridded(ON_GPU[::3] if quick else ON_GPU, EPS, CUDA))
+    unit = found["instructions_per_ns"]
+
+    def timed(work: Work, nanoseconds: float, fft: bool) -> Timed:
+        cost = times(1 / unit, costs.cuda_instructions(work)) | {"byte": costs.cuda_bytes(work, fft)}
+        return Timed(cost, nanoseconds)
+
+    plain = [m for m in measured if m[0].single and not m[0].complex]
+    rows = [row for work, stage, whole in plain for row in (timed(work, stage, False), timed(work, whole, True))]
+    rates = fitted(rows)
+    found |= {name: rate for name, rate in rates.items() if name != "byte"}
+    found["bytes_per_ns"] = 1 / rates["byte"]
+    for name, of in (
+        ("complex_cell", [m for m in measured if m[0].single and m[0].complex]),
+        ("double_precision", [m for m in measured if not m[0].single and not m[0].complex]),
+    ):
+        found[name] = factor(name, of, found)
+    every = [Timed({"all": costs.planners_cuda(work, found)}, whole) for work, _, whole in measured]
+    return found, [residuals("transforms", every, {"all": 1.0})]
+
+
+def factor(name: str, measured: Sequence[tuple[Work, float, float]], rates: Rates) -> float:
+    """The rate of this name, in which costs are linear."""
+    none, one = (partial(costs.planners_cuda, rates=rates | {name: value}) for value in (0.0, 1.0))
+    timed = []
+    for work, stage, whole in measured:
+        for nanoseconds, fft in ((stage, False), (whole, True)):
+            known = none(work, fft=fft)
+            timed.append(Timed({name: one(work, fft=fft) - known, "known": known}, nanoseconds))
+    return fitted(timed, {"known": 1.0})[name]
+
+
+FITS: dict[str, Callable[[bool], tuple[Rates, list[str]]]] = {"cpu": cpu_rates, "cuda": cuda_rates}
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+def provenance(device: str, said: Sequence[str]) -> str:
+    where = "nanoseconds of one thread" if device == "cpu" else "of the whole device"
+    return (
+        f"Measured by benchmarks/tools/fit_planner.py, {date.today()}, {where},\n"
+        f"on {report.machine(device)}, torch {torch.__version__}.\n"
+        f"Relative residuals, median and nine in ten: {'; '.join(said)}."
+    )
+
+
+def beside(rates: Rates, before: Rates) -> str:
+    lines = [(name, f"{rates[name]:.4g}", f"{before[name]:.4g}") for name in rates]
+    return report.aligned([("rate", "fitted", "in use"), *lines])
+
+
+def check(quick: bool) -> str:
+    cases = algorithms.QUICK if quick else algorithms.CASES
+    benchmark = replace(algorithms.BENCHMARK, cases=cases)
+    rows = list(benchmark.rows(quick=False, seconds=report.QUICK_SECONDS))
+    missed = [row for row in rows if not row.met]
+    found = f"{len(rows) - len(missed)} of {len(rows)} choices are within {algorithms.TARGET} of the better"
+    return f"{report.table({'algorithms': missed})}\n{found}" if missed else found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=list(FITS), default="cpu")
+    parser.add_argument("--quick", action="store_true", help="few cases, to see that it works")
+    parser.add_argument("--write", action="store_true", help="replace the device's rates")
+    parser.add_argument("--check", action="store_true", help="measure the built planner's choices instead")
+    given = parser.parse_args()
+    if given.check:
+        print(check(given.quick))
+        return
+    if given.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(f"torch {torch.__version__} finds no CUDA device")
+    rates, said = FITS[given.device](given.quick)
+    told, name = provenance(given.device, said), f"{given.device}_rates"
+    print(f"{told}\n\n{beside(rates, costs.read(name))}")
+    if given.write:
+        costs.write(name, rates, told, costs.RATES)
+        print(f"written: {costs.RATES}")
+
+
+if __name__ == "__main__":
+    main()

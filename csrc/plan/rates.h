@@ -1,0 +1,72 @@
+// What the planner's costs are made of: see plan.h. benchmarks/tools/fit_planner.py measures the values and writes them
+// here; the names are to be read.
+#pragma once
+#include "grid.h"
+
+namespace fastspec {
+
+// Nanoseconds on one thread.
+struct DirectRates {
+  double coordinate;   // of each coordinate of each point
+  double exponential;  // of each entry of the tables of exponentials, of each point
+  double other;        // of each product of the axes but the first, of each point
+  double sum;          // of each real multiplication and addition, of each point
+  double number;       // of each number of the sums, once
+};
+
+// Nanoseconds on one thread.
+struct CpuRates {
+  double axis;            // of each axis of a point
+  double tap;             // of each tap there, and of each cache line of it beyond the first
+  double row;             // of each row of cells that a point touches
+  double row_byte;        // of each byte of such a row
+  double dense_point;     // of a point of cpu/dense.h, in place of the four above
+  double halo_byte;       // of each byte of the grid, tiles with their halos
+  double fft_byte;        // of each byte of the grid, times log2 of its cells
+  double share[kMaxDim];  // of all these where points are few, by dimension
+  double call[kMaxDim];   // a gridded transform, however small its data, Python and dispatch included
+  double step_ffts;       // the loss's step in more than one dimension, beyond its two transforms
+  double direct_call;     // direct sums, however small their data
+  DirectRates direct[2];  // in float64, in float32
+};
+
+// Of a whole GPU; instructions are a thread's.
+struct CudaRates {
+  double instructions_per_ns;
+  double bytes_per_ns;
+  double double_precision;   // times as long
+  double per_cell[kMaxDim];  // instructions, of a point's window, spreading and interpolating, by dimension
+  double complex_cell;       // times as many, of complex numbers
+  double per_tap;            // instructions, of each tap
+  double per_term;           // and of each term of its polynomial
+};
+
+// Fitted to this library's stages and to torch's FFT on a Zen 5 core, by hand.
+inline constexpr CpuRates cpu_rates{
+    .axis = 2.2,
+    .tap = 0.2,
+    .row = 0.12,
+    .row_byte = 0.01,
+    .dense_point = 1.3,
+    .halo_byte = 0.05,
+    .fft_byte = 0.03,
+    .share = {1, 0.9, 0.75},
+    .call = {25e3, 31e3, 30e3},
+    .step_ffts = 20e3,
+    .direct_call = 16.5e3,
+    .direct = {{1.0, 0.8, 0.31, 0.014, 2.7}, {0.9, 0.3, 0.13, 0.009, 1.7}},
+};
+
+// Reckoned, not measured: instructions are counted in the kernels, and rates are half and four fifths of what is
+// published of an H100 (SXM).
+inline constexpr CudaRates cuda_rates{
+    .instructions_per_ns = 14826.24,
+    .bytes_per_ns = 2680,
+    .double_precision = 2,
+    .per_cell = {18, 22, 11},
+    .complex_cell = 1.3,
+    .per_tap = 4,
+    .per_term = 1,
+};
+
+}  // namespace fastspec
