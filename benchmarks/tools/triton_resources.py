@@ -93,14 +93,14 @@ def problems(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
             zeros(5000, d), zeros(rows, 5000, like=like), zeros(300, d), 1
         )
         for name, op in (
-            ("sums", exponential_sums.exponential_sums),
-            ("real sums", exponential_sums.exponential_sums_real),
+            ("exponential_sums", exponential_sums.exponential_sums),
+            ("exponential_sums_real", exponential_sums.exponential_sums_real),
         )
         for kind, like in (("real", dtype), ("complex", paired))
         for rows, d in ((1, 8), (5, 8), (1, 40))
     }
     gradients = {
-        f"sums' gradient {kind} d = {d}": lambda d=d, like=like: exponential_sums.exponential_sums_gradient(
+        f"exponential_sums_gradient {kind} d = {d}": lambda d=d, like=like: exponential_sums.exponential_sums_gradient(
             zeros(5000, d), zeros(1, 5000, like=like), zeros(300, d), zeros(1, 300, like=paired), 1
         )
         for kind, like in (("real", dtype), ("complex", paired))
