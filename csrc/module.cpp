@@ -1,6 +1,5 @@
 // The extension module: planning objects, instruction sets and build information for Python. Loading it also registers
 // the ops of ops/.
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -15,8 +14,6 @@ namespace py = pybind11;
 
 namespace fastspec {
 
-int64_t long_lines_from(int64_t cells);  // see fft/long_line.h, which sees torch
-
 // Row p, column i: the coefficient of t^(degree - p) of tap i.
 static std::vector<std::vector<double>> polynomial_table(const Window& w) {
   const std::vector<double> flat = w.polynomials();
@@ -26,12 +23,12 @@ static std::vector<std::vector<double>> polynomial_table(const Window& w) {
   return rows;
 }
 
-// By symmetry only the non-negative wavenumbers 0 ... last are computed.
-static py::array_t<double> deconvolution_table(const Window& w, int64_t last, int64_t cells) {
-  py::array_t<double> factors(last + 1);
-  double* out = factors.mutable_data();
-  for (int64_t k = 0; k <= last; ++k) out[k] = w.deconvolution(k, cells);
-  return factors;
+// By symmetry only the non-negative wavenumbers 0 ... last are computed. float64 numbers as bytes: a list of many takes
+// its time.
+static py::bytearray deconvolution_table(const Window& w, int64_t last, int64_t cells) {
+  std::vector<double> factors;
+  for (int64_t k = 0; k <= last; ++k) factors.push_back(w.deconvolution(k, cells));
+  return {reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(double)};
 }
 
 static std::map<std::string, std::string> build_info() {
@@ -57,7 +54,13 @@ PYBIND11_MODULE(_C, m) {
       .def("__call__", &Window::operator(), py::arg("x"), "Value at x cells from the centre.")
       .def("polynomials", &polynomial_table, "(degree + 1, width): each tap's polynomial, highest power first.")
       .def("deconvolution", &deconvolution_table, py::arg("last"), py::arg("cells"),
-           "1 / Fourier transform at wavenumbers 0 ... last of a grid of `cells`.");
+           "1 / Fourier transform at wavenumbers 0 ... last of a grid of `cells`, float64, as bytes.");
+
+  py::class_<Costs>(m, "Costs",
+                    "Nanoseconds by one algorithm: of transforms, and of the loss's step less what all share.")
+      .def_readonly("real", &Costs::real)
+      .def_readonly("complex", &Costs::complex)
+      .def_readonly("step", &Costs::step);
 
   py::class_<PlanChoice>(m, "PlanChoice", "What the planner chose, and what it expects of it.")
       .def_readonly("cells", &PlanChoice::cells)
@@ -66,21 +69,14 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("sigma", &PlanChoice::sigma)
       .def_readonly("error", &PlanChoice::error)
       .def_readonly("nanoseconds", &PlanChoice::nanoseconds)
-      .def("gridding", [](const PlanChoice& p, bool real) { return p.gridding[real]; }, py::kw_only(), py::arg("real"),
-           "Nanoseconds by gridding.")
-      .def("direct", [](const PlanChoice& p, bool real) { return p.direct[real]; }, py::kw_only(), py::arg("real"),
-           "Nanoseconds by direct sums.")
-      .def_readonly("gridding_step", &PlanChoice::gridding_step, "Of the loss's step, but for what both ways share.")
-      .def_readonly("direct_step", &PlanChoice::direct_step);
+      .def_readonly("gridding", &PlanChoice::gridding)
+      .def_readonly("direct", &PlanChoice::direct);
 
   m.def("choose_plan",
         [](std::vector<int64_t> modes, int64_t points, double eps, bool single, bool complex, bool slopes, bool cuda,
            int64_t sets) { return choose_plan({std::move(modes), points, eps, single, complex, slopes, cuda, sets}); },
         py::arg("modes"), py::arg("points"), py::arg("eps"), py::kw_only(), py::arg("single"), py::arg("complex"),
         py::arg("slopes") = false, py::arg("cuda") = false, py::arg("sets") = 1);
-  m.def("long_lines_from", &long_lines_from, py::arg("cells"),
-        "For tests: whence FFTs in 1-D go by blocks; returns "
-        "what it was.");
   m.def("build_info", &build_info);
   m.def("instruction_set", [] { return std::string(level().name); }, "The level of the CPU kernels in use.");
   m.def("instruction_sets", &supported_levels, "Levels this processor has, best first.");

@@ -1,6 +1,7 @@
 """Points that are kept: sorted once, for many transforms."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +9,11 @@ from torch import Tensor, nn
 from . import _C, _check
 from ._C import PlanChoice
 from ._core.direct import Direct
-from ._core.gridding import Gridding, Use
+from ._core.gridding import Use
 from ._core.modes import Modes, Period
 from ._core.planning import Request, as_sets, expectation, make_request, plan
 from ._core.points import Points, Sorted
-from ._core.transform import Algorithm, Choice, Planned
+from ._core.transform import Choice, Planned
 
 
 class Plan(nn.Module):
@@ -35,6 +36,14 @@ class Plan(nn.Module):
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
+    x: Tensor
+    position: Tensor
+    order_: Tensor
+    starts: Tensor
+    polynomials: Tensor
+    factors: Tensor
+    half_factors: Tensor
+
     def __init__(
         self,
         x: Tensor,
@@ -44,7 +53,7 @@ class Plan(nn.Module):
         period: Period = 2 * math.pi,
         order: str = "centered",
         algorithm: str = "auto",
-    ):
+    ) -> None:
         super().__init__()
         _check.points(x)
         self.modes = _check.modes(modes, _check.dimension(x))
@@ -75,7 +84,7 @@ class Plan(nn.Module):
     @property
     def planned(self) -> Planned:
         """The plan as the plain tuples that transforms take."""
-        held = self._buffers  # nn.Module's attributes are slow, and this is in every step
+        held: dict[str, Any] = self._buffers  # nn.Module's attributes are slow, and this is in every step
         if held["x"].requires_grad or torch.compiler.is_compiling():
             return self._as_tuples()
         if self._planned is None or self._planned.points.sorted.position is not held["position"]:
@@ -127,7 +136,7 @@ class Plan(nn.Module):
 
     def check_precision(self, name: str, data: Tensor) -> None:
         """Raises TypeError where data are more precise than the plan."""
-        held = self._buffers["polynomials"].dtype
+        held = self.polynomials.dtype
         if data.dtype != held and torch.promote_types(_check.real_dtype(data), held) != held:
             raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")
 
@@ -141,9 +150,9 @@ def explain(asked: Request, choice: Choice) -> str:
     fine, expected, cuda = choice.gridding, expectation(asked), asked.device.startswith("cuda")
     algorithm = "\n           ".join(
         [
-            _way("real strengths", choice.real, expected, "real"),
-            _way("complex strengths", choice.complex, expected, "complex"),
-            _way("the loss", choice.step, expected, "step") + ", less what both share",
+            _way("real strengths", choice, expected, "real"),
+            _way("complex strengths", choice, expected, "complex"),
+            _way("the loss", choice, expected, "step") + ", less what both share",
             f"expected {'on the GPU' if cuda else 'on one thread'}; gridding: spread, FFT, deconvolve",
         ]
     )
@@ -164,10 +173,11 @@ def explain(asked: Request, choice: Choice) -> str:
 NAMES = {"gridding": "gridding", "direct": "direct sums"}
 
 
-def _way(subject: str, way: Algorithm, expected: PlanChoice, use: Use) -> str:
+def _way(subject: str, choice: Choice, expected: PlanChoice, use: Use) -> str:
     """The algorithm of a use, and what it and the other are expected to take."""
-    other = next(kind for kind in (Gridding, Direct) if not isinstance(way, kind))
-    times = [_milliseconds(kind.cost(expected, use)) for kind in (way, other)]
+    fine, way = choice.gridding, getattr(choice, use)
+    other = fine if isinstance(way, Direct) else Direct(fine.grid)
+    times = [_milliseconds(each.cost(expected, use)) for each in (way, other)]
     return f"{NAMES[way.name]} for {subject}, {times[0]}; by {NAMES[other.name]} {times[1]}"
 
 

@@ -5,7 +5,6 @@
 #include "long_line.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "../cpu/levels.h"
@@ -120,13 +119,9 @@ struct LongLine {
   }
 };
 
-std::atomic<int64_t> least_cells{int64_t(1) << 18};
-
 }  // namespace
 
-int64_t long_lines_from(int64_t cells) { return least_cells.exchange(cells); }
-
-bool is_long_line(int64_t cells) { return cells >= least_cells.load(std::memory_order_relaxed); }
+bool is_long_line(int64_t cells) { return cells >= int64_t(1) << 18; }
 
 void line_to_modes(const Tensor& grid, const Kept& kept, const Tensor& factors, int sign, Tensor& modes) {
   by_precision(grid, [&](auto zero) {

@@ -6,8 +6,7 @@
 
 namespace fastspec {
 
-// Cells from which torch's FFT takes longer. Tests set it to see all of this at short lines; returns what it was.
-int64_t long_lines_from(int64_t cells);
+// Whether it is so long that torch's FFT takes longer.
 bool is_long_line(int64_t cells);
 
 void line_to_modes(const Tensor& grid, const Kept& kept, const Tensor& factors, int sign, Tensor& modes);

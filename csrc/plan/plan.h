@@ -25,6 +25,12 @@ struct PlanRequest {
   int64_t sets = 1;  // of points
 };
 
+// Nanoseconds by one algorithm: of a transform of real and of complex strengths, and of the loss's step on real
+// residuals, but for what all algorithms have in common there.
+struct Costs {
+  double real = 0, complex = 0, step = 0;
+};
+
 struct PlanChoice {
   std::vector<int64_t> cells;  // of the fine grid
   std::vector<int64_t> tile;   // extent of a tile
@@ -32,9 +38,7 @@ struct PlanChoice {
   double sigma = 0;            // smallest ratio of cells to modes
   double error = 0;            // expected relative l2 error, aliasing and rounding
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
-  // The same by gridding and by direct sums, by whether strengths are real; infinite where that is not known.
-  double gridding[2] = {0, 0}, direct[2] = {0, 0};
-  double gridding_step = 0, direct_step = 0;  // the loss's on real residuals, but for what both have in common
+  Costs gridding, direct;      // the same by each algorithm; infinite where that is not known
 };
 
 // Mean square of the aliasing over an axis, relative to that of many modes. An even axis has one mode at the very edge
@@ -204,15 +208,15 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
 // dimension several FFTs, and direct sums over odd numbers of modes.
 inline void compare_with_direct(const PlanRequest& r, PlanChoice& p) {
   PlanRequest kind = r;
-  for (bool real : {false, true}) {
-    kind.complex = !real;
-    p.gridding[real] = estimated_cost(kind, p);
-    p.direct[real] = cpu_rates.direct_call + direct_work(kind);
+  for (bool complex : {false, true}) {
+    kind.complex = complex;
+    (complex ? p.gridding.complex : p.gridding.real) = estimated_cost(kind, p);
+    (complex ? p.direct.complex : p.direct.real) = cpu_rates.direct_call + direct_work(kind);
   }
   kind.complex = false;
-  p.gridding_step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : cpu_rates.step_ffts);
+  p.gridding.step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : cpu_rates.step_ffts);
   for (int64_t& n : kind.modes) n |= 1;
-  p.direct_step = 2 * direct_work(kind);
+  p.direct.step = 2 * direct_work(kind);
 }
 
 // The cheapest candidate that meets eps; where eps is below the floor of the precision, the most accurate one.

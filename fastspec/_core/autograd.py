@@ -1,6 +1,6 @@
 """What all differentiable operations share: which of its forms is right, vmap's axis, and the limits of forward mode.
 
-An operation is a ``Function`` with a static method ``raw`` beside ``forward``, which does the same without gradients.
+An ``Operation`` has a static method ``raw`` beside ``forward``, which does the same without gradients.
 ``@with_forward_mode`` makes of its static method ``tangents`` a second form, with a jvp. ``apply`` takes the right one:
 
     raw             where no gradient is wanted
@@ -9,14 +9,24 @@ An operation is a ``Function`` with a static method ``raw`` beside ``forward``, 
     its second form everywhere else
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 
-def apply(operation: type[Function], followed: int, *inputs: Any) -> Any:
+class Operation(Function):
+    """A Function, and what apply asks of it besides."""
+
+    second_form: ClassVar[type[Function]]
+    raw: ClassVar[Callable[..., Any]]
+    saved: ClassVar[Callable[..., tuple[Tensor | None, ...]]]
+    tangents: ClassVar[Callable[..., Any]]
+
+
+def apply(operation: type[Operation], followed: int, *inputs: Any) -> Any:
     """The operation on these inputs, in the form that is right here; gradients flow to the first ``followed``."""
     wanted = torch.is_grad_enabled() and any([t.requires_grad for t in inputs[:followed]])
     if torch.compiler.is_compiling():
@@ -31,7 +41,7 @@ def ends_here() -> bool:
     return torch.compiler.is_compiling() or not (torch.is_grad_enabled() or transforms_active())
 
 
-def with_forward_mode(operation: type[Function]) -> type[Function]:
+def with_forward_mode(operation: type[Operation]) -> type[Operation]:
     """Gives an operation its second form, from ``tangents(ctx, *tangents)`` and ``saved(inputs, output)``."""
 
     def setup_context(ctx, inputs, output):
@@ -79,4 +89,5 @@ def one_by_one(function, info, in_dims, *inputs):
 
 def sum_given(*terms: Tensor | None) -> Tensor:
     """Of tangents, of which some are None."""
-    return sum(t for t in terms if t is not None)
+    first, *others = [t for t in terms if t is not None]
+    return sum(others, first)

@@ -17,7 +17,9 @@ class Direct(NamedTuple):
 
     grid: ModeGrid
 
-    name = "direct"
+    @property
+    def name(self) -> str:
+        return "direct"
 
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
         return ops.direct_type1(points.x.contiguous(), c.contiguous(), *self._box(), -1 if real else sign)
@@ -44,7 +46,7 @@ class Direct(NamedTuple):
 
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
-        return expected.direct_step if use == "step" else expected.direct(real=use == "real")
+        return getattr(expected.direct, use)
 
     def _box(self) -> tuple[tuple[int, ...], tuple[float, ...], bool]:
         return self.grid.modes, self.grid.period, self.grid.centered

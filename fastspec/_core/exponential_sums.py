@@ -15,10 +15,9 @@ Every backward is written with these same functions, so any order of derivative 
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from . import ops
-from .autograd import apply, ends_here, merge, one_by_one, with_forward_mode
+from .autograd import Operation, apply, ends_here, merge, one_by_one, with_forward_mode
 
 
 def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
@@ -55,7 +54,7 @@ def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
 
 
 @with_forward_mode
-class ExponentialSums(Function):
+class ExponentialSums(Operation):
     @staticmethod
     def raw(x, c, s, sign, real):
         op = ops.exponential_sums_real if real else ops.exponential_sums
@@ -76,7 +75,8 @@ class ExponentialSums(Function):
 
     @staticmethod
     def backward(ctx, grad):
-        (x, c, s), sign, grads = ctx.saved_tensors, ctx.sign, [None, None, None]
+        (x, c, s), sign = ctx.saved_tensors, ctx.sign
+        grads: list[Tensor | None] = [None, None, None]
         if ctx.needs_input_grad[0]:
             grads[0] = _gradient(x, c, s, grad, sign)
         if ctx.needs_input_grad[1]:

@@ -5,6 +5,7 @@ Registered below every backend's own kernels, which take over where they are.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, library
@@ -15,7 +16,7 @@ CHUNK = 2**22  # pairs at a time
 RULES = "table", "focal"  # as csrc/stages.h numbers them
 
 
-def _chunks(x: Tensor, others: int):
+def _chunks(x: Tensor, others: int) -> tuple[Tensor, ...]:
     return x.split(max(CHUNK // max(others, 1), 1))
 
 
@@ -51,31 +52,43 @@ def exponential_sums_gradient(
     return torch.cat(out)
 
 
-def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
-    real, out = not strengths.is_complex(), 0
+def direct_type1(
+    x: Tensor, strengths: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int
+) -> Tensor:
+    real, parts = not strengths.is_complex(), []
     strengths = strengths.to(torch.promote_types(strengths.dtype, torch.complex32))
     for some, c in _blocks(x, strengths, modes):
         first, others = _of_axes(some, modes, period, centered, sign, real)
-        out = out + first.mT.unsqueeze(1) @ (c.unsqueeze(-1) * others.unsqueeze(1))
+        parts.append(first.mT.unsqueeze(1) @ (c.unsqueeze(-1) * others.unsqueeze(1)))
     last = modes[-1] // 2 + 1 if real else modes[-1]
-    return out.reshape(*strengths.shape[:2], *modes[:-1], last)
+    return sum(parts[1:], parts[0]).reshape(*strengths.shape[:2], *modes[:-1], last)
 
 
-def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
-    sets, channels, out = *f.shape[:2], []
+def direct_type2(
+    x: Tensor, f: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int, real: bool
+) -> Tensor:
+    sets, channels = f.shape[:2]
     if real:
         k = torch.arange(f.shape[-1], device=f.device)
         f = f * torch.where((k == 0) | (2 * k == modes[-1]), 1, 2)
     f = f.reshape(sets, channels, f.shape[2], math.prod(f.shape[3:]))
+    parts = []
     for some, _ in _blocks(x, f.new_empty(sets, channels, x.shape[1]), modes):
         first, others = _of_axes(some, modes, period, centered, sign, real)
-        out.append(((first.unsqueeze(1) @ f) * others.unsqueeze(1)).sum(-1))
-    out = torch.cat(out, -1)
+        parts.append(((first.unsqueeze(1) @ f) * others.unsqueeze(1)).sum(-1))
+    out = torch.cat(parts, -1)
     return out.real.contiguous() if real else out
 
 
 def direct_type2_gradient(
-    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+    x: Tensor,
+    f: Tensor,
+    strengths: Tensor,
+    modes: Sequence[int],
+    period: Sequence[float],
+    centered: bool,
+    sign: int,
+    values: bool,
 ) -> tuple[Tensor, Tensor]:
     real, gradient = not strengths.is_complex(), []
     given = modes, period, centered, sign, real
@@ -87,21 +100,23 @@ def direct_type2_gradient(
     return out, torch.stack(gradient, -1)
 
 
-def _wavenumbers(n: int, centered: bool, halved: bool, device) -> Tensor:
+def _wavenumbers(n: int, centered: bool, halved: bool, device: torch.device) -> Tensor:
     if halved:
         return torch.arange(n // 2 + 1, device=device)
     k = torch.arange(-(n // 2), (n + 1) // 2, device=device)
     return k if centered else k.roll(-(n // 2))
 
 
-def _blocks(x: Tensor, strengths: Tensor, modes):
+def _blocks(x: Tensor, strengths: Tensor, modes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
     """Some of the points (S, M, d) with their strengths (S, C, M) at a time."""
     each = x.shape[0] * strengths.shape[1] * math.prod(modes[1:])
     count = max(CHUNK // max(each, 1), 1)
     return zip(x.split(count, 1), strengths.split(count, 2), strict=True)
 
 
-def _of_axes(x: Tensor, modes, period, centered: bool, sign: int, real: bool) -> tuple[Tensor, Tensor]:
+def _of_axes(
+    x: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int, real: bool
+) -> tuple[Tensor, Tensor]:
     """exp(sign i 2 pi k x / period) of the first axis' modes, (S, M, N), and products of all others', (S, M, L)."""
     axes = []
     for a, n in enumerate(modes):
@@ -133,7 +148,8 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     out, rows = [], _chunks(torch.arange(len(x), device=x.device), len(x))
     for here in rows:
-        squares, pairs = _squares(x[here], x), 0
+        squares = _squares(x[here], x)
+        pairs = torch.zeros_like(squares)
         for delta, g in zip(deltas.tolist(), cotangent, strict=True):
             products = g[here] @ y[0].mT + y[0, here] @ g.mT
             pairs = pairs + torch.exp(squares / (-2 * delta)) * products / delta
@@ -142,12 +158,12 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
 
 
 def weigh_copy(
-    spectrum: Tensor, weight: Tensor, scale: float, modes, rule: int, parameter: float
+    spectrum: Tensor, weight: Tensor, scale: float, modes: Sequence[int], rule: int, parameter: float
 ) -> tuple[Tensor, Tensor]:
     return reference.weigh(spectrum, weight, scale, modes, RULES[rule], parameter)
 
 
-def weigh(spectrum: Tensor, weight: Tensor, scale: float, modes, rule: int, parameter: float) -> Tensor:
+def weigh(spectrum: Tensor, weight: Tensor, scale: float, modes: Sequence[int], rule: int, parameter: float) -> Tensor:
     sums, weighed = weigh_copy(spectrum, weight, scale, modes, rule, parameter)
     spectrum.copy_(weighed)
     return sums

@@ -10,10 +10,9 @@ differentiated again it is composed of the sums of y and of x y. With g for the 
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from . import ops
-from .autograd import apply, ends_here, one_by_one
+from .autograd import Operation, apply, ends_here, one_by_one, sum_given
 
 
 def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
@@ -27,9 +26,8 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
         x, y, g = x.contiguous(), y.contiguous(), g.contiguous()
         if len(y) == 1:
             return ops.gaussian_filter_gradient(x, y, deltas, g)
-        return sum(
-            ops.gaussian_filter_gradient(x, *one) for one in zip(*(t.split(1) for t in (y, deltas, g)), strict=True)
-        )
+        each = zip(y.split(1), deltas.split(1), g.split(1), strict=True)
+        return sum_given(*(ops.gaussian_filter_gradient(x, *one) for one in each))
     y = y.expand(g.shape)
     both = torch.cat([g, y], -1), torch.cat([y, g], -1)  # g_i y_j and y_i g_j
     times_x = (both[1].unsqueeze(-1) * x.unsqueeze(1)).flatten(2)
@@ -38,7 +36,7 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
     return ((both[0].unsqueeze(-1) * slopes).sum(2) / deltas.to(x.dtype)[:, None, None]).sum(0)
 
 
-class GaussianSums(Function):
+class GaussianSums(Operation):
     @staticmethod
     def raw(x, y, deltas):
         return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)

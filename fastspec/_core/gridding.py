@@ -28,7 +28,9 @@ class Gridding(NamedTuple):
     width: int  # of the window, in cells
     sigma: float  # the upsampling factor
 
-    name = "gridding"
+    @property
+    def name(self) -> str:
+        return "gridding"
 
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
         factors, modes = (points.half_factors, self.grid.half_modes) if real else (points.factors, self.grid.modes)
@@ -58,7 +60,7 @@ class Gridding(NamedTuple):
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
         """Nanoseconds that the planner expects it to take; of the loss's step, less what all algorithms share."""
-        return expected.gridding_step if use == "step" else expected.gridding(real=use == "real")
+        return getattr(expected.gridding, use)
 
     def _fine_grid(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
         factors = points.half_factors if real else points.factors
@@ -122,7 +124,7 @@ class Tables(NamedTuple):
 def window_tables(gridding: Gridding, single: bool, device: str) -> Tables:
     window, grid = Window(gridding.width, gridding.sigma), gridding.grid
     sizes = list(zip(grid.modes, gridding.cells, strict=True))
-    one_sided = [torch.from_numpy(window.deconvolution(n // 2, cells)) for n, cells in sizes]
+    one_sided = [torch.frombuffer(window.deconvolution(n // 2, cells), dtype=torch.float64) for n, cells in sizes]
     axes = [table[axis_wavenumbers(n, grid.centered).abs()] for n, table in zip(grid.modes, one_sided, strict=True)]
     tables = (
         torch.tensor(window.polynomials(), dtype=torch.float64),

@@ -1,10 +1,9 @@
 """The Walsh-Hadamard transform as an autograd function: its matrix is real and symmetric, so its own transpose."""
 
 from torch import Tensor
-from torch.autograd import Function
 
 from . import ops
-from .autograd import apply, with_forward_mode
+from .autograd import Operation, apply, with_forward_mode
 
 
 def hadamard(lines: Tensor, scale: float) -> Tensor:
@@ -13,7 +12,7 @@ def hadamard(lines: Tensor, scale: float) -> Tensor:
 
 
 @with_forward_mode
-class Hadamard(Function):
+class Hadamard(Operation):
     @staticmethod
     def raw(lines, scale):
         return ops.hadamard(lines, scale)

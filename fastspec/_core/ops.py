@@ -3,7 +3,7 @@
 Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,12 +14,14 @@ from .. import _C as _C  # registers the ops
 from . import fallback as fallback
 from . import triton
 
+Ints = Sequence[int]
+Floats = Sequence[float]
 _ops = torch.ops.fastspec
 _triton = triton.register()
 NON_FINITE = "x: had non-finite points, must be finite"
 
 
-def sort(x: Tensor, period, cells, tile, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:
+def sort(x: Tensor, period: Floats, cells: Ints, tile: Ints, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Points (S, M, d) -> positions on the fine grid (S, M, d), their order (S, M), first point of each tile.
 
     Raises ValueError where a coordinate is not finite.
@@ -38,7 +40,9 @@ def _may_wait() -> bool:
     return not torch.compiler.is_compiling() and not torch.cuda.is_current_stream_capturing()
 
 
-def spread(position, order, starts, polynomials, strengths: Tensor, cells, tile) -> Tensor:
+def spread(
+    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, strengths: Tensor, cells: Ints, tile: Ints
+) -> Tensor:
     """Strengths (S, C, M), real or complex -> fine grid (S, C, *cells).
 
     On CUDA the order of sums varies, unless torch.use_deterministic_algorithms says that it must not.
@@ -48,17 +52,30 @@ def spread(position, order, starts, polynomials, strengths: Tensor, cells, tile)
     return op(position, order, starts, polynomials, strengths, cells, tile)
 
 
-def interpolate(position, order, starts, polynomials, grid: Tensor, tile) -> Tensor:
+def interpolate(
+    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, grid: Tensor, tile: Ints
+) -> Tensor:
     """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
     return _ops.interpolate(position, order, starts, polynomials, grid, tile)
 
 
-def interpolate_slopes(position, order, starts, polynomials, grid: Tensor, tile) -> tuple[Tensor, Tensor]:
+def interpolate_slopes(
+    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, grid: Tensor, tile: Ints
+) -> tuple[Tensor, Tensor]:
     """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
     return _ops.interpolate_slopes(position, order, starts, polynomials, grid, tile)
 
 
-def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, strengths: Tensor, tile, values: bool):
+def interpolate_gradient(
+    position: Tensor,
+    order: Tensor,
+    starts: Tensor,
+    polynomials: Tensor,
+    grid: Tensor,
+    strengths: Tensor,
+    tile: Ints,
+    values: bool,
+) -> tuple[Tensor, Tensor]:
     """As interpolate_slopes, with (S, M, d), the sum over channels of Re(conj(strengths) slopes), for the slopes.
 
     Where the values are not wanted, an empty tensor stands for them.
@@ -66,7 +83,7 @@ def interpolate_gradient(position, order, starts, polynomials, grid: Tensor, str
     return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile, values)
 
 
-def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool, sign: int) -> Tensor:
+def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, centered: bool, sign: int) -> Tensor:
     """FFT, crop and deconvolve: grid (R, *cells) -> modes (R, *modes), each times its factors, axis after axis.
 
     ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
@@ -75,7 +92,9 @@ def grid_to_modes(grid: Tensor, factors: Tensor, modes, negative, centered: bool
     return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
 
 
-def modes_to_grid(modes: Tensor, factors: Tensor, cells, negative, centered: bool, sign: int, whole: int = 0) -> Tensor:
+def modes_to_grid(
+    modes: Tensor, factors: Tensor, cells: Ints, negative: Ints, centered: bool, sign: int, whole: int = 0
+) -> Tensor:
     """The transpose of grid_to_modes: modes (R, *modes) -> grid (R, *cells).
 
     With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
@@ -104,7 +123,7 @@ class Rule(NamedTuple):
     """
 
     weight: Tensor
-    modes: Sequence[int] = ()
+    modes: Ints = ()
     name: str = "table"
     parameter: float = 0.0
 
@@ -126,7 +145,7 @@ def weigh(spectrum: Tensor, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
 
 
 class Residual(NamedTuple):
-    """A network's outputs and what they should be, real, (M,) or (..., M, C), and what the loss's step gives of them."""
+    """A network's outputs and what they should be, real, (M,) or (..., M, C), and what a step gives of them."""
 
     pred: Tensor
     target: Tensor
@@ -135,7 +154,9 @@ class Residual(NamedTuple):
     wanted: bool  # whether the gradient is
 
 
-def loss_step(residual: Residual, points, cells, tile, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
+def loss_step(
+    residual: Residual, points: Iterable[Tensor], cells: Ints, tile: Ints, rule: Rule, scale: float
+) -> tuple[Tensor, Tensor]:
     """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
 
     ``points``: position, order, starts and polynomials. The rule is as weigh takes it, for all R rows. Returns the
@@ -144,7 +165,9 @@ def loss_step(residual: Residual, points, cells, tile, rule: Rule, scale: float)
     return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
 
 
-def direct_loss_step(residual: Residual, x: Tensor, modes, period, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
+def direct_loss_step(
+    residual: Residual, x: Tensor, modes: Ints, period: Floats, rule: Rule, scale: float
+) -> tuple[Tensor, Tensor]:
     """As loss_step, by direct sums from points (S, M, d).
 
     The spectrum that is weighed is 0 ... N//2 along the halved axis, -(N//2) ... N//2 along the others.
@@ -152,7 +175,7 @@ def direct_loss_step(residual: Residual, x: Tensor, modes, period, rule: Rule, s
     return _of_finite_points(_ops.direct_loss_step, *residual, x, modes, period, *rule.arguments(scale))
 
 
-def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
+def direct_type1(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int) -> Tensor:
     """Type 1 as a direct sum: (S, M, d), (S, C, M) -> (S, C, *modes). Of real strengths the last axis is halved.
 
     Raises ValueError where a coordinate is not finite; on CUDA the modes are not finite then.
@@ -160,7 +183,7 @@ def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, si
     return _of_finite_points(_ops.direct_type1, x, strengths, modes, period, centered, sign)
 
 
-def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
+def direct_type2(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> Tensor:
     """Type 2 as a direct sum: (S, M, d), (S, C, *modes) -> (S, C, M). The real one is of half the last axis.
 
     Raises as direct_type1.
@@ -169,7 +192,7 @@ def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int,
 
 
 def direct_type2_gradient(
-    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+    x: Tensor, f: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, values: bool
 ) -> tuple[Tensor, Tensor]:
     """As direct_type2, real where strengths (S, C, M) are, and the gradient in the points (S, M, d).
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from .direct import Direct
 from .gridding import Gridding, Tables, Use, window_tables
 from .modes import ModeGrid
 from .points import Points, Sort, Sorted
-from .transform import Choice, Planned
+from .transform import Algorithm, Choice, Planned
 
 
 class Request(NamedTuple):
@@ -86,11 +86,11 @@ def _choose(request: Request) -> tuple[Choice, Tables]:
     request = request._replace(algorithm="direct" if algorithm == "direct" else "gridding")
     fine, tables = _constants(tuple(request.grid), *request[1:], _override.device)
     gridding = Gridding(request.grid, *fine)
-    way = Direct(request.grid) if request.algorithm == "direct" else gridding
+    way: Algorithm = Direct(request.grid) if request.algorithm == "direct" else gridding
     return Choice(gridding, way, way, way), Tables(*tables)
 
 
-def _constants(grid: tuple, *rest) -> tuple[tuple, tuple]:
+def _constants(grid: tuple, *rest: Any) -> tuple[tuple, tuple]:
     """In and out as plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
     *asked, device = rest
     request = Request(ModeGrid(*grid), *asked)
@@ -99,26 +99,33 @@ def _constants(grid: tuple, *rest) -> tuple[tuple, tuple]:
 
 
 # what torch._dynamo.assume_constant_result does, without a second's import of torch._dynamo
-_constants._dynamo_marked_constant = True
+_constants._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def expectation(request: Request, device: str | None = None) -> _C.PlanChoice:
     """The window and fine grid that the planner takes for a request, and the error and times it expects."""
     device = device or _override.device or request.device
-    kind = {"single": request.single, "complex": not request.real, "slopes": request.slopes}
-    where = {"cuda": device.startswith("cuda"), "sets": request.sets}
-    return _C.choose_plan(request.grid.modes, request.points, request.eps, **kind, **where)
+    return _C.choose_plan(
+        request.grid.modes,
+        request.points,
+        request.eps,
+        single=request.single,
+        complex=not request.real,
+        slopes=request.slopes,
+        cuda=device.startswith("cuda"),
+        sets=request.sets,
+    )
 
 
 @lru_cache(maxsize=256)
 def _choice(request: Request, device: str | None) -> Choice:
     expected = expectation(request, device)
-    fine = tuple(expected.cells), tuple(expected.tile), expected.width, expected.sigma
-    gridding = Gridding(request.grid, *fine)
-    ways = [gridding, Direct(request.grid)]
+    cells, tile = tuple(expected.cells), tuple(expected.tile)
+    gridding = Gridding(request.grid, cells, tile, expected.width, expected.sigma)
+    ways: list[Algorithm] = [gridding, Direct(request.grid)]
     if request.algorithm != "auto":
         ways = [way for way in ways if way.name == request.algorithm]
-    return Choice(gridding, *(min(ways, key=lambda w: w.cost(expected, u)) for u in Use.__args__))
+    return Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
 
 
 def plan(x: Tensor, wanted: Wanted) -> Planned:

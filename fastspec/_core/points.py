@@ -22,9 +22,10 @@ class Points(NamedTuple):
     """Points and, for gridding, their places on the fine grid and the window's factors. Direct sums need only x."""
 
     x: Tensor  # (S, M, d), in the precision of the computation
-    sorted: Sorted | None = None
-    factors: Tensor | None = None  # the window's deconvolution, of each axis' modes in turn
-    half_factors: Tensor | None = None  # the same, the last axis halved
+    # direct sums do not look at the others
+    sorted: Sorted = None  # type: ignore[assignment]
+    factors: Tensor = None  # type: ignore[assignment]  # the window's deconvolution, of each axis' modes in turn
+    half_factors: Tensor = None  # type: ignore[assignment]  # the same, the last axis halved
 
 
 class Sort(Function):

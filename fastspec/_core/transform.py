@@ -12,13 +12,12 @@ on the grid or is itself, else 2), type 1 is the half spectrum and type 2 is Re 
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from .autograd import apply, ends_here, merge, sum_given, with_forward_mode
+from .autograd import Operation, apply, ends_here, merge, sum_given, with_forward_mode
 from .direct import Direct, with_slopes
 from .gridding import Gridding
 from .modes import ModeGrid, multiplicity, phase_rates
@@ -49,24 +48,24 @@ class Inputs(NamedTuple):
 
     x: Tensor
     data: Tensor
-    position: Tensor | None
-    order: Tensor | None
-    starts: Tensor | None
-    polynomials: Tensor | None
-    factors: Tensor | None
-    half_factors: Tensor | None
+    position: Tensor  # none of these where there are direct sums alone
+    order: Tensor
+    starts: Tensor
+    polynomials: Tensor
+    factors: Tensor
+    half_factors: Tensor
     which: Transform
 
     def points(self) -> Points:
-        places = None if self.position is None else Sorted(*self[2:6])
+        places = Sorted(self.position, self.order, self.starts, self.polynomials)
         return Points(self.x, places, self.factors, self.half_factors)
 
     def settings(self) -> tuple[int, bool]:
         return self.which.sign, self.which.real
 
 
-def inputs_of(points: Points, data: Tensor, which: Transform) -> Inputs:
-    return Inputs(points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, which)
+def inputs_of(points: Points, data: Tensor, which: Transform) -> tuple:
+    return points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, which
 
 
 NOT_SORTED = (None,) * 4
@@ -87,7 +86,9 @@ def slopes(points: Points, f: Tensor, which: Transform) -> tuple[Tensor, Tensor]
     return apply(Slopes, 2, *inputs_of(points, f, which))
 
 
-def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transform, values: bool):
+def point_gradient(
+    points: Points, f: Tensor, strengths: Tensor, which: Transform, values: bool
+) -> tuple[Tensor, Tensor]:
     """Type 2 of f where wanted, and Re(conj(strengths) slopes), summed over channels: (S, C, M), (S, M, d)."""
     if ends_here() and not torch.compiler.is_compiling():
         return which.algorithm.gradient(points, f, strengths, which.sign, values)
@@ -100,7 +101,7 @@ def point_gradient(points: Points, f: Tensor, strengths: Tensor, which: Transfor
     return value, product.squeeze(1) if product.shape[1] == 1 else product.sum(1)
 
 
-class _Shared(Function):
+class _Shared(Operation):
     """What type 1, type 2 and its slopes share."""
 
     @staticmethod
@@ -113,15 +114,15 @@ class _Shared(Function):
         ctx.which = inputs[-1]
 
 
-def _saved(ctx) -> Inputs:
+def _saved(ctx: Any) -> Inputs:
     return Inputs(*ctx.saved_tensors, ctx.which)
 
 
-def _gradients(x_grad: Tensor | None, data_grad: Tensor | None):
+def _gradients(x_grad: Tensor | None, data_grad: Tensor | None) -> tuple[Tensor | None, ...]:
     return x_grad, data_grad, *[None] * (len(Inputs._fields) - 2)
 
 
-def _vmap(function, info, in_dims, inputs):
+def _vmap(function: Any, info: Any, in_dims: Any, inputs: tuple) -> tuple:
     """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
     given, dims, batch, into = Inputs(*inputs), Inputs(*in_dims), info.batch_size, 1
     if dims.x is not None or dims.position is not None:

@@ -1,5 +1,7 @@
 """The loss for any input, composed of differentiable parts: of the fused pass, or of the public transforms."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
         quadrature = quadrature.to(strengths.real.dtype)
         scale, strengths = 1.0, strengths * quadrature
     by_transforms = strengths.is_complex() or wants_transforms(planned, terms.weight)
-    sums = transformed_sums if by_transforms else fused_sums
+    sums: Any = transformed_sums if by_transforms else fused_sums
     above, used = sums(planned, strengths, terms.weight, scale, terms.group)
     if terms.relative:
         below = rows(target.to(dtype), planned.points.x)
@@ -33,7 +35,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
 
 
 def transformed_sums(
-    planned: Planned | AtFrequencies, strengths: Tensor, weight, scale: float, group
+    planned: Planned | AtFrequencies, strengths: Tensor, weight: Any, scale: float, group: Any
 ) -> tuple[Tensor, Tensor]:
     """(S, R) sums by the transforms, for complex residuals and gradients in points or weight, and the weight used."""
     spectrum = distributed.differentiable_sum(planned.spectrum(strengths) * scale, group)
@@ -42,7 +44,7 @@ def transformed_sums(
     return (values * power).flatten(2).sum(-1), values
 
 
-def _values(weight, planned: Planned | AtFrequencies, spectrum: Tensor) -> Tensor:
+def _values(weight: Any, planned: Planned | AtFrequencies, spectrum: Tensor) -> Tensor:
     """Over the modes, (*modes), or (S, R, *modes) where they were found from a spectrum (S, R, *modes)."""
     if isinstance(weight, Adaptive):
         return weight(spectrum.flatten(0, 1).detach().abs()).reshape(spectrum.shape)

@@ -1,12 +1,14 @@
 """Spectra of points that are sharded over the ranks of a torch.distributed process group."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.autograd import Function
 
 
-def sum_(spectrum: Tensor, group) -> Tensor:
+def sum_(spectrum: Tensor, group: Any) -> Tensor:
     """Sums a complex spectrum over the ranks, in place where it can. Without a group, the spectrum as it is."""
     if group is None:
         return spectrum
@@ -31,12 +33,12 @@ class _Sum(Function):
         return grad, None
 
 
-def differentiable_sum(spectrum: Tensor, group) -> Tensor:
+def differentiable_sum(spectrum: Tensor, group: Any) -> Tensor:
     """As sum_, out of place and differentiable."""
     return spectrum if group is None else _Sum.apply(spectrum, group)
 
 
-def point_count(count: int, device, group) -> int:
+def point_count(count: int, device: torch.device, group: Any) -> int:
     """Points of all ranks."""
     if group is None:
         return count

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.exponential_sums import sums_of_sets
-from .._core.modes import wavenumbers
+from .._core.modes import Period, wavenumbers
 from .._core.points import Points
 
 Frequencies = Tensor | Callable[[], Tensor]
@@ -43,7 +43,7 @@ class AtFrequencies(NamedTuple):
         return sums_of_sets(self.points.x, strengths, self.s, -1).unflatten(2, self.grid.modes)
 
 
-def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFrequencies:
+def at_frequencies(x: Tensor, k: Tensor, period: Period, dtype: torch.dtype) -> AtFrequencies:
     """Points (M,), (M, d) or (B, M, d), wavenumbers (*modes, d) or (K,)."""
     _check.coordinates("x", x, (1, 2, 3))
     k = k.unsqueeze(-1) if k.ndim == 1 else k
@@ -56,7 +56,7 @@ def at_frequencies(x: Tensor, k: Tensor, period, dtype: torch.dtype) -> AtFreque
     return AtFrequencies(Points(sets), _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), x.ndim == 3)
 
 
-def _radians(k: Tensor, period, dtype: torch.dtype) -> Tensor:
+def _radians(k: Tensor, period: Period, dtype: torch.dtype) -> Tensor:
     """2 pi k / period. What float32 would round off is kept as d more coordinates, which meet the same points again."""
     period = _check.period(period, k.shape[-1])
     rates = [2 * math.pi / p for p in period]

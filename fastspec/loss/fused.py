@@ -2,14 +2,14 @@
 that deconvolves, crops, weighs, sums and leaves the gradient's spectrum, inverse FFT, interpolate.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from .._core import ops
-from .._core.autograd import apply, merge, with_forward_mode
+from .._core.autograd import Operation, apply, merge, with_forward_mode
 from .._core.gridding import Gridding
 from .._core.ops import Rule
 from .._core.points import Sorted
@@ -17,7 +17,7 @@ from .._core.transform import Planned
 from ..reference import band_of, focal_table
 from ..weights import Adaptive
 from . import distributed
-from .weighing import Found, Weighing, outer_product, weighing
+from .weighing import Found, Weighing, Weight, outer_product, weighing
 
 
 class Pass(NamedTuple):
@@ -25,7 +25,7 @@ class Pass(NamedTuple):
 
     gridding: Gridding
     scale: float
-    modes: tuple[int, ...]  # these three from Rule
+    modes: Sequence[int]  # these three from Rule
     rule: str
     parameter: float
     adaptive: Adaptive | None  # a weight that is asked, given |F|
@@ -64,7 +64,9 @@ class Saved(NamedTuple):
         return Sorted(*self[2:6])
 
 
-def fused_sums(planned: Planned, strengths: Tensor, weight, scale: float, group) -> tuple[Tensor, Weighing]:
+def fused_sums(
+    planned: Planned, strengths: Tensor, weight: Weight | Weighing, scale: float, group: Any
+) -> tuple[Tensor, Weighing]:
     """(S, R) sums of rows (S, R, M), and the weight used."""
     gridding, points = planned.choice.gridding, planned.points
     adaptive = weight if isinstance(weight, Adaptive) else None
@@ -81,7 +83,7 @@ def _gradient_wanted(strengths: Tensor) -> bool:
     return (torch.is_grad_enabled() and strengths.requires_grad) or torch.autograd.forward_ad._current_level >= 0
 
 
-def fused(*inputs) -> tuple[Tensor, Tensor, Tensor]:
+def fused(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     """As Inputs to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the weights used."""
     return apply(Fused, 1, *inputs)
 
@@ -93,7 +95,7 @@ def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
 
 
 @with_forward_mode
-class Fused(Function):
+class Fused(Operation):
     """The gradient is an output, so that what is saved for backward can itself be differentiated.
 
     It is linear in the strengths, and its matrix symmetric: its own gradient is the same pass over the cotangent.

@@ -70,7 +70,8 @@ def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None
     """None where the step can't be one op: off the CPU, or with a weight that asks for |F| or wants a gradient."""
     weight = given(terms.weight)
     if (
-        terms.group is not None
+        isinstance(planned, AtFrequencies)
+        or terms.group is not None
         or torch.compiler.is_compiling()
         or planned.points.x.device.type != "cpu"
         or asks(weight)

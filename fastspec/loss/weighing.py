@@ -5,6 +5,7 @@ one, so that even N is exact: with W the weight, zero off the grid of modes, (W(
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,10 @@ class Weighing:
             self._rules[way.name] = self._rule(way.deconvolution(points))
         return self._rules[way.name]
 
+    def _rule(self, deconvolution: list[Tensor]) -> Rule:
+        """By the deconvolution that an algorithm's spectrum still lacks, of each axis of its band."""
+        raise NotImplementedError
+
     def serves(self, weight: Weight, planned: Planned) -> bool:
         """Whether it was made from this weight, unchanged since, for this plan."""
         factors = planned.points.factors
@@ -60,6 +65,8 @@ class Table(Weighing):
 
 class Focal(Weighing):
     """Weights found from the spectrum while it is weighed: in place of a table, the deconvolution's squared factors."""
+
+    weight: focal
 
     def _rule(self, deconvolution: list[Tensor]) -> Rule:
         modes = tuple(reversed(self.choice.gridding.grid.modes))
@@ -91,7 +98,7 @@ def asks(weight: Weight | Weighing) -> bool:
     return isinstance(weight, Adaptive) and type(weight) is not focal
 
 
-def given(weight: Weight | Weighing) -> Weight:
+def given(weight: Weight | Weighing) -> Any:
     """The user's."""
     return weight.weight if isinstance(weight, Weighing) else weight
 
@@ -103,9 +110,15 @@ def wants_transforms(planned: Planned | AtFrequencies, weight: Weight | Weighing
     return isinstance(weight, Tensor) and weight.requires_grad
 
 
-def focal_or_values(planned: Planned | AtFrequencies, weight: focal | Focal, valued: bool) -> focal | Focal:
+def focal_or_values(planned: Planned | AtFrequencies, weight: focal | Focal, valued: bool) -> focal | Weighing:
     """A focal weight found while the spectrum is weighed, unless its values are wanted."""
-    if valued or transforms_active() or torch.compiler.is_compiling() or wants_transforms(planned, weight):
+    if (
+        isinstance(planned, AtFrequencies)
+        or valued
+        or transforms_active()
+        or torch.compiler.is_compiling()
+        or wants_transforms(planned, weight)
+    ):
         return given(weight)
     return weighing(weight, planned)
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .. import _check
+from .._core.modes import Modes
 from .._core.transform import Planned
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
@@ -15,7 +16,7 @@ def spectral(
     x_or_plan: Tensor | Plan,
     weight: Weight,
     *,
-    modes=None,
+    modes: Modes | None = None,
     norm: str = "backward",
     quadrature: Tensor | None = None,
 ) -> Tensor:
@@ -61,7 +62,7 @@ def spectral(
     return _Spectral.apply(h, values, planned, share.to(values.dtype))
 
 
-def _plan_of(x: Tensor, weight: Weight, modes) -> Plan:
+def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
     if modes is None:
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable and x_or_plan are points")
