@@ -111,8 +111,9 @@ def check_rows(names: tuple[str, ...], known: list[str]) -> None:
 def load_benchmarks(module: str = "") -> ModuleType:
     """The checkout's package of benchmarks, which is not installed, or a module of it; sys.path stays as it is."""
     if "benchmarks" not in sys.modules:
-        where = {"submodule_search_locations": [str(BENCHMARKS)]}
-        spec = spec_from_file_location("benchmarks", BENCHMARKS / "__init__.py", **where)
+        where = [str(BENCHMARKS)]
+        spec = spec_from_file_location("benchmarks", BENCHMARKS / "__init__.py", submodule_search_locations=where)
+        assert spec is not None and spec.loader is not None
         sys.modules["benchmarks"] = package = module_from_spec(spec)
         spec.loader.exec_module(package)
     return import_module(f"benchmarks.{module}" if module else "benchmarks")

@@ -30,20 +30,7 @@ LONGEST, WIDEST = 400, 8
 # Their parameters are the contract with users.
 WIDE = {"PhaseMLP.__init__", "SpectralLoss.__init__", "SpectralMonitor.__init__", "min_norm_interpolant"}
 
-# Until they are rewritten.
-UNFINISHED: set[str] = {
-    "_core/triton/separable.py",
-    "loss/composed.py",
-    "loss/distributed.py",
-    "loss/frequencies.py",
-    "loss/fused.py",
-    "loss/spectral.py",
-    "loss/step.py",
-    "precondition/spectral.py",
-}
-
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
-CHECKED = [name for name in FILES if name not in UNFINISHED]
 
 
 def module_of(name: str) -> tuple[str, ...]:
@@ -112,7 +99,7 @@ def parameters_of(function: ast.FunctionDef) -> list[ast.arg]:
     return [p for p in (*a.posonlyargs, *a.args, *a.kwonlyargs, *several) if p.arg not in ("self", "cls")]
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_imports_point_downward(name):
     own = module_of(name)
     for module, taken, _ in imports_of(name):
@@ -121,7 +108,7 @@ def test_imports_point_downward(name):
             assert floor_of(module) < floor_of(own), f"{name} imports {what} from a floor that is not below its own"
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_our_own_modules_are_imported_at_the_top(name):
     """Not when called, as a cycle would ask for, or a test that replaces what is imported."""
     functions = [node for node in ast.walk(tree_of(name)) if isinstance(node, ast.FunctionDef)]
@@ -129,13 +116,13 @@ def test_our_own_modules_are_imported_at_the_top(name):
     assert not [ast.unparse(n) for n in late if n.level or str(n.module).startswith("fastspec")]
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_no_private_name_is_imported(name):
     taken = [f"{'.'.join(module)}.{n}" for module, n, _ in imports_of(name) if n and private(n)]
     assert not taken, f"{name} imports {taken}"
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_no_private_name_of_a_module_is_used(name):
     held = {called: module for module, taken, called in imports_of(name) if taken is None}
     for node in ast.walk(tree_of(name)):
@@ -152,7 +139,7 @@ def dotted(node: ast.expr) -> list[str]:
     return [node.id if isinstance(node, ast.Name) else ""]
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_files_are_short_and_functions_narrow(name):
     assert len(FILES[name].read_text().splitlines()) <= LONGEST
     for called, function in functions_of(name):
@@ -160,7 +147,7 @@ def test_files_are_short_and_functions_narrow(name):
         assert count <= WIDEST or called in WIDE, f"{name}: {called} has {count} parameters"
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", FILES)
 def test_public_functions_are_annotated(name):
     for called, function in functions_of(name):
         if any(private(part) for part in (*module_of(name), *called.split("."))):

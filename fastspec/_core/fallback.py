@@ -12,6 +12,8 @@ from torch import Tensor, library
 
 from .. import reference
 
+Ints = Sequence[int]
+Floats = Sequence[float]
 CHUNK = 2**22  # pairs at a time
 RULES = "table", "focal"  # as csrc/stages.h numbers them
 
@@ -52,9 +54,7 @@ def exponential_sums_gradient(
     return torch.cat(out)
 
 
-def direct_type1(
-    x: Tensor, strengths: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int
-) -> Tensor:
+def direct_type1(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int) -> Tensor:
     real, parts = not strengths.is_complex(), []
     strengths = strengths.to(torch.promote_types(strengths.dtype, torch.complex32))
     for some, c in _blocks(x, strengths, modes):
@@ -64,9 +64,7 @@ def direct_type1(
     return sum(parts[1:], parts[0]).reshape(*strengths.shape[:2], *modes[:-1], last)
 
 
-def direct_type2(
-    x: Tensor, f: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int, real: bool
-) -> Tensor:
+def direct_type2(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> Tensor:
     sets, channels = f.shape[:2]
     if real:
         k = torch.arange(f.shape[-1], device=f.device)
@@ -84,7 +82,7 @@ def direct_type2_gradient(
     x: Tensor,
     f: Tensor,
     strengths: Tensor,
-    modes: Sequence[int],
+    modes: Ints,
     period: Sequence[float],
     centered: bool,
     sign: int,
@@ -107,16 +105,14 @@ def _wavenumbers(n: int, centered: bool, halved: bool, device: torch.device) -> 
     return k if centered else k.roll(-(n // 2))
 
 
-def _blocks(x: Tensor, strengths: Tensor, modes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+def _blocks(x: Tensor, strengths: Tensor, modes: Ints) -> Iterator[tuple[Tensor, Tensor]]:
     """Some of the points (S, M, d) with their strengths (S, C, M) at a time."""
     each = x.shape[0] * strengths.shape[1] * math.prod(modes[1:])
     count = max(CHUNK // max(each, 1), 1)
     return zip(x.split(count, 1), strengths.split(count, 2), strict=True)
 
 
-def _of_axes(
-    x: Tensor, modes: Sequence[int], period: Sequence[float], centered: bool, sign: int, real: bool
-) -> tuple[Tensor, Tensor]:
+def _of_axes(x: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> tuple[Tensor, Tensor]:
     """exp(sign i 2 pi k x / period) of the first axis' modes, (S, M, N), and products of all others', (S, M, L)."""
     axes = []
     for a, n in enumerate(modes):
@@ -158,12 +154,12 @@ def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Te
 
 
 def weigh_copy(
-    spectrum: Tensor, weight: Tensor, scale: float, modes: Sequence[int], rule: int, parameter: float
+    spectrum: Tensor, weight: Tensor, scale: float, modes: Ints, rule: int, parameter: float
 ) -> tuple[Tensor, Tensor]:
     return reference.weigh(spectrum, weight, scale, modes, RULES[rule], parameter)
 
 
-def weigh(spectrum: Tensor, weight: Tensor, scale: float, modes: Sequence[int], rule: int, parameter: float) -> Tensor:
+def weigh(spectrum: Tensor, weight: Tensor, scale: float, modes: Ints, rule: int, parameter: float) -> Tensor:
     sums, weighed = weigh_copy(spectrum, weight, scale, modes, rule, parameter)
     spectrum.copy_(weighed)
     return sums

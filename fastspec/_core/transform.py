@@ -115,19 +115,22 @@ class _Shared(Operation):
 
 
 def _saved(ctx: Any) -> Inputs:
-    return Inputs(*ctx.saved_tensors, ctx.which)
+    given: tuple = (*ctx.saved_tensors, ctx.which)
+    return Inputs(*given)
 
 
 def _gradients(x_grad: Tensor | None, data_grad: Tensor | None) -> tuple[Tensor | None, ...]:
     return x_grad, data_grad, *[None] * (len(Inputs._fields) - 2)
 
 
-def _vmap(function: Any, info: Any, in_dims: Any, inputs: tuple) -> tuple:
+def _vmap(function: Any, info: Any, in_dims: tuple, inputs: tuple) -> tuple:
     """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
-    given, dims, batch, into = Inputs(*inputs), Inputs(*in_dims), info.batch_size, 1
+    given, batch, into = Inputs(*inputs), info.batch_size, 1
+    dims: Any = Inputs(*in_dims)
     if dims.x is not None or dims.position is not None:
         into, names = 0, ("x", "position", "order", "starts")[: 1 if given.position is None else 4]
-        given = given._replace(**{n: merge(getattr(given, n), getattr(dims, n), batch, 0) for n in names})
+        moved: Any = {name: merge(getattr(given, name), getattr(dims, name), batch, 0) for name in names}
+        given = given._replace(**moved)
     out = function(given.points(), merge(given.data, dims.data, batch, into), given.which)
     if isinstance(out, tuple):
         return tuple(o.unflatten(into, (batch, -1)) for o in out), (into,) * len(out)

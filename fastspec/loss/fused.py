@@ -40,7 +40,7 @@ class Pass(NamedTuple):
 class Inputs(NamedTuple):
     strengths: Tensor  # (S, R, M)
     weight: Tensor  # as Rule's
-    magnitude: Tensor | None  # what turns the spectrum into the modes F, for adaptive weights
+    magnitude: Any  # a tensor for adaptive weights, else none: what turns the spectrum into the modes F
     position: Tensor  # these four as Sorted
     order: Tensor
     starts: Tensor
@@ -58,7 +58,7 @@ class Saved(NamedTuple):
     order: Tensor
     starts: Tensor
     polynomials: Tensor
-    strengths: Tensor | None  # where a focal weight is to be found again
+    strengths: Any  # a tensor where a focal weight is to be found again
 
     def points(self) -> Sorted:
         return Sorted(*self[2:6])
@@ -102,7 +102,7 @@ class Fused(Operation):
     """
 
     @staticmethod
-    def raw(*inputs):
+    def raw(*inputs: Any) -> Any:
         given = Inputs(*inputs)
         strengths, how, table = given.strengths, given.how, given.weight
         spectrum = _spectrum(strengths, given.points(), how)
@@ -151,11 +151,12 @@ class Fused(Operation):
     @staticmethod
     def vmap(info, in_dims, *inputs):
         """Points held in common: vmap's axis joins the rows. Points of its own: it joins the sets."""
-        given, dims, batch = Inputs(*inputs), Inputs(*in_dims), info.batch_size
+        given, batch = Inputs(*inputs), info.batch_size
+        dims: Any = Inputs(*in_dims)
         points, into = given.points(), 0 if dims.position is not None else 1
         if into == 0:
-            moved = [merge(t, dim, batch, 0) for t, dim in zip(points[:3], dims[3:6], strict=True)]
-            points = Sorted(*moved, points.polynomials)
+            position, order, starts = (merge(t, dim, batch, 0) for t, dim in zip(points[:3], dims[3:6], strict=True))
+            points = Sorted(position, order, starts, points.polynomials)
         strengths = merge(given.strengths, dims.strengths, batch, into)
         sums, gradient, used = fused(strengths, given.weight, given.magnitude, *points, given.how)
         apart = [t.unflatten(into, (batch, -1)) for t in (sums, gradient)]

@@ -11,6 +11,7 @@ of points and frequencies forward, one backward, and between them nothing but F.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,11 @@ class SpectralLoss(nn.Module):
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
+    weight: Weight
+    quadrature: Tensor | None
+    points: Tensor | None
+    frequencies: Any  # as given, or a grid of wavenumbers in more than three dimensions; None where there is a plan
+
     def __init__(
         self,
         modes: Modes | None = None,
@@ -75,8 +81,8 @@ class SpectralLoss(nn.Module):
         quadrature: Tensor | None = None,
         relative: bool = False,
         reduction: str = "mean",
-        group=None,
-    ):
+        group: Any = None,
+    ) -> None:
         super().__init__()
         reduction_of(reduction)
         _check.weight(weight)
@@ -86,8 +92,8 @@ class SpectralLoss(nn.Module):
         self.period, self.eps = period, eps
         self.relative, self.reduction, self.group = relative, reduction, group
         self._keep(frequencies)
-        if isinstance(weight, Tensor) and (self.modes or isinstance(frequencies, Tensor)):
-            check_weight(weight, self.modes or tuple(frequencies.shape[:1]))
+        if isinstance(weight, Tensor) and (self.modes or isinstance(self.frequencies, Tensor)):
+            check_weight(weight, self.modes or tuple(self.frequencies.shape[:1]))
             self.register_buffer("weight", weight, persistent=False)
         else:
             self.weight = weight
@@ -97,7 +103,7 @@ class SpectralLoss(nn.Module):
         self._step: LossStep | None = None  # of the last plain call
         self._weighing: Weighing | None = None
 
-    def _keep(self, frequencies: Frequencies | None) -> None:
+    def _keep(self, frequencies: Any) -> None:
         if self.modes is not None:
             self.period = _check.period(self.period, len(self.modes))
             frequencies = grid_of_wavenumbers(self.modes) if len(self.modes) > 3 else None
@@ -114,7 +120,7 @@ class SpectralLoss(nn.Module):
         return self.frequencies is not None
 
     def _plan(self, x: Tensor) -> Plan:
-        return Plan(x, self.modes, eps=self.eps, period=self.period)
+        return Plan(x, self.modes or (), eps=self.eps, period=self.period)
 
     def _planned(self, x: Tensor | None, pred: Tensor) -> Planned | AtFrequencies:
         if self._free:
@@ -137,10 +143,11 @@ class SpectralLoss(nn.Module):
 
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held."""
-        if x is None and self._step is not None and not torch.compiler.is_compiling():
+        plan, step = self.plan, self._step
+        if x is None and plan is not None and step is not None and not torch.compiler.is_compiling():
             terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
-            if self._step.serves(self.plan.planned, terms, pred, target):
-                return self._step(pred, target)
+            if step.serves(plan.planned, terms, pred, target):
+                return step(pred, target)
         return self._first(pred, target, x)
 
     def _first(self, pred: Tensor, target: Tensor, x: Tensor | None) -> Tensor:
@@ -154,7 +161,7 @@ class SpectralLoss(nn.Module):
             self._step = step
         return loss(planned, pred, target, terms, step)
 
-    def _held_weight(self, planned: Planned) -> Weight | Weighing:
+    def _held_weight(self, planned: Any) -> Weight | Weighing:
         """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
         weight, held = self.weight, self._weighing
         if asks(weight) or (isinstance(weight, Tensor) and weight.requires_grad):
@@ -177,7 +184,7 @@ def spectral_loss(
     quadrature: Tensor | None = None,
     relative: bool = False,
     reduction: str = "mean",
-    group=None,
+    group: Any = None,
 ) -> Tensor:
     """Functional form of SpectralLoss on the points of a plan; a weight tensor is in the plan's order.
 
@@ -193,7 +200,7 @@ def spectral_loss(
     return loss(plan.planned, pred, target, terms, make_step(plan.planned, terms))
 
 
-def loss(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms, step: LossStep | None) -> Tensor:
+def loss(planned: Any, pred: Tensor, target: Tensor, terms: Terms, step: LossStep | None) -> Tensor:
     """By the step where there is one for a call like this, else by a composition."""
     if step is not None and step.serves(planned, step.terms, pred, target):
         return step(pred, target)

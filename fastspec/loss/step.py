@@ -96,7 +96,7 @@ class _Step(Function):
     """Sums and gradient in one op. The second derivative is that of the composition."""
 
     @staticmethod
-    def forward(ctx, pred, target, step: LossStep, reduces):
+    def forward(ctx, pred, target, step, reduces):
         sums, gradient = step.run(pred, target, reduces, True)
         ctx.step, ctx.reduces = step, reduces
         ctx.save_for_backward(pred, target, gradient)

@@ -32,13 +32,10 @@ def works(n: int, cuda: bool):
 
 def test_the_costs_are_the_planners():
     for w, choice in works(300, cuda=False):
-        assert costs.planners_gridding(w, CPU) == pytest.approx(
-            (choice.gridding.complex if w.complex else choice.gridding.real), rel=1e-12
-        )
+        use = "complex" if w.complex else "real"
+        assert costs.planners_gridding(w, CPU) == pytest.approx(getattr(choice.gridding, use), rel=1e-12)
         assert costs.planners_gridding(w, CPU) == pytest.approx(choice.nanoseconds, rel=1e-12)
-        assert costs.planners_direct(w, CPU) == pytest.approx(
-            (choice.direct.complex if w.complex else choice.direct.real), rel=1e-12
-        )
+        assert costs.planners_direct(w, CPU) == pytest.approx(getattr(choice.direct, use), rel=1e-12)
         steps = choice.gridding.step, choice.direct.step
         assert costs.planners_steps(w, CPU) == pytest.approx(steps, rel=1e-12)
     for w, choice in works(100, cuda=True):
