@@ -269,9 +269,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few cases, to see that it works")
     parser.add_argument("--write", action="store_true", help="replace the device's rates")
     parser.add_argument("--check", action="store_true", help="measure the built planner's choices instead")
-    parser.add_argument(
-        "--errors", action="store_true", help="measure its errors instead"
-    )
+    parser.add_argument("--errors", action="store_true", help="measure its errors instead")
     given = parser.parse_args()
     if given.check or given.errors:
         print((check if given.check else errors)(given.quick))
