@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import fastspec as fs
-from fastspec import _C, _fallback, _ops
+from fastspec import _fallback, _ops
 from fastspec._transform import half_fft, half_grid
 
 
@@ -21,12 +21,6 @@ class Layout(NamedTuple):
 def layout(plan: fs.Plan) -> Layout:
     held = plan.layout
     return Layout(plan.modes, held.cells, held.tile, held.width)
-
-
-def expected_error(plan: fs.Plan, complex: bool) -> float:
-    """What the planner expects of gridding, relative l2."""
-    kind = {"single": plan.x.dtype == torch.float32, "complex": complex}
-    return _C.choose_plan(plan.modes, len(plan.x), plan.eps, **kind).error
 
 
 def sorted_points(plan: fs.Plan) -> tuple[Tensor, ...]:

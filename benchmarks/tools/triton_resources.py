@@ -23,6 +23,7 @@ from triton.compiler import ASTSource
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import KernelInterface
 
+from benchmarks import RESULTS
 from fastspec.triton import direct, filter, separable, weigh
 from fastspec.triton._tune import FUSED
 
@@ -212,7 +213,7 @@ def all_resources(targets=TARGETS) -> Iterator[Resources]:
 
 def main() -> int:
     rows = [asdict(row) for row in all_resources()]
-    with open(Path(__file__).parent.parent / "results/triton_resources.csv", "w", newline="") as file:
+    with (RESULTS / "triton_resources.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)

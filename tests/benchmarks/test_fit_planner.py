@@ -156,8 +156,8 @@ def test_errors_are_told_beside_those_expected(monkeypatch):
     """Where the planner expects half of what is measured, the quantiles double."""
     monkeypatch.setattr(fit_planner, "BY_DIMENSION", {1: ((20,), (31,))})
     before = fit_planner.errors(quick=True).splitlines()
-    expected = fit_planner.stages.expected_error
-    monkeypatch.setattr(fit_planner.stages, "expected_error", lambda *args, **more: expected(*args, **more) / 2)
+    expected = fit_planner.expected_error
+    monkeypatch.setattr(fit_planner, "expected_error", lambda plan: expected(plan) / 2)
     after = fit_planner.errors(quick=True).splitlines()
     for single, double in zip(before[1:], after[1:], strict=True):
         once, twice = (float(line.split()[-1]) for line in (single, double))
