@@ -151,3 +151,15 @@ def test_wrong_choices_are_told(monkeypatch):
     monkeypatch.setattr(fit_planner.algorithms, "QUICK", [Case(Size(1, (1,)))])
     said = fit_planner.check(quick=True)
     assert said.endswith("1 of 2 choices are within 1.2 of the better") and "bad" in said and "good" not in said
+
+
+def test_errors_are_told_beside_those_expected(monkeypatch):
+    """Where the planner expects half of what is measured, the quantiles double."""
+    monkeypatch.setattr(fit_planner, "BY_DIMENSION", {1: ((20,), (31,))})
+    before = fit_planner.errors(quick=True).splitlines()
+    expected = fit_planner.expected_error
+    monkeypatch.setattr(fit_planner, "expected_error", lambda plan: expected(plan) / 2)
+    after = fit_planner.errors(quick=True).splitlines()
+    for single, double in zip(before[1:], after[1:], strict=True):
+        once, twice = (float(line.split()[-1]) for line in (single, double))
+        assert 0.2 < once < 2 and twice == pytest.approx(2 * once, abs=0.02)
