@@ -41,8 +41,9 @@ struct Weigh {
 
   static double line(const WeighLine<T>& l, double scale) { return scale * along(l, T(2 * scale)); }
 
-  // All of the spectrum at one wavenumber of the halved axis, in 2-D and 3-D.
-  static double row(const WeighArgs<T>& a, const T* weight, T* z) {
+  // All of the spectrum at one wavenumber of the halved axis, in 2-D and 3-D. A call of its own: within the loop over
+  // rows its lines would share registers with that.
+  __attribute__((noinline)) static double row(const WeighArgs<T>& a, const T* weight, T* z) {
     const Band& b = a.band;
     const T twice_scale = T(2 * a.scale);
     const int last = b.dim - 1;
