@@ -109,23 +109,22 @@ int bits_below(int64_t keys) {
   return bits;
 }
 
+// Keys and with them indices, to sorted keys and order; or, with no space, the bytes that this takes.
 #ifdef __CUDACC__
-size_t sort_pairs(void* space, size_t bytes, const uint32_t* keys, uint32_t* sorted, const int32_t* values, int32_t* to,
-                  int64_t count, int bits, void* stream) {
-  check(cub::DeviceRadixSort::SortPairs(space, bytes, keys, sorted, values, to, count, 0, bits,
-                                        static_cast<cudaStream_t>(stream)));
-  return bytes;
+size_t sort_pairs(SortSpace s, int32_t* order, int64_t count, int bits, void* stream) {
+  check(cub::DeviceRadixSort::SortPairs(s.sorting, s.sorting_bytes, s.keys, s.sorted_keys, s.indices, order, count, 0,
+                                        bits, static_cast<cudaStream_t>(stream)));
+  return s.sorting_bytes;
 }
 #else
-size_t sort_pairs(void* space, size_t, const uint32_t* keys, uint32_t* sorted, const int32_t* values, int32_t* to,
-                  int64_t count, int, void*) {
-  if (!space) return 1;
+size_t sort_pairs(SortSpace s, int32_t* order, int64_t count, int, void*) {
+  if (!s.sorting) return 1;
   std::vector<int64_t> places(count);
   std::iota(places.begin(), places.end(), 0);
-  std::stable_sort(places.begin(), places.end(), [&](int64_t i, int64_t j) { return keys[i] < keys[j]; });
+  std::stable_sort(places.begin(), places.end(), [&](int64_t i, int64_t j) { return s.keys[i] < s.keys[j]; });
   for (int64_t i = 0; i < count; ++i) {
-    sorted[i] = keys[places[i]];
-    to[i] = values[places[i]];
+    s.sorted_keys[i] = s.keys[places[i]];
+    order[i] = s.indices[places[i]];
   }
   return 1;
 }
@@ -138,7 +137,7 @@ int64_t sort_keys(const Grid& grid, int64_t count) {
 }
 
 size_t sort_workspace(int64_t count, int64_t keys) {
-  return sort_pairs(nullptr, 0, nullptr, nullptr, nullptr, nullptr, count, bits_below(keys), nullptr);
+  return sort_pairs(SortSpace{}, nullptr, count, bits_below(keys), nullptr);
 }
 
 template <class T>
@@ -146,9 +145,7 @@ void sort(const SortArgs<T>& a, void* stream) {
   const bool by_cell = sorted_by_cell(a.grid, a.count);
   const int64_t all = a.sets * a.count, keys = sort_keys(a.grid, a.count);
   launch(Keys<T>{a, by_cell, keys}, {ceil_div(all, kThreads), kThreads, 0}, stream);
-  if (all > 0)
-    sort_pairs(a.space.sorting, a.space.sorting_bytes, a.space.keys, a.space.sorted_keys, a.space.indices, a.order, all,
-               bits_below(a.sets * keys), stream);
+  if (all > 0) sort_pairs(a.space, a.order, all, bits_below(a.sets * keys), stream);
   launch(Starts<T>{a, by_cell ? a.grid.tile[0] : 1, keys},
          {ceil_div(a.sets * (a.grid.tile_count() + 1), kThreads), kThreads, 0}, stream);
   launch(Positions<T>{a}, {ceil_div(all, kThreads), kThreads, 0}, stream);
