@@ -60,9 +60,7 @@ class ExponentialSums(Operation):
         op = ops.exponential_sums_real if real else ops.exponential_sums
         return op(x.contiguous(), c.contiguous(), s.contiguous(), sign)
 
-    @staticmethod
-    def forward(x, c, s, sign, real):
-        return ExponentialSums.raw(x, c, s, sign, real)
+    forward = raw
 
     @staticmethod
     def saved(inputs, output):

@@ -41,9 +41,7 @@ class GaussianSums(Operation):
     def raw(x, y, deltas):
         return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
 
-    @staticmethod
-    def forward(x, y, deltas):
-        return GaussianSums.raw(x, y, deltas)
+    forward = raw
 
     @staticmethod
     def setup_context(ctx, inputs, output):

@@ -144,9 +144,7 @@ class Type1(_Shared):
         given = Inputs(*inputs)
         return given.which.algorithm.type1(given.points(), given.data, *given.settings())
 
-    @staticmethod
-    def forward(*inputs):
-        return Type1.raw(*inputs)
+    forward = raw
 
     @staticmethod
     def backward(ctx, grad):
@@ -184,9 +182,7 @@ class Type2(_Shared):
         given = Inputs(*inputs)
         return given.which.algorithm.type2(given.points(), given.data, *given.settings())
 
-    @staticmethod
-    def forward(*inputs):
-        return Type2.raw(*inputs)
+    forward = raw
 
     @staticmethod
     def backward(ctx, grad):
@@ -226,9 +222,7 @@ class Slopes(_Shared):
         given = Inputs(*inputs)
         return given.which.algorithm.slopes(given.points(), given.data, *given.settings())
 
-    @staticmethod
-    def forward(*inputs):
-        return Slopes.raw(*inputs)
+    forward = raw
 
     @staticmethod
     def backward(ctx, value_grad, slope_grad):

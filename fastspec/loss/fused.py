@@ -117,9 +117,7 @@ class Fused(Operation):
         spectrum = spectrum.unflatten(0, strengths.shape[:2])
         return sums, how.gridding.half_values(given.points(), spectrum), table.view_as(table)
 
-    @staticmethod
-    def forward(*inputs):
-        return Fused.raw(*inputs)
+    forward = raw
 
     @staticmethod
     def saved(inputs, output):
