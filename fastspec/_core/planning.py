@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -34,13 +35,17 @@ class Request(NamedTuple):
     device: str
 
 
-class _Override(NamedTuple):
+@dataclass
+class Overridden:
+    """What override says in the planner's place, where it is not None."""
+
     algorithm: str | None = None
     step: str | None = None
     device: str | None = None
 
 
-_override = _Override()
+overridden = Overridden()
+OVERRIDES = {"algorithm": ("gridding", "direct", "auto"), "step": ("composed",), "device": ("cpu", "cuda")}
 
 
 @contextmanager
@@ -58,33 +63,34 @@ def override(
         algorithm: of whatever leaves it to the planner. Under torch.compile "auto" is gridding.
         step: "composed" for a loss whose step is a composition of ops in any case, rather than one op where it can be.
         device: whose costs and grids the planner takes, whatever device the points are on.
+
+    Raises:
+        ValueError: naming the argument, what it was and what it must be.
     """
-    global _override
-    before = _override
-    given = _Override(algorithm, step, device)
-    _override = _Override(*(old if new is None else new for new, old in zip(given, before, strict=True)))
+    given = {"algorithm": algorithm, "step": step, "device": device}
+    for name, value in given.items():
+        if value not in (None, *OVERRIDES[name]):
+            raise ValueError(f"{name}: was {value!r}, must be one of {OVERRIDES[name]}")
+    before = vars(overridden).copy()
+    vars(overridden).update({name: value for name, value in given.items() if value is not None})
     try:
         yield
     finally:
-        _override = before
-
-
-def step_may_be_one_op() -> bool:
-    return _override.step is None
+        vars(overridden).update(before)
 
 
 def _choose(request: Request) -> tuple[Choice, Tables]:
     """The planner's choice, and the tables of its window."""
     algorithm = request.algorithm
-    if algorithm == "auto" and _override.algorithm is not None:
-        algorithm = _override.algorithm
+    if algorithm == "auto" and overridden.algorithm is not None:
+        algorithm = overridden.algorithm
     if not torch.compiler.is_compiling():
         request = request._replace(algorithm=algorithm)
-        choice = _choice(request, _override.device)
+        choice = _choice(request, overridden.device)
         return choice, window_tables(choice.gridding, request.single, request.device)
     # the number of points, which the planner's choice depends on, is not known there
     request = request._replace(algorithm="direct" if algorithm == "direct" else "gridding")
-    fine, tables = _constants(tuple(request.grid), *request[1:], _override.device)
+    fine, tables = _constants(tuple(request.grid), *request[1:], overridden.device)
     gridding = Gridding(request.grid, *fine)
     way: Algorithm = Direct(request.grid) if request.algorithm == "direct" else gridding
     return Choice(gridding, way, way, way), Tables(*tables)
@@ -104,7 +110,7 @@ _constants._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 def expectation(request: Request, device: str | None = None) -> _C.PlanChoice:
     """The window and fine grid that the planner takes for a request, and the error and times it expects."""
-    device = device or _override.device or request.device
+    device = device or overridden.device or request.device
     return _C.choose_plan(
         request.grid.modes,
         request.points,

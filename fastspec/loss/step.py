@@ -8,7 +8,7 @@ from torch.autograd import Function
 
 from .._core.autograd import transforms_active
 from .._core.ops import Residual, Rule
-from .._core.planning import step_may_be_one_op
+from .._core.planning import overridden
 from .._core.transform import Planned
 from ..weights import Adaptive
 from .composed import composed
@@ -37,6 +37,7 @@ class LossStep(NamedTuple):
             and pred.device == x.device == target.device
             and pred.shape == target.shape
             and _fits(pred.shape, planned)
+            and overridden.step is None
             and not transforms_active()
         )
 
@@ -77,7 +78,7 @@ def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None
         or asks(weight)
         or (terms.relative and isinstance(weight, Adaptive))  # adapts to pred's error, for the target's sum too
         or wants_transforms(planned, weight)
-        or not step_may_be_one_op()
+        or overridden.step == "composed"
     ):
         return None
     ready = weighing(terms.weight, planned)

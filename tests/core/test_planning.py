@@ -167,6 +167,23 @@ def test_points_that_are_not_finite_are_refused_by_direct_sums_too(op):
         fs.nufft1(x, torch.ones(2), 8) if op == "nufft1" else fs.nufft2(x, torch.ones(8))
 
 
+@planners_algorithm
+def test_overrides_hold_within_and_nest():
+    x = torch.rand(100, 2)
+
+    def way():
+        return fs.Plan(x, (8, 8)).choice.complex.name
+
+    with fs.override(algorithm="gridding"):
+        assert way() == "gridding"
+        with fs.override(algorithm="direct", device="cuda"):
+            assert way() == "direct"
+        assert way() == "gridding"
+    assert way() == "direct"
+    with pytest.raises(ValueError, match="algorithm: was 'fft', must be one of"), fs.override(algorithm="fft"):
+        pass
+
+
 def test_unknown_algorithm_is_refused():
     with pytest.raises(ValueError, match="algorithm: was 'fft', must be 'auto', 'direct' or 'gridding'"):
         fs.Plan(torch.zeros(3), 4, algorithm="fft")
