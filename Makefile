@@ -36,7 +36,7 @@ counts: setup ## count the instructions of each kernel with valgrind, against th
 resources: setup ## compile every Triton kernel for sm_80 and sm_90 and record registers and spills; takes five minutes
 	$(BIN)/python -m benchmarks.tools.triton_resources
 
-rates: setup ## measure the planner's costs on this machine and write csrc/rates.h; takes eight minutes
+rates: setup ## measure the planner's costs on this machine and write csrc/plan/rates.h; takes eight minutes
 	$(BIN)/python -m benchmarks.tools.fit_planner --write
 
 races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; takes three minutes

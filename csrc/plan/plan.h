@@ -75,7 +75,7 @@ inline double expected_error(const std::vector<int64_t>& modes, int width, doubl
 }
 
 // Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform. Long
-// ones without a large power of two: see long_line.cpp.
+// ones without a large power of two: see fft/long_line.cpp.
 inline int64_t next_smooth(int64_t n) {
   constexpr int64_t is_long = int64_t(1) << 18, largest_power = 1 << 12;
   for (n += n % 2;; n += 2) {
@@ -132,7 +132,7 @@ inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
   return (r.cuda ? 0 : cpu_rates.call[r.modes.size() - 1]) + gridding_work(r, p);
 }
 
-// Direct sums, see cpu/separable.h: tables of each axis, products of all axes but the first, and the sums themselves.
+// Direct sums, see cpu/direct.h: tables of each axis, products of all axes but the first, and the sums themselves.
 // Not known on CUDA.
 inline double direct_work(const PlanRequest& r) {
   if (r.cuda) return HUGE_VAL;

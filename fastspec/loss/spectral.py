@@ -144,22 +144,26 @@ class SpectralLoss(nn.Module):
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held."""
         plan, step = self.plan, self._step
+        terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
         if x is None and plan is not None and step is not None and not torch.compiler.is_compiling():
-            terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
-            if step.serves(plan.planned, terms, pred, target):
+            if not step.is_of(plan.planned, terms):
+                self._step = None
+            elif step.takes(pred, target):
                 return step(pred, target)
-        return self._first(pred, target, x)
+        return self._unlike_the_last(pred, target, x, terms)
 
-    def _first(self, pred: Tensor, target: Tensor, x: Tensor | None) -> Tensor:
+    def _unlike_the_last(self, pred: Tensor, target: Tensor, x: Tensor | None, terms: Terms) -> Tensor:
+        """The loss of a call for which no step is ready."""
         _check.tensor("pred", pred)
         planned = self._planned(x, pred)
-        weight = self.weight if self._free or x is not None else self._held_weight(planned)
-        terms = Terms(weight, self.quadrature, self.relative, reduction_of(self.reduction), self.group)
         check(planned, pred, target, terms.quadrature)
-        step = make_step(planned, terms)
-        if x is None and step is not None:
-            self._step = step
-        return loss(planned, pred, target, terms, step)
+        if self._free or x is not None:
+            return loss(planned, pred, target, terms, make_step(planned, terms))
+        terms = terms._replace(weight=self._held_weight(planned))
+        if torch.compiler.is_compiling():
+            return loss(planned, pred, target, terms, None)
+        self._step = self._step or make_step(planned, terms)
+        return loss(planned, pred, target, terms, self._step)
 
     def _held_weight(self, planned: Any) -> Weight | Weighing:
         """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
@@ -202,7 +206,7 @@ def spectral_loss(
 
 def loss(planned: Any, pred: Tensor, target: Tensor, terms: Terms, step: LossStep | None) -> Tensor:
     """By the step where there is one for a call like this, else by a composition."""
-    if step is not None and step.serves(planned, step.terms, pred, target):
+    if step is not None and step.takes(pred, target):
         return step(pred, target)
     if type(given(terms.weight)) is focal:
         valued = terms.relative or pred.is_complex() or target.is_complex()

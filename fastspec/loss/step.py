@@ -26,17 +26,23 @@ class LossStep(NamedTuple):
     weighing: Weighing
     rule: Rule
 
-    def serves(self, planned: Planned, terms: Terms, pred: Tensor, target: Tensor) -> bool:
-        """Whether it was made for these, unchanged since, and the call is plain: real, eager, in reverse mode."""
-        x, version_now = planned.points.x, terms.weight._version if isinstance(terms.weight, Tensor) else 0
+    def is_of(self, planned: Planned, terms: Terms) -> bool:
+        """Whether it was made for these, unchanged since."""
+        weight = terms.weight
         return (
             self.planned is planned
             and all([a is b for a, b in zip(self.terms, terms, strict=True)])
-            and self.weighing.version == version_now
-            and pred.dtype == x.dtype == target.dtype
-            and pred.device == x.device == target.device
+            and (not isinstance(weight, Tensor) or self.weighing.version == weight._version)
+        )
+
+    def takes(self, pred: Tensor, target: Tensor) -> bool:
+        """Whether the call is plain: real, eager, in reverse mode, of what the plan's points go with."""
+        x = self.planned.points.x
+        return (
+            pred.dtype == x.dtype == target.dtype
             and pred.shape == target.shape
-            and _fits(pred.shape, planned)
+            and pred.device == x.device == target.device
+            and _fits(pred.shape, self.planned)
             and overridden.step is None
             and not transforms_active()
         )
