@@ -85,7 +85,7 @@ def _gradient_wanted(strengths: Tensor) -> bool:
 
 def fused(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     """As Inputs to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the weights used."""
-    return apply(Fused, 1, *inputs)
+    return apply(_Fused, 1, *inputs)
 
 
 def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
@@ -95,14 +95,14 @@ def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
 
 
 @with_forward_mode
-class Fused(Operation):
+class _Fused(Operation):
     """The gradient is an output, so that what is saved for backward can itself be differentiated.
 
     It is linear in the strengths, and its matrix symmetric: its own gradient is the same pass over the cotangent.
     """
 
     @staticmethod
-    def raw(*inputs: Any) -> Any:
+    def raw(*inputs):
         given = Inputs(*inputs)
         strengths, how, table = given.strengths, given.how, given.weight
         spectrum = _spectrum(strengths, given.points(), how)
@@ -129,7 +129,7 @@ class Fused(Operation):
         ctx.mark_non_differentiable(output[2])
         ctx.set_materialize_grads(False)
         ctx.how = inputs[-1]
-        ctx.save_for_backward(*Fused.saved(inputs, output))
+        ctx.save_for_backward(*_Fused.saved(inputs, output))
 
     @staticmethod
     def backward(ctx, loss_grad, gradient_grad, _):

@@ -15,7 +15,7 @@ at the data (arXiv 2105.11675). "critical" leaves an exponent of d to the kernel
   interpolant K(x, X) K(X, X)^-1 y, whatever the weight. Stopped before, it has fitted the more of the noise at high
   frequencies, in place of the signal at low ones, the stronger the weight; nothing happens at d in particular.
 - A weight on the model itself, a filter λ^{-p/2} of its output, does change the kernel, to one of exponent α (1 - p),
-  and beyond the critical strength the interpolant falls apart into spikes. benchmarks/limit.py shows both.
+  and beyond the critical strength the interpolant falls apart into spikes. benchmarks/studies/limit.py shows both.
 """
 
 import math

@@ -254,7 +254,7 @@ def test_plain_torch_is_the_kernel(dtype, complex, monkeypatch):
     monkeypatch.setattr(fallback, "CHUNK", 100)
     x, c, s = sample(Case(40, 11, 3, 2), dtype, complex)
     g = torch.randn(2, 11, dtype=to_complex(dtype))
-    for op, args in (("direct", ()), ("direct_real", ()), ("direct_gradient", (g,))):
+    for op, args in (("exponential_sums", ()), ("exponential_sums_real", ()), ("exponential_sums_gradient", (g,))):
         got, want = (getattr(module, op)(x, c, s, *args, -1) for module in (fallback, ops))
         assert got.dtype == want.dtype and got.shape == want.shape
         assert relative_error(got, want) <= (1e-6 if dtype == torch.float32 else 1e-13)

@@ -82,7 +82,7 @@ def test_sums_on_modes_of_nothing(run, dtype):
 
 
 def test_sums_on_modes_are_few_launches():
-    import triton_resources
+    from benchmarks.tools import triton_resources
 
     for op, call in triton_resources.on_modes(torch.float32).items():
         with triton_resources.recorded() as launches:
@@ -118,8 +118,8 @@ def test_filter(run, dtype, case):
 
 
 def test_every_kernel_compiles_for_hopper_without_spilling():
-    """The first configuration of each; ``python benchmarks/triton_resources.py`` compiles all."""
-    import triton_resources
+    """The first configuration of each; ``make resources`` compiles all."""
+    from benchmarks.tools import triton_resources
 
     seen, spilled = set(), []
     for dtype in TOLERANCE:
@@ -239,9 +239,10 @@ def test_no_op_waits_and_each_is_deterministic_and_captured(op):
     first = call()  # tunes
     torch.cuda.set_sync_debug_mode("error")
     try:
-        assert torch.equal(first, call())
+        again = call()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(first, again)  # which waits itself
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         captured = call()

@@ -16,7 +16,7 @@ from fastspec._core import ops
 
 def lopsided(k):
     """Not symmetric in k, in any of its components: what a half spectrum must not silently symmetrise."""
-    slopes = torch.tensor([0.3, -0.2, 0.5], dtype=k.dtype)[: k.shape[-1]]
+    slopes = torch.tensor([0.3, -0.2, 0.5], dtype=k.dtype, device=k.device)[: k.shape[-1]]
     return (1 + (k * slopes).sum(-1)).exp() / (1 + (k**2).sum(-1))
 
 

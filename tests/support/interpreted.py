@@ -152,9 +152,9 @@ def filters(dtype: torch.dtype, n: int, d: int, channels: int, widths: int, sets
     deltas = torch.linspace(0.05, 1, widths, dtype=torch.float64) * d
     exact = x.double().requires_grad_()
     kernel = (-(exact[:, None] - exact[None]).square().sum(-1) / (2 * deltas[:, None, None])).exp()
-    x, y, g = (t.to(device) for t in (x, y, g))
-    found = *gaussian_filter(x, y, deltas), gaussian_filter_gradient(x, y[:1], deltas, g)
     gradient = torch.autograd.grad((kernel @ y[:1].double() * g.double()).sum(), exact)[0]
     want = (kernel @ y.double()).detach(), kernel.sum(-1).detach(), gradient
+    x, y, g = (t.to(device) for t in (x, y, g))
+    found = *gaussian_filter(x, y, deltas), gaussian_filter_gradient(x, y[:1], deltas, g)
     names = "sums", "normalisers", "gradient"
     return dict(zip(names, map(_error, found, want), strict=True))
