@@ -34,15 +34,15 @@ def sort(plan: fs.Plan) -> Callable[[], Any]:
 
 def spread(plan: fs.Plan, strengths: Tensor) -> Tensor:
     """(1, C, M) to (1, C, *cells)."""
-    return ops.spread(*sorted_points(plan), strengths, gridding(plan).cells, gridding(plan).tile)
+    return ops.spread(sorted_points(plan), strengths, gridding(plan).cells, gridding(plan).tile)
 
 
 def interpolate(plan: fs.Plan, grid: Tensor) -> Tensor:
-    return ops.interpolate(*sorted_points(plan), grid, gridding(plan).tile)
+    return ops.interpolate(sorted_points(plan), grid, gridding(plan).tile)
 
 
 def interpolate_slopes(plan: fs.Plan, grid: Tensor) -> tuple[Tensor, Tensor]:
-    return ops.interpolate_slopes(*sorted_points(plan), grid, gridding(plan).tile)
+    return ops.interpolate_slopes(sorted_points(plan), grid, gridding(plan).tile)
 
 
 def reversed_axes(t: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ from ._C import PlanChoice
 from ._core.direct import Direct
 from ._core.gridding import Use
 from ._core.modes import Modes, Period
+from ._core.ops import Sorted
 from ._core.planning import Request, as_sets, expectation, make_request, plan
-from ._core.points import Points, Sorted
+from ._core.points import Points
 from ._core.transform import Choice, Planned
 
 

@@ -5,6 +5,7 @@ A cost is a dict from the names of rates to how often each is paid; a test holds
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,9 +165,8 @@ def write(name: str, rates: Rates, said: str, path: Path = RATES) -> None:
     kind = {"cpu_rates": "CpuRates", "cuda_rates": "CudaRates"}[name]
     fields = dict.fromkeys(re.match(r"\w+", key).group() for key in rates)
     lines = [f"    .{field} = {initialiser(field, rates)}," for field in fields]
-    made = "\n".join(
-        [*(f"// {line}" for line in said.splitlines()), f"inline constexpr {kind} {name}{{", *lines, "};\n"]
-    )
+    told = [f"// {part}" for line in said.splitlines() for part in textwrap.wrap(line, 117)]
+    made = "\n".join([*told, f"inline constexpr {kind} {name}{{", *lines, "};\n"])
     pattern = re.compile(OBJECT.format(type=kind, name=name), re.MULTILINE | re.DOTALL)
     path.write_text(pattern.sub(lambda _: made, text, count=1))
 

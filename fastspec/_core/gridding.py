@@ -14,7 +14,8 @@ from torch import Tensor
 from .._C import PlanChoice, Window
 from . import ops
 from .modes import ModeGrid, axis_wavenumbers
-from .points import Points, Sorted
+from .ops import Sorted
+from .points import Points
 
 Use = Literal["real", "complex", "step"]  # strengths of a transform, or the loss's step
 
@@ -35,22 +36,22 @@ class Gridding(NamedTuple):
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
         factors, modes = (points.half_factors, self.grid.half_modes) if real else (points.factors, self.grid.modes)
         band = modes, self._negative(real), self.grid.centered
-        grid = ops.spread(*points.sorted, c.contiguous(), self.cells, self.tile).flatten(0, 1)
+        grid = ops.spread(points.sorted, c.contiguous(), self.cells, self.tile).flatten(0, 1)
         return ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
 
     def type2(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
-        return ops.interpolate(*points.sorted, self._fine_grid(points, f, sign, real), self.tile)
+        return ops.interpolate(points.sorted, self._fine_grid(points, f, sign, real), self.tile)
 
     def slopes(self, points: Points, f: Tensor, sign: int, real: bool) -> tuple[Tensor, Tensor]:
         """Type 2 and its slopes in the points, (S, C, M, d)."""
         grid = self._fine_grid(points, f, sign, real)
-        values, slopes = ops.interpolate_slopes(*points.sorted, grid, self.tile)
+        values, slopes = ops.interpolate_slopes(points.sorted, grid, self.tile)
         return values, slopes * self._cells_per_unit(values)
 
     def gradient(self, points: Points, f: Tensor, strengths: Tensor, sign: int, values: bool) -> tuple[Tensor, Tensor]:
         """Type 2 where ``values`` are wanted, and Re(conj(strengths) slopes), summed over channels, (S, M, d)."""
         grid = self._fine_grid(points, f, sign, not strengths.is_complex())
-        found = ops.interpolate_gradient(*points.sorted, grid, strengths.contiguous(), self.tile, values)
+        found = ops.interpolate_gradient(points.sorted, grid, strengths.contiguous(), self.tile, values)
         return found[0], found[1] * self._cells_per_unit(found[1])
 
     def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, scale: float) -> tuple[Tensor, Tensor]:
@@ -83,11 +84,11 @@ class Gridding(NamedTuple):
 
     def half_spectrum(self, points: Sorted, c: Tensor) -> Tensor:
         """Real strengths (S, C, M) to the fine spectrum that ops.weigh takes, (S, C, K, *cells reversed)."""
-        return self.fft(ops.spread(*points, c.contiguous(), self.cells, self.tile))
+        return self.fft(ops.spread(points, c.contiguous(), self.cells, self.tile))
 
     def half_values(self, points: Sorted, spectrum: Tensor) -> Tensor:
         """The transpose of half_spectrum: (S, C, K, *cells reversed) to values (S, C, M)."""
-        return ops.interpolate(*points, self.inverse_fft(spectrum), self.tile)
+        return ops.interpolate(points, self.inverse_fft(spectrum), self.tile)
 
     def fft(self, grid: Tensor) -> Tensor:
         """A real grid (S, C, *cells) to (S, C, K, *cells reversed), cropped along the last axis."""

@@ -3,7 +3,7 @@
 Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,47 +40,43 @@ def _may_wait() -> bool:
     return not torch.compiler.is_compiling() and not torch.cuda.is_current_stream_capturing()
 
 
-def spread(
-    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, strengths: Tensor, cells: Ints, tile: Ints
-) -> Tensor:
+class Sorted(NamedTuple):
+    """Points as the ops on the fine grid take them."""
+
+    position: Tensor  # (S, M, d) int32 or int64; these three from sort
+    order: Tensor  # (S, M) int32
+    starts: Tensor  # (S, tiles + 1) int32
+    polynomials: Tensor  # of the window's taps, (degree + 1, width)
+
+
+def spread(points: Sorted, strengths: Tensor, cells: Ints, tile: Ints) -> Tensor:
     """Strengths (S, C, M), real or complex -> fine grid (S, C, *cells).
 
     On CUDA the order of sums varies, unless torch.use_deterministic_algorithms says that it must not.
     """
     ordered = strengths.is_cuda and torch.are_deterministic_algorithms_enabled()
     op = _ops.spread_ordered if ordered else _ops.spread
-    return op(position, order, starts, polynomials, strengths, cells, tile)
+    return op(*points, strengths, cells, tile)
 
 
-def interpolate(
-    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, grid: Tensor, tile: Ints
-) -> Tensor:
+def interpolate(points: Sorted, grid: Tensor, tile: Ints) -> Tensor:
     """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
-    return _ops.interpolate(position, order, starts, polynomials, grid, tile)
+    return _ops.interpolate(*points, grid, tile)
 
 
-def interpolate_slopes(
-    position: Tensor, order: Tensor, starts: Tensor, polynomials: Tensor, grid: Tensor, tile: Ints
-) -> tuple[Tensor, Tensor]:
+def interpolate_slopes(points: Sorted, grid: Tensor, tile: Ints) -> tuple[Tensor, Tensor]:
     """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
-    return _ops.interpolate_slopes(position, order, starts, polynomials, grid, tile)
+    return _ops.interpolate_slopes(*points, grid, tile)
 
 
 def interpolate_gradient(
-    position: Tensor,
-    order: Tensor,
-    starts: Tensor,
-    polynomials: Tensor,
-    grid: Tensor,
-    strengths: Tensor,
-    tile: Ints,
-    values: bool,
+    points: Sorted, grid: Tensor, strengths: Tensor, tile: Ints, values: bool
 ) -> tuple[Tensor, Tensor]:
     """As interpolate_slopes, with (S, M, d), the sum over channels of Re(conj(strengths) slopes), for the slopes.
 
     Where the values are not wanted, an empty tensor stands for them.
     """
-    return _ops.interpolate_gradient(position, order, starts, polynomials, grid, strengths, tile, values)
+    return _ops.interpolate_gradient(*points, grid, strengths, tile, values)
 
 
 def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, centered: bool, sign: int) -> Tensor:
@@ -155,11 +151,11 @@ class Residual(NamedTuple):
 
 
 def loss_step(
-    residual: Residual, points: Iterable[Tensor], cells: Ints, tile: Ints, rule: Rule, scale: float
+    residual: Residual, points: Sorted, cells: Ints, tile: Ints, rule: Rule, scale: float
 ) -> tuple[Tensor, Tensor]:
     """The step of the loss on real residuals, whole: spread, FFT, weigh, inverse FFT, interpolate.
 
-    ``points``: position, order, starts and polynomials. The rule is as weigh takes it, for all R rows. Returns the
+    The rule is as weigh takes it, for all R rows. Returns the
     rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
     return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))

@@ -17,7 +17,8 @@ from .autograd import transforms_active
 from .direct import Direct
 from .gridding import Gridding, Tables, Use, window_tables
 from .modes import ModeGrid
-from .points import Points, Sort, Sorted
+from .ops import Sorted
+from .points import Points, Sort
 from .transform import Algorithm, Choice, Planned
 
 

@@ -7,15 +7,7 @@ from torch.autograd import Function
 
 from . import ops
 from .autograd import merge
-
-
-class Sorted(NamedTuple):
-    """Points as the ops on the fine grid take them."""
-
-    position: Tensor  # (S, M, d) int32 or int64; these three from ops.sort
-    order: Tensor  # (S, M) int32
-    starts: Tensor  # (S, tiles + 1) int32
-    polynomials: Tensor  # of the window's taps, (degree + 1, width)
+from .ops import Sorted
 
 
 class Points(NamedTuple):

@@ -21,7 +21,8 @@ from .autograd import Operation, apply, ends_here, merge, sum_given, with_forwar
 from .direct import Direct, with_slopes
 from .gridding import Gridding
 from .modes import ModeGrid, multiplicity, phase_rates
-from .points import Points, Sorted
+from .ops import Sorted
+from .points import Points
 
 Algorithm = Gridding | Direct
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from .._core import ops
 from .._core.autograd import Operation, apply, merge, with_forward_mode
 from .._core.gridding import Gridding
-from .._core.ops import Rule
-from .._core.points import Sorted
+from .._core.ops import Rule, Sorted
 from .._core.transform import Planned
 from ..reference import band_of, focal_table
 from ..weights import Adaptive
