@@ -32,14 +32,19 @@ class LossStep(NamedTuple):
         return (
             self.planned is planned
             and all([a is b for a, b in zip(self.terms, terms, strict=True)])
-            and (not isinstance(weight, Tensor) or self.weighing.version == weight._version)
+            and not (isinstance(weight, Tensor) and self._has_moved(weight))
         )
+
+    def _has_moved(self, weight: Tensor) -> bool:
+        return weight.requires_grad or weight._version != self.weighing.version
 
     def takes(self, pred: Tensor, target: Tensor) -> bool:
         """Whether the call is plain: real, eager, in reverse mode, of what the plan's points go with."""
         x = self.planned.points.x
         return (
-            pred.dtype == x.dtype == target.dtype
+            isinstance(pred, Tensor)
+            and isinstance(target, Tensor)
+            and pred.dtype == x.dtype == target.dtype
             and pred.shape == target.shape
             and pred.device == x.device == target.device
             and _fits(pred.shape, self.planned)

@@ -449,6 +449,27 @@ def test_weight_may_be_replaced(other):
     assert loss(pred, target).item() == fs.SpectralLoss((9,), x=x, weight=other)(pred, target).item()
 
 
+def test_weight_may_come_to_want_a_gradient():
+    """A step that was made ready before must not be taken then."""
+    x, pred, target = scattered((9,))
+    loss = fs.SpectralLoss((9,), x=x, weight=torch.ones(9, dtype=torch.float64))
+    want = loss(pred, target)
+    loss.weight.requires_grad_()
+    value = loss(pred, target)
+    assert value.item() == pytest.approx(want.item(), rel=1e-10)
+    assert torch.autograd.grad(value, loss.weight)[0].abs().sum() > 0
+
+
+def test_what_is_no_tensor_is_refused_after_a_step_too():
+    x, pred, target = scattered((9,))
+    loss = fs.SpectralLoss((9,), x=x)
+    loss(pred, target)
+    with pytest.raises(TypeError, match="pred: was list, must be a tensor"):
+        loss(pred.tolist(), target)
+    with pytest.raises(TypeError, match="target: was list, must be a tensor"):
+        loss(pred, target.tolist())
+
+
 def test_no_points_are_refused():
     with pytest.raises(ValueError, match="x: had no points"):
         fs.SpectralLoss((9,))(torch.zeros(0), torch.zeros(0), x=torch.zeros(0))
