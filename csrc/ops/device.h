@@ -116,7 +116,7 @@ class Cuda {
   template <class T>
   void weigh(WeighArgs<T> a) const {
     Tensor partial = space(cuda::weigh_workspace(a.band, a.transforms), ScalarType::Double);
-    Tensor largest = space(a.transforms, sizeof(T) == 4 ? ScalarType::Float : ScalarType::Double);
+    Tensor largest = space(a.transforms, real_type(sizeof(T) == 4));
     a.partial = out<double>(partial);
     a.largest = out<T>(largest);
     cuda::weigh(a, stream_);

@@ -41,7 +41,7 @@ struct Modes {
 template <class T>
 DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, bool real) {
   check_tensor(x, "x", 3);
-  check_dtype(x, "x", sizeof(T) == 4 ? ScalarType::Float : ScalarType::Double);
+  check_dtype(x, "x", real_type(sizeof(T) == 4));
   const size_t dim = modes.count.size();
   STD_TORCH_CHECK(dim >= 1 && dim <= size_t(kMaxDim) && modes.period.size() == dim,
                   "modes and period: one number per axis");

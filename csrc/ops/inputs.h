@@ -42,7 +42,7 @@ struct SortedPoints {
     check_dtype(position, "position", single ? ScalarType::Int : ScalarType::Long);
     check_dtype(order, "order", ScalarType::Int);
     check_dtype(starts, "starts", ScalarType::Int);
-    check_dtype(polynomials, "polynomials", single ? ScalarType::Float : ScalarType::Double);
+    check_dtype(polynomials, "polynomials", real_type(single));
     check_size(polynomials, "polynomials", 0, window_degree(width()) + 1);
     check_size(order, "order", 0, sets());
     check_size(order, "order", 1, count());
@@ -55,8 +55,8 @@ struct SortedPoints {
 // Points as the op sort takes them.
 inline void check_points(const Tensor& x, const Floats& period, const Grid& g, int width) {
   check_tensor(x, "x", 3);
-  STD_TORCH_CHECK(x.scalar_type() == ScalarType::Float || x.scalar_type() == ScalarType::Double,
-                  "x: dtype must be float32 or float64");
+  check_floating(x, "x");
+  STD_TORCH_CHECK(!is_complex(x), "x: dtype must be float32 or float64");
   check_size(x, "x", 2, g.dim);
   STD_TORCH_CHECK(period.size() == size_t(g.dim), "period: one number per axis");
   STD_TORCH_CHECK(x.size(1) < (int64_t(1) << 31) && g.tile_count() < (int64_t(1) << 31), "x: at most 2^31 - 1 points");

@@ -53,7 +53,8 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   return result;
 }
 
-inline ScalarType real_type(const Tensor& t) { return is_single(t) ? ScalarType::Float : ScalarType::Double; }
+inline ScalarType real_type(bool single) { return single ? ScalarType::Float : ScalarType::Double; }
+inline ScalarType real_type(const Tensor& t) { return real_type(is_single(t)); }
 
 inline ScalarType complex_type(const Tensor& t) {
   return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble;
