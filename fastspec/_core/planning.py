@@ -82,15 +82,12 @@ def override(
 
 def _choose(request: Request) -> tuple[Choice, Tables]:
     """The planner's choice, and the tables of its window."""
-    algorithm = request.algorithm
-    if algorithm == "auto" and overridden.algorithm is not None:
-        algorithm = overridden.algorithm
+    if request.algorithm == "auto" and overridden.algorithm is not None:
+        request = request._replace(algorithm=overridden.algorithm)
     if not torch.compiler.is_compiling():
-        request = request._replace(algorithm=algorithm)
-        choice = _choice(request, overridden.device)
-        return choice, window_tables(choice.gridding, request.single, request.device)
+        return _chosen(request, overridden.device)
     # the number of points, which the planner's choice depends on, is not known there
-    request = request._replace(algorithm="direct" if algorithm == "direct" else "gridding")
+    request = request._replace(algorithm="direct" if request.algorithm == "direct" else "gridding")
     fine, tables = _constants(tuple(request.grid), *request[1:], overridden.device)
     gridding = Gridding(request.grid, *fine)
     way: Algorithm = Direct(request.grid) if request.algorithm == "direct" else gridding
@@ -100,9 +97,8 @@ def _choose(request: Request) -> tuple[Choice, Tables]:
 def _constants(grid: tuple, *rest: Any) -> tuple[tuple, tuple]:
     """In and out as plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
     *asked, device = rest
-    request = Request(ModeGrid(*grid), *asked)
-    gridding = _choice(request, device).gridding
-    return tuple(gridding[1:]), tuple(window_tables(gridding, request.single, request.device))
+    choice, tables = _chosen(Request(ModeGrid(*grid), *asked), device)
+    return tuple(choice.gridding[1:]), tuple(tables)
 
 
 # what torch._dynamo.assume_constant_result does, without a second's import of torch._dynamo
@@ -125,14 +121,15 @@ def expectation(request: Request, device: str | None = None) -> _C.PlanChoice:
 
 
 @lru_cache(maxsize=256)
-def _choice(request: Request, device: str | None) -> Choice:
+def _chosen(request: Request, device: str | None) -> tuple[Choice, Tables]:
     expected = expectation(request, device)
     cells, tile = tuple(expected.cells), tuple(expected.tile)
     gridding = Gridding(request.grid, cells, tile, expected.width, expected.sigma)
     ways: list[Algorithm] = [gridding, Direct(request.grid)]
     if request.algorithm != "auto":
         ways = [way for way in ways if way.name == request.algorithm]
-    return Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
+    choice = Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
+    return choice, window_tables(gridding, request.single, request.device)
 
 
 def plan(x: Tensor, wanted: Wanted) -> Planned:
