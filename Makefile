@@ -51,7 +51,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
-	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes \
+	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes --ignore=tests/benchmarks \
 		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
 	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
 

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-from fastspec.cli import load_benchmarks
+from fastspec._checkout import load_benchmarks
 
 
 def in_a_process(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -10,11 +10,14 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from tqdm import tqdm
-
 from benchmarks import ROOT
 from benchmarks.measure import Benchmark
 from benchmarks.report import QUICK_SECONDS, SECONDS, gather, machine, means, plot, summary, table, versions, write_csv
+
+try:
+    from tqdm import tqdm
+except ModuleNotFoundError:  # as on many a machine with a GPU
+    tqdm = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,13 @@ class Room:
         chosen = [self.benchmark(name) for name in names or self.names()]
         seconds = seconds or (QUICK_SECONDS if quick else SECONDS)
         found = {}
-        with tqdm(total=sum(len(b.chosen(quick)) * b.rows_per_case for b in chosen), unit="row") as bar:
-            for benchmark in chosen:
+        bar = tqdm and tqdm(total=sum(len(b.chosen(quick)) * b.rows_per_case for b in chosen), unit="row")
+        for benchmark in chosen:
+            if bar is not None:
                 bar.set_description(benchmark.name)
-                found[benchmark.name] = gather(benchmark, quick, seconds, out, lambda _: bar.update())
+            found[benchmark.name] = gather(benchmark, quick, seconds, out, lambda _: bar is None or bar.update())
+        if bar is not None:
+            bar.close()
         device = chosen[0].device
         print(f"\n{machine(device)}\n{versions()}\n\n{table(found)}\n")
         if not names:
@@ -51,7 +57,10 @@ class Room:
         """Of all benchmarks, so not of a run of some."""
         facts = {"machine": machine(chosen[0].device), "versions": versions()}
         write_csv(out / self.summary, [summary(b, found[b.name]) | facts for b in chosen])
-        plot(found, out / self.plot)
+        try:
+            plot(found, out / self.plot)
+        except ModuleNotFoundError as error:
+            print(f"{error}: no plot")
         print(f"written: {out / self.summary}, {out / self.plot} and a CSV for each benchmark\n")
 
 

@@ -1,22 +1,18 @@
 """The ``fastspec`` command."""
 
 import platform
-import sys
-from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
 import torch
 
 from . import _C
+from ._checkout import BENCHMARKS, load_benchmarks
 from ._version import __version__
 from .recipes import RECIPES, run_recipe
-
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -106,17 +102,6 @@ def check_rows(names: tuple[str, ...], known: list[str]) -> None:
     for name in names:
         if name not in known:
             raise click.BadParameter(f"{name!r}: must be one of {', '.join(known)}", param_hint="ROW")
-
-
-def load_benchmarks(module: str = "") -> ModuleType:
-    """The checkout's package of benchmarks, which is not installed, or a module of it; sys.path stays as it is."""
-    if "benchmarks" not in sys.modules:
-        where = [str(BENCHMARKS)]
-        spec = spec_from_file_location("benchmarks", BENCHMARKS / "__init__.py", submodule_search_locations=where)
-        assert spec is not None and spec.loader is not None
-        sys.modules["benchmarks"] = package = module_from_spec(spec)
-        spec.loader.exec_module(package)
-    return import_module(f"benchmarks.{module}" if module else "benchmarks")
 
 
 @main.command()
