@@ -449,6 +449,20 @@ def test_weight_may_be_replaced(other):
     assert loss(pred, target).item() == fs.SpectralLoss((9,), x=x, weight=other)(pred, target).item()
 
 
+@both_algorithms
+def test_what_a_step_was_made_for_may_change():
+    """The weight in place, the points by another plan, the quadrature."""
+    x, pred, target = scattered((9,))
+    loss = fs.SpectralLoss((9,), x=x, weight=torch.rand(9, dtype=torch.float64))
+    before = loss(pred, target).item()
+    loss.weight.mul_(2)
+    assert loss(pred, target).item() == pytest.approx(2 * before, rel=1e-9)
+    loss.plan = fs.Plan(x.flip(0), (9,))
+    assert loss(pred.flip(0), target.flip(0)).item() == pytest.approx(2 * before, rel=1e-9)
+    loss.quadrature = torch.full((len(x),), 2 / len(x), dtype=torch.float64)
+    assert loss(pred.flip(0), target.flip(0)).item() == pytest.approx(8 * before, rel=1e-9)
+
+
 def test_weight_may_come_to_want_a_gradient():
     """A step that was made ready before must not be taken then."""
     x, pred, target = scattered((9,))
