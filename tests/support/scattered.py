@@ -9,6 +9,12 @@ SIZES = {1: (13,), 2: (8, 7), 3: (4, 5, 6)}
 EVEN = {1: (12,), 2: (6, 8), 3: (4, 6, 4)}
 
 
+def lopsided(k):
+    """Not symmetric in k, in any of its components: what a half spectrum must not silently symmetrise."""
+    slopes = torch.tensor([0.3, -0.2, 0.5], dtype=k.dtype, device=k.device)[: k.shape[-1]]
+    return (1 + (k * slopes).sum(-1)).exp() / (1 + (k**2).sum(-1))
+
+
 def wavenumbers(modes):
     axes = [fs.reference.wavenumbers(n) for n in modes]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).double()

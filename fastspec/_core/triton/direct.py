@@ -85,7 +85,7 @@ def _check_spectrum(f: Tensor, modes, real: bool) -> None:
 
 
 def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
-    """As _ops.direct_type1, in two launches: products of shares of the points, and their sums over shares as modes."""
+    """As ops.direct_type1, in two launches: products of shares of the points, and their sums over shares as modes."""
     _check(x, strengths, modes, period, sign)
     torch._check(strengths.shape[2] == x.shape[1], lambda: "strengths: one for each point")
     real, (sets, channels, count) = not strengths.is_complex(), strengths.shape
@@ -119,7 +119,7 @@ def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, si
 
 
 def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
-    """As _ops.direct_type2, in one launch, and one to add where few points need shares of the modes."""
+    """As ops.direct_type2, in one launch, and one to add where few points need shares of the modes."""
     _check(x, f, modes, period, sign)
     _check_spectrum(f, modes, real)
     return _type2(x, f, None, Grid(modes, period, centered, sign, real), True)[0]
@@ -128,7 +128,7 @@ def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int,
 def direct_type2_gradient(
     x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
 ) -> tuple[Tensor, Tensor]:
-    """As _ops.direct_type2_gradient, values and gradient in the same sweep."""
+    """As ops.direct_type2_gradient, values and gradient in the same sweep."""
     real = not strengths.is_complex()
     _check(x, f, modes, period, sign)
     _check_spectrum(f, modes, real)
