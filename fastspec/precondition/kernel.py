@@ -1,0 +1,355 @@
+"""Preconditioning of a gradient in the network's own tangent kernel: the network is left as it is."""
+
+import math
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from .. import _check
+from ..tangent import Operator, Outputs, outside_of_modes, product
+from .factors import Factor, factor_of, factor_of_state
+
+Damping = float | str
+
+
+def kernel(
+    h: Tensor,
+    model: nn.Module,
+    x: Tensor,
+    *,
+    operator: Operator | None = None,
+    damping: Damping = 1e-3,
+    every: int = 20,
+    inducing: int | Tensor | None = None,
+) -> Tensor:
+    """Identity forward; backward multiplies the gradient at the outputs by c (K + c)^-1, K the model's tangent kernel.
+
+    A mode of the error that gradient flow learns at the rate λ, an eigenvalue of K = J J^T, is then learnt at the rate
+    λ c / (λ + c): all modes above the damping c alike, in whatever order the network would have learnt them. It is the
+    damped natural gradient in the space of samples, given to whichever optimiser you have::
+
+        h = fs.precondition.kernel(model(x), model, x)
+        loss(h, y).backward()
+
+    It helps where the network can make the frequencies but is slow to: plain networks. Where its kernel holds nothing
+    at a frequency, or holds all alike (Fourier features), it cannot or need not: :func:`fastspec.measure.ntk_rates`
+    tells.
+
+    K is measured at the first call and after each ``every`` backward passes, at a cost of about one step, and what was
+    found is held with the model. A call with other points than the first one's, a minibatch, measures K of these. To
+    save that state, or under torch.compile, use :class:`Kernel`.
+
+    Args:
+        h: what the model returns at x, (M,) or (M, C), with which you go on to the loss.
+        model: any nn.Module whose outputs at a point depend on no other point; ``eval()`` batch normalisation first.
+            Linear layers and convolutions have a fast way, with no Jacobian; any other module has its rows.
+        x: points as the model takes them, (M, ...).
+        operator: takes (model, x) to ``h`` where h is not model(x), as the residual of an equation.
+        damping: c over the greatest eigenvalue of K; or "critical": see :func:`fastspec.theory.critical_damping`.
+        every: backward passes from one measurement to the next.
+        inducing: Nyström's method with that many of the points, or with these points (R, ...): K then costs M R in
+            place of M². None takes K whole up to 4,096 outputs, and products by conjugate gradients beyond.
+
+    Returns:
+        ``h``, with the gradient's new path.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+    """
+    key = (operator, damping, every, inducing if not isinstance(inducing, Tensor) else id(inducing))
+    states = _HELD.setdefault(model, {}) if isinstance(model, nn.Module) else {}
+    made = Kernel(model, x, operator=operator, damping=damping, every=every, inducing=inducing)
+    made._state = states.setdefault(key, made._state)
+    return made(h, x)
+
+
+class Kernel:
+    """:func:`kernel` as an object, which holds what was measured and when to measure again::
+
+        precondition = fs.precondition.Kernel(model, x, inducing=128)
+        ...
+        loss(precondition(model(x)), y).backward()
+
+    Args:
+        model, x, operator, damping, every, inducing: as in :func:`kernel`.
+        tolerance: with a bound, K is measured anew only where what is held errs by more: that is asked each ``every``
+            backward passes, by one product with the present K, relative to it.
+        generator: draws the inducing points.
+
+    Attributes:
+        damping, every, tolerance: may be changed between steps.
+        steps: backward passes so far. measurements: how often K has been measured at x.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        *,
+        operator: Operator | None = None,
+        damping: Damping = 1e-3,
+        every: int = 20,
+        inducing: int | Tensor | None = None,
+        tolerance: float | None = None,
+        generator: torch.Generator | None = None,
+    ):
+        _check_model(model, x)
+        _check_choices(damping, every, inducing, tolerance)
+        self.model, self.operator = model, operator
+        self.damping, self.every, self.tolerance = damping, every, tolerance
+        self.inducing = inducing
+        self._state = _State(x, generator)
+        self._handle = _register(self)
+
+    @property
+    def steps(self) -> int:
+        return self._state.steps
+
+    @property
+    def measurements(self) -> int:
+        return self._state.measurements
+
+    def __call__(self, h: Tensor, x: Tensor | None = None) -> Tensor:
+        """``h`` with the gradient's new path; x where h is of other points than those held, a minibatch."""
+        _check.tensor("h", h)
+        if torch.compiler.is_compiling():
+            return _Compiled.apply(h, x, self._handle)
+        if not (torch.is_grad_enabled() and (h.requires_grad or torch._C._are_functorch_transforms_active())):
+            return h
+        return _Identity.apply(h, self._factor(x), self._state)
+
+    def multiply(self, values: Tensor, x: Tensor | None = None) -> Tensor:
+        """c (K + c)^-1 times values (M,) or (M, C)."""
+        return _multiply(values, self._factor(x))
+
+    def step(self, gradient: Tensor, x: Tensor | None = None) -> Tensor:
+        """:meth:`multiply`, counted as a backward pass: for a loop that has its gradient at the outputs by hand."""
+        out = self.multiply(gradient, x)
+        self._state.steps += 1
+        return out
+
+    def effective_damping(self) -> float:
+        """c, as measured last at the points held."""
+        return self._factor(None).damping
+
+    def measure(self) -> None:
+        """Measures K now, at the points held."""
+        state = self._state
+        with outside_of_modes(state.x.device):
+            state.factor = self._measured(state.x, state)
+        state.version, state.due = state.x._version, state.steps + self.every
+        state.measurements += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that another Kernel of the same model and points needs to go on where this one is."""
+        return self._state.saved()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        held, saved = self._state, dict(state)
+        made = saved.pop("factor")
+        for name, value in saved.items():
+            setattr(held, name, value)
+        outputs = Outputs(self.model, self.operator)
+        held.factor = None if made is None else factor_of_state(made, outputs, held.x)
+        held.version = held.x._version
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_handle": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._handle = _register(self)
+
+    def __repr__(self) -> str:
+        shape, rank = tuple(self._state.x.shape), self.inducing if not isinstance(self.inducing, Tensor) else "points"
+        return (
+            f"Kernel(points {shape}, damping={self.damping}, every={self.every}, inducing={rank}, steps={self.steps})"
+        )
+
+    def _factor(self, x: Tensor | None) -> Factor:
+        state = self._state
+        if x is not None and not state.holds(x):
+            with outside_of_modes(x.device):
+                return self._measured(x, state)
+        if state.factor is None or state.version != state.x._version:
+            self.measure()
+        elif state.steps >= state.due:
+            self._renew(state.factor)
+        assert state.factor is not None
+        return state.factor
+
+    def _renew(self, held: Factor) -> None:
+        state = self._state
+        if self.tolerance is not None:
+            with outside_of_modes(state.x.device):
+                error = _error(held, Outputs(self.model, self.operator), state.x)
+            if error <= self.tolerance:
+                state.due = state.steps + self.every
+                return
+        self.measure()
+
+    def _measured(self, x: Tensor, state: "_State") -> Factor:
+        outputs = Outputs(self.model, self.operator)
+        if self.inducing is not None and state.inducing is None:
+            state.inducing = _chosen(self.inducing, x, state.generator)
+        made, state.way = factor_of(outputs, x.detach(), state.inducing, self.damping, state.way)
+        return made
+
+
+class _State:
+    """What was measured, apart from the model."""
+
+    def __init__(self, x: Tensor, generator: torch.Generator | None):
+        self.x, self.version, self.generator = x, x._version, generator
+        self.inducing: Tensor | None = None
+        self.way: str | None = None
+        self.factor: Factor | None = None
+        self.steps = self.due = self.measurements = 0
+
+    def holds(self, x: Tensor) -> bool:
+        same = x is self.x
+        return same or (x.shape == self.x.shape and x.dtype == self.x.dtype and torch.equal(x, self.x.to(x.device)))
+
+    def saved(self) -> dict[str, Any]:
+        factor = None if self.factor is None else self.factor.state()
+        counts = {name: getattr(self, name) for name in ("steps", "due", "measurements", "way", "inducing")}
+        return counts | {"factor": factor}
+
+
+class _Identity(Function):
+    @staticmethod
+    def forward(h, factor, state):
+        return h.view_as(h)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.factor, ctx.state = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.state.steps += 1
+        return _multiply(gradient, ctx.factor), None, None
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        return tangent.view_as(tangent)
+
+    @staticmethod
+    def vmap(info, in_dims, h, factor, state):
+        return _Identity.apply(h, factor, state), in_dims[0]
+
+
+def _multiply(values: Tensor, factor: Factor) -> Tensor:
+    return _Symmetric.apply(values.reshape(-1, 1), factor).view_as(values)
+
+
+class _Symmetric(Function):
+    """c (K + c)^-1 on columns, which is its own transpose."""
+
+    @staticmethod
+    def forward(columns, factor):
+        return factor.apply(columns)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.factor = inputs[1]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Symmetric.apply(gradient, ctx.factor), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return _Symmetric.apply(tangent, ctx.factor)
+
+    @staticmethod
+    def vmap(info, in_dims, columns, factor):
+        wide = columns.movedim(in_dims[0], 1)
+        return _Symmetric.apply(wide.flatten(1), factor).view_as(wide), 1
+
+
+# A compiled graph can't hold the factor, nor measure K: it holds a number, and asks for the product when it runs.
+_KERNELS: weakref.WeakValueDictionary[int, Kernel] = weakref.WeakValueDictionary()
+_NUMBERS = count()
+
+
+def _register(kernel: Kernel) -> int:
+    number = next(_NUMBERS)
+    _KERNELS[number] = kernel
+    return number
+
+
+class _Compiled(Function):
+    @staticmethod
+    def forward(ctx, h, x, number):
+        ctx.number = number
+        ctx.save_for_backward(x)
+        return h.view_as(h)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
+
+
+@torch.library.custom_op("fastspec::precondition_by_kernel", mutates_args=())
+def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+    # autograd is off in an op, but on in a new thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_precondition_in_thread, gradient, x, number).result()
+
+
+@_precondition.register_fake
+def _(gradient, x, number):
+    return torch.empty_like(gradient)
+
+
+def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+    kernel = _KERNELS[number]
+    return kernel.step(gradient, x)
+
+
+# Of the function's calls, by the model and the choices made.
+_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple, _State]] = weakref.WeakKeyDictionary()
+
+
+def _error(factor: Factor, outputs: Outputs, x: Tensor) -> float:
+    """Of what is held for K, relative, on a random vector."""
+    with torch.no_grad():
+        v = torch.randn_like(outputs(x))
+    now = product(outputs, x, v).reshape(-1, 1)
+    return ((factor.kernel(v.view(-1, 1)) - now).norm() / now.norm()).item()
+
+
+def _chosen(inducing: int | Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    if isinstance(inducing, Tensor):
+        return inducing.detach()
+    if generator is None:
+        generator = torch.Generator(x.device).manual_seed(0)
+    return x.detach()[torch.randperm(len(x), generator=generator, device=x.device)[:inducing]]
+
+
+def _check_model(model: nn.Module, x: Tensor) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: was {type(model).__name__}, must be an nn.Module")
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError("model: had no parameters that require gradients, must have some")
+    _check.tensor("x", x)
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M, ...) and not empty")
+
+
+def _check_choices(damping: Damping, every: int, inducing: int | Tensor | None, tolerance: float | None) -> None:
+    if damping != "critical" and (isinstance(damping, (str, bool)) or not 0 < damping < math.inf):
+        raise ValueError(f"damping: was {damping!r}, must be positive or 'critical'")
+    for name, value in (("every", every), ("inducing", inducing)):
+        if isinstance(value, Tensor) or value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: was {value!r}, must be a positive int")
+    if tolerance is not None and not tolerance > 0:
+        raise ValueError(f"tolerance: was {tolerance!r}, must be positive or None")
