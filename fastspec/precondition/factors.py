@@ -17,46 +17,38 @@ _POWERS = 30  # of K, to find its greatest eigenvalue to a per cent
 
 
 class Factor(Protocol):
+    count: int  # M C
     damping: float  # c
 
     def apply(self, columns: Tensor) -> Tensor:
         """c (K + c)^-1 times (M C, B)."""
-
-    def kernel(self, column: Tensor) -> Tensor:
-        """K times (M C, 1)."""
 
     def state(self) -> dict[str, Any]:
         """What ``factor_of_state`` makes it from."""
 
 
 class Whole:
-    """L L^T = K + c."""
+    """The matrix c (K + c)^-1 itself."""
 
-    def __init__(self, triangle: Tensor, damping: float):
-        self.triangle, self.damping = triangle, damping
+    def __init__(self, matrix: Tensor, damping: float):
+        self.count, self.matrix, self.damping = len(matrix), matrix, damping
 
     def apply(self, columns: Tensor) -> Tensor:
-        return self.damping * torch.cholesky_solve(columns.to(self.triangle), self.triangle).to(columns)
-
-    def kernel(self, column: Tensor) -> Tensor:
-        return self.triangle @ (self.triangle.mT @ column) - self.damping * column
+        return (self.matrix @ columns.to(self.matrix)).to(columns)
 
     def state(self) -> dict[str, Any]:
-        return {"triangle": self.triangle, "damping": self.damping}
+        return {"matrix": self.matrix, "damping": self.damping}
 
 
 class Inducing:
     """K = Φ Φ^T, so that c (K + c)^-1 = 1 - Φ (Φ^T Φ + c)^-1 Φ^T; L L^T = Φ^T Φ + c."""
 
     def __init__(self, features: Tensor, triangle: Tensor, damping: float):
-        self.features, self.triangle, self.damping = features, triangle, damping
+        self.count, self.features, self.triangle, self.damping = len(features), features, triangle, damping
 
     def apply(self, columns: Tensor) -> Tensor:
         inner = self.features.mT @ columns.to(self.features)
         return columns - (self.features @ torch.cholesky_solve(inner, self.triangle)).to(columns)
-
-    def kernel(self, column: Tensor) -> Tensor:
-        return self.features @ (self.features.mT @ column)
 
     def state(self) -> dict[str, Any]:
         return {"features": self.features, "triangle": self.triangle, "damping": self.damping}
@@ -65,21 +57,26 @@ class Inducing:
 class Products:
     """Conjugate gradients: K is the model's own, as it is now."""
 
-    def __init__(self, outputs: Outputs, x: Tensor, damping: float):
-        self.outputs, self.x, self.damping = outputs, x, damping
+    def __init__(self, outputs: Outputs | None, x: Tensor, count: int, damping: float):
+        self.outputs, self.x, self.count, self.damping = outputs, x, count, damping
+
+    def of(self, outputs: Outputs | None) -> "Products":
+        """The same of a model's outputs, or held apart from any model."""
+        return Products(outputs, self.x, self.count, self.damping)
 
     def apply(self, columns: Tensor) -> Tensor:
         with outside_of_modes(self.x.device):
             return self.damping * solve(self._damped, lambda r: r, columns.mT, _TOLERANCE, _ITERATIONS)[0].mT
 
-    def kernel(self, column: Tensor) -> Tensor:
+    def times_kernel(self, column: Tensor) -> Tensor:
+        assert self.outputs is not None
         return product(self.outputs, self.x, column.view(len(self.x), -1)).reshape(-1, 1)
 
     def state(self) -> dict[str, Any]:
-        return {"damping": self.damping}
+        return {"count": self.count, "damping": self.damping}
 
     def _damped(self, rows: Tensor) -> Tensor:
-        return torch.stack([self.kernel(row)[:, 0] for row in rows]) + self.damping * rows
+        return torch.stack([self.times_kernel(row)[:, 0] for row in rows]) + self.damping * rows
 
 
 def factor_of(
@@ -89,18 +86,28 @@ def factor_of(
     if inducing is not None:
         found = gram(outputs, x, inducing, way)
         return _by_inducing(found.cross, found.square, x, damping), found.way
-    with torch.no_grad():
-        count = outputs(x).numel()
+    count = outputs(x).numel()
     if count > _WHOLE:
         return _by_products(outputs, x, count, damping), None
     found = gram(outputs, x, None, way)
     return _whole(found.square, found.cross.dtype, x, damping), found.way
 
 
-def factor_of_state(state: dict[str, Any], outputs: Outputs, x: Tensor) -> Factor:
+def error_of(factor: Factor, outputs: Outputs, x: Tensor) -> float:
+    """How far the K that a factor was made of is from the present one, relative, where K is above the damping.
+
+    For u drawn at random and v = c (K + c)^-1 u that K gives K v = c (u - v).
+    """
+    u = torch.randn_like(outputs(x).detach()).view(-1, 1)
+    v = factor.apply(u)
+    held, now = factor.damping * (u - v), product(outputs, x, v.view(len(x), -1)).view(-1, 1)
+    return ((held - now).norm() / now.norm()).item()
+
+
+def factor_of_state(state: dict[str, Any], x: Tensor) -> Factor:
     if "features" in state:
         return Inducing(**state)
-    return Whole(**state) if "triangle" in state else Products(outputs, x, **state)
+    return Whole(**state) if "matrix" in state else Products(None, x, **state)
 
 
 def _whole(k: Tensor, dtype: torch.dtype, x: Tensor, damping: float | str) -> Whole:
@@ -109,7 +116,7 @@ def _whole(k: Tensor, dtype: torch.dtype, x: Tensor, damping: float | str) -> Wh
     else:
         c = damping * _greatest(lambda v: k @ v, len(k), k)
     k.diagonal().add_(c)
-    return Whole(torch.linalg.cholesky(k).to(dtype), c)
+    return Whole((c * torch.cholesky_inverse(torch.linalg.cholesky(k))).to(dtype), c)
 
 
 def _by_inducing(cross: Tensor, square: Tensor, x: Tensor, damping: float | str) -> Inducing:
@@ -126,8 +133,7 @@ def _by_inducing(cross: Tensor, square: Tensor, x: Tensor, damping: float | str)
 def _by_products(outputs: Outputs, x: Tensor, count: int, damping: float | str) -> Products:
     if isinstance(damping, str):
         raise ValueError(f"damping: was {damping!r}, which takes eigenvalues: with {count} outputs give inducing")
-    made = Products(outputs, x, 1.0)
-    return Products(outputs, x, damping * _greatest(made.kernel, count, x))
+    return Products(outputs, x, count, damping * _greatest(Products(outputs, x, count, 1.0).times_kernel, count, x))
 
 
 def _greatest(matrix: Any, count: int, like: Tensor) -> float:

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from .. import _check
-from ..tangent import Operator, Outputs, outside_of_modes, product
-from .factors import Factor, factor_of, factor_of_state
+from ..tangent import Operator, Outputs, outside_of_modes
+from .factors import Factor, Products, error_of, factor_of, factor_of_state
 
 Damping = float | str
 
 
+@torch.compiler.disable(reason="fastspec.precondition.kernel looks up what it holds of a model: use Kernel instead")
 def kernel(
     h: Tensor,
     model: nn.Module,
@@ -42,7 +43,7 @@ def kernel(
 
     K is measured at the first call and after each ``every`` backward passes, at a cost of about one step, and what was
     found is held with the model. A call with other points than the first one's, a minibatch, measures K of these. To
-    save that state, or under torch.compile, use :class:`Kernel`.
+    save that state, or for ``torch.compile(fullgraph=True)``, use :class:`Kernel`.
 
     Args:
         h: what the model returns at x, (M,) or (M, C), with which you go on to the loss.
@@ -121,11 +122,15 @@ class Kernel:
             return _Compiled.apply(h, x, self._handle)
         if not (torch.is_grad_enabled() and (h.requires_grad or torch._C._are_functorch_transforms_active())):
             return h
-        return _Identity.apply(h, self._factor(x), self._state)
+        factor = self._factor(x)
+        _check_outputs("h", h, factor.count, len(self._state.x if x is None else x))
+        return _Identity.apply(h, factor, self._state)
 
     def multiply(self, values: Tensor, x: Tensor | None = None) -> Tensor:
         """c (K + c)^-1 times values (M,) or (M, C)."""
-        return _multiply(values, self._factor(x))
+        factor = self._factor(x)
+        _check_outputs("values", values, factor.count, len(self._state.x if x is None else x))
+        return _multiply(values, factor)
 
     def step(self, gradient: Tensor, x: Tensor | None = None) -> Tensor:
         """:meth:`multiply`, counted as a backward pass: for a loop that has its gradient at the outputs by hand."""
@@ -141,7 +146,9 @@ class Kernel:
         """Measures K now, at the points held."""
         state = self._state
         with outside_of_modes(state.x.device):
-            state.factor = self._measured(state.x, state)
+            factor = self._measured(state.x, state)
+        # what the function holds of a model must not keep it alive
+        state.factor = factor.of(None) if isinstance(factor, Products) else factor
         state.version, state.due = state.x._version, state.steps + self.every
         state.measurements += 1
 
@@ -154,8 +161,7 @@ class Kernel:
         made = saved.pop("factor")
         for name, value in saved.items():
             setattr(held, name, value)
-        outputs = Outputs(self.model, self.operator)
-        held.factor = None if made is None else factor_of_state(made, outputs, held.x)
+        held.factor = None if made is None else factor_of_state(made, held.x)
         held.version = held.x._version
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,13 +187,16 @@ class Kernel:
         elif state.steps >= state.due:
             self._renew(state.factor)
         assert state.factor is not None
-        return state.factor
+        return self._own(state.factor)
+
+    def _own(self, held: Factor) -> Factor:
+        return held.of(Outputs(self.model, self.operator)) if isinstance(held, Products) else held
 
     def _renew(self, held: Factor) -> None:
         state = self._state
         if self.tolerance is not None:
             with outside_of_modes(state.x.device):
-                error = _error(held, Outputs(self.model, self.operator), state.x)
+                error = error_of(self._own(held), Outputs(self.model, self.operator), state.x)
             if error <= self.tolerance:
                 state.due = state.steps + self.every
                 return
@@ -196,7 +205,7 @@ class Kernel:
     def _measured(self, x: Tensor, state: "_State") -> Factor:
         outputs = Outputs(self.model, self.operator)
         if self.inducing is not None and state.inducing is None:
-            state.inducing = _chosen(self.inducing, x, state.generator)
+            state.inducing = _chosen(self.inducing, state.x, state.generator)
         made, state.way = factor_of(outputs, x.detach(), state.inducing, self.damping, state.way)
         return made
 
@@ -317,14 +326,6 @@ def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> 
 _HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple, _State]] = weakref.WeakKeyDictionary()
 
 
-def _error(factor: Factor, outputs: Outputs, x: Tensor) -> float:
-    """Of what is held for K, relative, on a random vector."""
-    with torch.no_grad():
-        v = torch.randn_like(outputs(x))
-    now = product(outputs, x, v).reshape(-1, 1)
-    return ((factor.kernel(v.view(-1, 1)) - now).norm() / now.norm()).item()
-
-
 def _chosen(inducing: int | Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:
     if isinstance(inducing, Tensor):
         return inducing.detach()
@@ -341,6 +342,12 @@ def _check_model(model: nn.Module, x: Tensor) -> None:
     _check.tensor("x", x)
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M, ...) and not empty")
+
+
+def _check_outputs(name: str, h: Tensor, count: int, points: int) -> None:
+    wanted = (points, count // points)
+    if h.shape != wanted and not (h.ndim == 1 and h.shape == (count,)):
+        raise ValueError(f"{name}: shape was {tuple(h.shape)}, must be {wanted}, as the model returns it")
 
 
 def _check_choices(damping: Damping, every: int, inducing: int | Tensor | None, tolerance: float | None) -> None:

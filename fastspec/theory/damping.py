@@ -41,8 +41,8 @@ def critical_damping(rates: Tensor, k: Tensor | None = None, *, d: int = 1) -> f
 
     Args:
         rates: λ of each mode, real, as from :func:`fastspec.measure.ntk_rates`; or all eigenvalues of the kernel.
-        k: wavenumbers, as in decay_exponent; default those of eigenvalues in d dimensions, sorted: the i-th has
-            |k| = i^(1/d), by Weyl's law.
+        k: wavenumbers, as in decay_exponent; default those of all eigenvalues in d dimensions, sorted: as many have at
+            most the i-th one's |k| as there are in a ball of that radius (Weyl's law), but at least 1.
         d: dimension of the points.
 
     Returns:
@@ -56,7 +56,8 @@ def critical_damping(rates: Tensor, k: Tensor | None = None, *, d: int = 1) -> f
     rates = torch.as_tensor(rates).detach().double().cpu()
     if k is None:
         rates = rates.flatten().sort(descending=True).values
-        k = torch.arange(1, len(rates) + 1, dtype=torch.float64) ** (1 / d)
+        ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
+        k = (torch.arange(1, len(rates) + 1, dtype=torch.float64) / ball).pow(1 / d).clamp_min(1)
     greatest = rates.max().item()
     kept = rates > _FLOOR * greatest
     rates, k = rates[kept], k.to(rates.device)[kept]
