@@ -14,7 +14,7 @@ class Transformed:
     """By torch.func: many products at once, in forward mode too. The model's own code must allow for it."""
 
     def __init__(self, values: Callable[[Parameters], Tensor], parameters: Parameters):
-        self._values, self.parameters = values, parameters
+        self.values, self.parameters = values, parameters
         self.at, self._pullback = vjp(values, parameters)[:2]
 
     def energies(self, cotangents: Tensor) -> Tensor:
@@ -29,7 +29,7 @@ class Transformed:
 
     def push(self, tangent: Parameters) -> Tensor:
         """J v, (M, C)."""
-        return jvp(self._values, (self.parameters,), (tangent,))[1]
+        return jvp(self.values, (self.parameters,), (tangent,))[1]
 
 
 class Recorded:
@@ -39,7 +39,7 @@ class Recorded:
     """
 
     def __init__(self, values: Callable[[Parameters], Tensor], parameters: Parameters):
-        self.parameters = parameters
+        self.values, self.parameters = values, parameters
         self._leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
         with torch.enable_grad():
             self._out = values(self._leaves)

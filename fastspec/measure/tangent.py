@@ -28,7 +28,7 @@ class TangentKernel:
     def __init__(self, model: nn.Module, x: Tensor):
         self.points = checked_points(model, x)
         self.jacobian = jacobian_of(model, x)
-        self.parameters = self.jacobian.parameters
+        self.values, self.parameters = self.jacobian.values, self.jacobian.parameters
 
     def exact(self, k: Tensor, period: Sequence[float], window: Tensor) -> Tensor:
         """Rayleigh quotients of the waves k (K, d) times a window (M,), (K,): two products J^T e a wave."""

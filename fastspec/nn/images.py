@@ -19,7 +19,9 @@ class Images(NamedTuple):
 
     @property
     def period(self) -> tuple[float, ...]:
-        doubled = [length * (1 if p == NONE else 2) for length, p in zip(self.length.tolist(), self.parity, strict=True)]
+        doubled = [
+            length * (1 if p == NONE else 2) for length, p in zip(self.length.tolist(), self.parity, strict=True)
+        ]
         return tuple(doubled)
 
     def points(self, x: Tensor) -> Tensor:

@@ -38,9 +38,7 @@ def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal
 def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal[True]) -> Quadrature: ...
 
 
-def quadrature(
-    x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report: bool = False
-) -> Tensor | Quadrature:
+def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report: bool = False) -> Tensor | Quadrature:
     """Weights q_j of the points under which the modes do not alias into one another.
 
         Σ_j q_j e^{2πi k·x_j/period} = δ_k0  for |k| < N in each dimension, all differences of two of N modes

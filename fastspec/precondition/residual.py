@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .. import _check
 from ..loss import SpectralLoss
 from ..measure.checks import point_rows
 from ..measure.spectra import wavenumbers
@@ -33,6 +34,7 @@ _FRACTIONS = (1.0, 0.5, 0.25)  # of the modes that a grid of as many points tell
 # What points drawn at random exceed, by gaps in 1-D and by clusters beyond, and jittered and quasi-random ones do not.
 _RESIDUAL, _AMPLIFICATION = 0.01, {1: 1.5, 2: 1.25, 3: 1.25}
 _EVEN = 1e-5
+_FEW = {1: 768, 2: 768, 3: 512}  # points up to which a product with a matrix costs less than a transform
 
 
 class RandomPointsWarning(UserWarning):
@@ -54,31 +56,59 @@ class EnergyNorm(nn.Module):
             :class:`fastspec.precondition.Quadrature`.
 
     Shape:
-        residual: ``(M,)`` or ``(M, C)``, real, in the points' dtype; the mean over channels is taken. To ``()``.
+        residual: ``(M,)`` or ``(M, C)``, in the points' dtype; the mean over channels is taken. To ``()``.
     """
+
+    matrix: Tensor | None
 
     def __init__(self, images: Images, points: Tensor, order: float, modes: tuple[int, ...], q: Quadrature):
         super().__init__()
         self.modes, self.period, self.order = modes, images.period, order
         self.residual, self.amplification = q.residual, q.amplification
-        self._images, self._count = images, len(points)
-        weight = _weight(modes, images.period, order)
+        self._images, self._count, self._dtype = images, len(points), points.dtype
+        weight = _weight(modes, images.period, order).to(points.device)
         self.rest = min(weight.select(axis, 0).amax().item() for axis in range(len(modes)))
         even = (q.weights * len(q.weights) - 1).abs().max().item() < _EVEN
+        few = len(points) <= _FEW[len(modes)]
         self.norm = SpectralLoss(
             modes,
-            x=images.points(points),
-            weight=(weight - self.rest).clamp_min(0).to(points),
+            x=images.points(points.double() if few else points),
+            weight=(weight - self.rest).clamp_min(0).to(torch.float64 if few else points.dtype),
             period=images.period,
+            eps=1e-8 if few and points.dtype == torch.float32 else None,
             quadrature=None if even else q.weights,
         )
+        self.register_buffer("matrix", self._dense(points) if few else None, persistent=False)
 
-    def forward(self, residual: Tensor) -> Tensor:
-        if not isinstance(residual, Tensor) or residual.ndim not in (1, 2) or len(residual) != self._count:
-            was = f"shape was {tuple(residual.shape)}" if isinstance(residual, Tensor) else f"was {residual!r}"
-            raise ValueError(f"residual: {was}, must be ({self._count},) or ({self._count}, C)")
+    def _dense(self, points: Tensor) -> Tensor:
+        """A of L = r·A r, as the gradient of L at each unit vector: at few points less work than one transform."""
+        unit = torch.eye(self._count, dtype=torch.float64, device=points.device).requires_grad_()
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(self._transformed(unit), unit)
+        return (slope * (self._count / 2)).to(points.dtype)
+
+    def _transformed(self, residual: Tensor) -> Tensor:
         mirrored = self._images.values(residual)
         return self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
+
+    def forward(self, residual: Tensor) -> Tensor:
+        residual = self._checked(residual)
+        if self.matrix is None:
+            return self._transformed(residual)
+        channels = residual.reshape(self._count, -1)
+        return (channels * (self.matrix @ channels)).sum() / channels.shape[1]
+
+    def _checked(self, residual: Tensor) -> Tensor:
+        """In the points' dtype; half precision, as of autocast, is made so."""
+        _check.tensor("residual", residual)
+        if residual.ndim not in (1, 2) or len(residual) != self._count or residual.numel() == 0:
+            shape = f"({self._count},) or ({self._count}, C)"
+            raise ValueError(f"residual: shape was {tuple(residual.shape)}, must be {shape}")
+        if residual.dtype in (torch.float16, torch.bfloat16):
+            return residual.to(self._dtype)
+        if residual.dtype != self._dtype:
+            raise TypeError(f"residual: dtype was {residual.dtype}, must be {self._dtype} as the points' was")
+        return residual
 
     def extra_repr(self) -> str:
         return f"order={self.order:g}, modes={self.modes}, residual={self.residual:.2g}"
@@ -146,8 +176,8 @@ def residual(
 def _warn(q: Quadrature) -> None:
     warnings.warn(
         f"points: were as uneven as points drawn at random (their quadrature leaves {q.residual:.2g} and amplifies by"
-        f" {q.amplification:.2g}), where the energy norm gains little: draw them jittered, one at random in each cell of"
-        " a grid, or quasi-random, as by torch.quasirandom.SobolEngine",
+        f" {q.amplification:.2g}), where the energy norm gains little: draw them jittered, one at random in each cell"
+        " of a grid, or quasi-random, as by torch.quasirandom.SobolEngine",
         RandomPointsWarning,
         stacklevel=3,
     )
