@@ -7,9 +7,9 @@ most d is zero but for spikes at the data (arXiv 2105.11675). Where the whitenin
   and the net's change stays in the range of its kernel K: trained to the end it is K(x, X) K(X, X)^-1 y whatever P > 0.
   So the error of that does not depend on p, and does not turn up at d. What p changes is the path: after a fixed number
   of steps, how much of the noise has been fitted.
-- On the model, its output filtered by λ_k^{-p/2}, the kernel itself becomes one of exponent α(1 - p), and so does what
-  it interpolates by. The error falls as p takes the exponent down to about d, where least of the noise leaks between
-  the points, and turns up beyond it, where the signal is lost between spikes.
+- On the model, its output filtered by λ_k^{-p/2} (fs.nn.Filtered), the kernel itself becomes one of exponent α(1 - p),
+  and so does what it interpolates by. The error falls as p takes the exponent down to about d, where least of the
+  noise leaks between the points, and turns up beyond it, where the signal is lost between spikes.
 - The minimum-norm interpolant of exponent α(1 - p), theory's own, does the same.
 
 So it is found: in all four panels the interpolant's error, and the filtered kernel's, is least at the exponent next to
@@ -46,14 +46,14 @@ TAU = 2 * math.pi
 class Size:
     side: int  # points per axis, each somewhere in the middle of its cell
     modes: int  # of the loss, per axis: at least as many as points, or it could not see all of the residual
-    grid: int  # points per axis that the filter is made on, one more than its modes
+    grid: int  # modes of the filter per axis, and points of its grid
     theory: int  # modes of the interpolant
     adam_steps: int
     adam_seeds: int
 
 
-SIZES = {1: Size(60, 61, 512, 4001, 1000, 1), 2: Size(14, 15, 40, 101, 300, 1)}
-QUICK = {1: Size(60, 61, 128, 1001, 50, 1), 2: Size(14, 15, 32, 61, 10, 1)}
+SIZES = {1: Size(60, 61, 511, 4001, 1000, 1), 2: Size(14, 15, 39, 101, 300, 1)}
+QUICK = {1: Size(60, 61, 127, 1001, 50, 1), 2: Size(14, 15, 31, 61, 10, 1)}
 
 
 class Square(nn.Module):
@@ -79,22 +79,6 @@ class Periodic(nn.Module):
         return (self.net(features) - functional_call(self.net, self.start, (features,)))[:, 0]
 
 
-class Filtered(nn.Module):
-    """A model's values on a grid of the torus, times a multiplier in frequency, wherever they are asked for."""
-
-    def __init__(self, model: nn.Module, multiplier: Tensor, grid: Tensor):
-        super().__init__()
-        self.model, self.multiplier, self.grid = model, multiplier, grid
-
-    def forward(self, x: Tensor) -> Tensor:
-        return filtered(self.model(self.grid), self.multiplier, x)
-
-
-def filtered(values: Tensor, multiplier: Tensor, x: Tensor) -> Tensor:
-    """values (..., n^d) on the grid to (..., M)."""
-    return fs.nufft2(x, spectrum(values, multiplier.shape[0] + 1, multiplier.ndim) * multiplier).real
-
-
 def torus_grid(n: int, d: int) -> Tensor:
     axis = torch.arange(n, dtype=torch.float64) * (TAU / n)
     return torch.cartesian_prod(*[axis] * d).reshape(-1, d)
@@ -113,7 +97,6 @@ class Problem:
     x: Tensor
     y: Tensor
     test: Tensor
-    grid: Tensor
     size: Size
 
     def error(self, values: Tensor) -> float:
@@ -130,7 +113,7 @@ def problem(name: str, d: int, seed: int, size: Size) -> Problem:
     x = x + 0.8 * TAU / size.side * torch.rand(x.shape, generator=gen, dtype=torch.float64)
     test = torch.rand(1000, d, generator=gen, dtype=torch.float64) * TAU
     y = clean(x) + NOISE * torch.randn(len(x), generator=gen, dtype=torch.float64)
-    return Problem(make, x, y, test, torus_grid(size.grid, d), size)
+    return Problem(make, x, y, test, size)
 
 
 def jacobian(model: nn.Module, x: Tensor) -> Tensor:
@@ -140,21 +123,15 @@ def jacobian(model: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([row.flatten(1) for row in rows.values()], 1)
 
 
-def spectrum(values: Tensor, n: int, d: int) -> Tensor:
-    """Of values (..., n^d) on the grid, (..., *(n - 1)^d): without the unpaired wavenumber."""
-    axes = tuple(range(-d, 0))
-    modes = torch.fft.fftn(values.unflatten(-1, (n,) * d), dim=axes, norm="forward")
-    return torch.fft.fftshift(modes, axes)[(..., *[slice(1, None)] * d)]
-
-
 def measured(problem: Problem, adam: bool) -> list[dict]:
     size, d = problem.size, problem.x.shape[1]
     model = problem.make()
-    at, beside, everywhere = (jacobian(model, x) for x in (problem.x, problem.test, problem.grid))
-    rates = spectrum(everywhere.mT, size.grid, d).abs().square().sum(0)
+    plain = fs.nn.Filtered(model, 0.0, (size.grid,) * d)
+    at, beside, everywhere = (jacobian(model, x) for x in (problem.x, problem.test, plain.grid))
+    rates = plain.spectrum(everywhere.mT).abs().square().sum(0)
     k = wavenumbers(rates.shape)
     alpha = fs.measure.decay_exponent(rates[k.norm(dim=-1) >= 4], k[k.norm(dim=-1) >= 4])
-    inside = (slice((size.grid - 1 - size.modes) // 2, (size.grid - 1 + size.modes) // 2),) * d
+    inside = (slice((size.grid - size.modes) // 2, (size.grid + size.modes) // 2),) * d
     plan = fs.Plan(problem.x, (size.modes,) * d)
     rows = []
     for p in STRENGTHS:
@@ -165,13 +142,13 @@ def measured(problem: Problem, adam: bool) -> list[dict]:
             row[key], row[f"{key}: left"] = descent(problem, at, beside, weighed, steps)
         multiplier = rates ** (-p / 2)
         multiplier = multiplier * (rates.sum() / (rates * multiplier**2).sum()).sqrt()  # a kernel of the same size
-        changed = [filtered(everywhere.mT, multiplier, x).mT for x in (problem.x, problem.test)]
+        model = fs.nn.Filtered(problem.make(), 0.0, (size.grid,) * d, multiplier=multiplier)
+        changed = [model.filtered(everywhere.mT, x).mT for x in (problem.x, problem.test)]
         row["model, the end"], _ = descent(problem, *changed, None, math.inf)
         row["interpolant"] = theory(problem, row["exponent"])
         if adam:
             loss = fs.SpectralLoss(tuple(weight.shape), x=problem.x, weight=weight / weight.min())
             row["loss, Adam"], row["loss, Adam: left"] = trained(problem, problem.make(), loss)
-            model = Filtered(problem.make(), multiplier, problem.grid)
             row["model, Adam"], row["model, Adam: left"] = trained(problem, model, nn.MSELoss())
         rows.append(row)
     return rows

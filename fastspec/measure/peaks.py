@@ -1,6 +1,7 @@
 """Finding the frequencies that carry a signal: peaks of a gridded spectrum, and lines in scattered data."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from .fits import least_squares, polynomials
 _BACKGROUND_WIDTH = {1: 17, 2: 9, 3: 5}
 _BACKGROUND_QUANTILE = 0.25
 _FALSE_ALARM = 0.01
+_MOST_FOUND, _MINUTE = 16, 0.05  # lines, and their least amplitude beside the strongest's
 _ROUNDING = 1e-5
 _MOST_MODES = 2**21
 _CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
@@ -75,7 +77,7 @@ def _windows(values: Tensor, width: int, outside: float) -> Tensor:
 def dominant_frequencies(
     x: Tensor,
     y: Tensor,
-    n_frequencies: int,
+    n_frequencies: int | None,
     *,
     max_frequency: float | None = None,
     trend_degree: int = 3,
@@ -101,7 +103,10 @@ def dominant_frequencies(
     Args:
         x: real ``(M,)`` or ``(M, d)``, in your units.
         y: real ``(M,)`` or ``(M, C)``; channels share the frequencies, their powers add after scaling to unit variance.
-        n_frequencies: how many.
+        n_frequencies: how many; ``None`` for as many as are significant, at most 16: one after the other, while noise
+            would bring forth a line as strong, anywhere in the search, with a probability below 0.01 (the joint fit's
+            likelihood ratio, times the number of frequencies that the points tell apart), and while the line's
+            amplitude is at least 5 % of the strongest's.
         max_frequency: upper limit per axis, in cycles per unit of ``x``; for d > 3 of the frequency's length, and not
             optional.
         trend_degree: total degree of the polynomial trend fitted along.
@@ -113,9 +118,9 @@ def dominant_frequencies(
 
     Raises:
         TypeError: if ``x`` or ``y`` is not a real floating-point tensor, or ``n_frequencies`` is not an int.
-        ValueError: if shapes disagree, d > 3 without ``max_frequency``, values are not finite, or the data cannot tell
-            that many frequencies apart (too few points, no extent, or no room between ``min_separation`` and
-            ``max_frequency``).
+        ValueError: if shapes disagree, y is constant, d > 3 without ``max_frequency``, values are not finite, or the
+            data cannot tell that many frequencies apart (too few points, no extent, or no room between
+            ``min_separation`` and ``max_frequency``).
     """
     x, y = _checked_data(x, y, n_frequencies)
     span = x.amax(0) - x.amin(0)
@@ -125,18 +130,22 @@ def dominant_frequencies(
     unit_x = (x - centre) / span
     y = (y - y.mean(0)) / y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
     trend = polynomials(2 * unit_x, trend_degree)
-    if len(x) <= trend.shape[1] + n_frequencies * (2 + x.shape[1]):
+    room = (len(x) - trend.shape[1] - 1) // (2 + x.shape[1])
+    if room < (n_frequencies or 0):
         raise ValueError(f"x: had {len(x)} points, must have more to fit a trend and {n_frequencies} frequencies")
     search = _search(unit_x, span, max_frequency)
     picked = unit_x.new_zeros(0, x.shape[1])
     residual = y - trend @ least_squares(trend, y)
-    for _ in range(n_frequencies):
-        picked = torch.cat([picked, search.largest(residual, picked, min_separation)[None]])
-        picked, residual = _refit(unit_x, y, trend, picked, min_separation / 4)
-    return one_of_each_pair(picked) / span
+    found = _Fit(unit_x, y, trend, picked, residual)
+    if n_frequencies is None:
+        found = _significant(found, search, min(_MOST_FOUND, room), min_separation)
+    else:
+        for _ in range(n_frequencies):
+            found = found.with_another(search, min_separation)
+    return one_of_each_pair(found.picked) / span
 
 
-def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Tensor]:
+def _checked_data(x: Tensor, y: Tensor, n_frequencies: int | None) -> tuple[Tensor, Tensor]:
     _check.tensor("x", x)
     for name, value in (("x", x), ("y", y)):
         _check.data(name, value, x, real=True)
@@ -144,14 +153,60 @@ def _checked_data(x: Tensor, y: Tensor, n_frequencies: int) -> tuple[Tensor, Ten
             raise ValueError(f"{name}: shape was {tuple(value.shape)}, must be (M,) or (M, columns) and not empty")
         if not bool(value.isfinite().all()):
             raise ValueError(f"{name}: had non-finite values, must be finite")
-    if isinstance(n_frequencies, bool) or not isinstance(n_frequencies, int):
-        raise TypeError(f"n_frequencies: was {type(n_frequencies).__name__}, must be an int")
-    if n_frequencies < 0:
+    if isinstance(n_frequencies, bool) or not isinstance(n_frequencies, (int, type(None))):
+        raise TypeError(f"n_frequencies: was {type(n_frequencies).__name__}, must be an int or None")
+    if n_frequencies is not None and n_frequencies < 0:
         raise ValueError(f"n_frequencies: was {n_frequencies}, must be at least 0")
     if len(x) != len(y):
         raise ValueError(f"y: had {len(y)} rows, must have {len(x)} as x has")
+    if bool((y.amax(0) == y.amin(0)).all()):
+        raise ValueError("y: was constant, must vary")
     x, y = (t.detach().double().reshape(len(t), -1) for t in (x, y))
     return x, y
+
+
+class _Fit(NamedTuple):
+    """Trend and lines fitted to data of unit extent and variance."""
+
+    unit_x: Tensor
+    y: Tensor
+    trend: Tensor
+    picked: Tensor  # (n, d)
+    residual: Tensor
+
+    def with_another(self, search: "_Grid | _Ball", min_separation: float) -> "_Fit":
+        picked = torch.cat([self.picked, search.largest(self.residual, self.picked, min_separation)[None]])
+        picked, residual = _refit(self.unit_x, self.y, self.trend, picked, min_separation / 4)
+        return self._replace(picked=picked, residual=residual)
+
+    def amplitudes(self) -> Tensor:
+        """(n,), root of the sum over channels of their squares."""
+        phase = 2 * math.pi * self.unit_x @ self.picked.mT
+        both = least_squares(torch.cat([self.trend, phase.cos(), phase.sin()], 1), self.y)[self.trend.shape[1] :]
+        return both.square().reshape(2, len(self.picked), -1).sum((0, 2)).sqrt()
+
+
+def _significant(fit: _Fit, search: "_Grid | _Ball", most: int, min_separation: float) -> _Fit:
+    """Lines one after the other, while they are no noise's and not minute."""
+    for _ in range(most):
+        try:
+            more = fit.with_another(search, min_separation)
+        except ValueError:  # no separate frequency is left
+            break
+        sizes = more.amplitudes()
+        if search.independent * _chance(fit, more) > _FALSE_ALARM or sizes[-1] < _MINUTE * sizes.max():
+            break
+        fit = more
+    return fit
+
+
+def _chance(fewer: _Fit, more: _Fit) -> float:
+    """That white noise makes a given frequency gain as much: the ratio of likelihoods is chi-squared of 2 C degrees."""
+    count, channels = more.residual.shape
+    free = count - more.trend.shape[1] - 2 * len(more.picked)
+    before, after = (fit.residual.square().sum() + torch.finfo(fit.residual.dtype).tiny for fit in (fewer, more))
+    gain = (free * channels / 2 * (before / after).log()).clamp_min(0)
+    return torch.special.gammaincc(gain.new_tensor(float(channels)), gain).item()
 
 
 def _search(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> "_Grid | _Ball":
@@ -186,6 +241,7 @@ class _Grid:
         self.half = [max(1, min(most, int(self.oversampling * limit))) for limit in limits]
         axes = [torch.arange(-h, h + 1, device=unit_x.device, dtype=unit_x.dtype) for h in self.half]
         self.frequency = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1) / self.oversampling
+        self.independent = max(1.0, math.prod(2 * h / self.oversampling for h in self.half) / 2)
 
     def largest(self, residual: Tensor, picked: Tensor, min_separation: float) -> Tensor:
         modes = tuple(2 * h + 1 for h in self.half)
@@ -198,7 +254,7 @@ class _Ball:
     """Power of random frequencies in a ball, by direct sums, and the largest peak that the best of them climb to."""
 
     def __init__(self, unit_x: Tensor, span: Tensor, radius: float):
-        self.unit_x = unit_x.float()
+        self.unit_x, self.independent = unit_x.float(), float(_CANDIDATES)
         generator = torch.Generator(unit_x.device).manual_seed(0)
         drawn = torch.randn(_CANDIDATES, len(span), generator=generator, device=unit_x.device)
         length = torch.rand(_CANDIDATES, 1, generator=generator, device=unit_x.device) ** (1 / len(span))

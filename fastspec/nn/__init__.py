@@ -2,6 +2,7 @@
 
 from .adaptive import AdaptiveActivation, Rowdy
 from .broad import BroadLearning
+from .filtered import Filtered
 from .fourier_features import FourierFeatures
 from .frequency_filter import DeepFrequencyFilter
 from .grouped import phi, srelu
@@ -16,6 +17,7 @@ __all__ = [
     "AdaptiveActivation",
     "BroadLearning",
     "DeepFrequencyFilter",
+    "Filtered",
     "FourierFeatures",
     "MscaleMLP",
     "MultiStage",

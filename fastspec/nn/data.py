@@ -26,7 +26,7 @@ def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_freque
     return frequencies[size >= _LEAST * size.max()] if len(size) else frequencies
 
 
-def extent(x: Tensor) -> Tensor:
-    """Largest less smallest coordinate along each axis, float64 (d,)."""
+def half_extent(x: Tensor) -> Tensor:
+    """Half of the largest less the smallest coordinate along each axis, float64 (d,)."""
     rows = x.detach().double().reshape(len(x), -1)
-    return rows.amax(0) - rows.amin(0)
+    return (rows.amax(0) - rows.amin(0)) / 2

@@ -3,8 +3,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .data import extent, significant_frequencies
+from .data import half_extent, significant_frequencies
 from .grouped import check_sizes, points
+from .standard import Standard
 
 
 class FourierFeatures(nn.Module):
@@ -39,10 +40,11 @@ class FourierFeatures(nn.Module):
             raise ValueError(f"sigma: was {sigma}, must be a positive number, or {in_features} of them")
         self.in_features = in_features
         self.out_features = 2 * n_frequencies
+        self.standard = Standard(in_features)
         self.register_buffer("B", torch.randn(n_frequencies, in_features) * spread)
 
     def forward(self, x: Tensor) -> Tensor:
-        phase = 2 * math.pi * points(x, self.in_features) @ self.B.to(x.dtype).mT
+        phase = 2 * math.pi * self.standard(points(x, self.in_features)) @ self.B.to(x.dtype).mT
         return torch.cat([phase.cos(), phase.sin()], -1)
 
     @classmethod
@@ -58,7 +60,8 @@ class FourierFeatures(nn.Module):
         """Features with the bandwidth of the data: the paper sweeps sigma by hand.
 
         Along each axis sigma is the root mean square of the data's significant frequencies there, and at least one
-        cycle over the extent of x.
+        cycle over the extent of x. Phases are counted from the middle of x, which keeps them exact in single precision
+        far from the origin.
 
         Args:
             x: points, real ``(M,)`` or ``(M, d)``.
@@ -71,8 +74,10 @@ class FourierFeatures(nn.Module):
             The module, on the device and in the dtype of x.
         """
         lines = significant_frequencies(x, y, n_lines, max_frequency)
-        sigma = lines.square().mean(0).sqrt().maximum(1 / extent(x))
-        return cls(len(sigma), n_frequencies, tuple(sigma.tolist())).to(x)
+        sigma = lines.square().mean(0).sqrt().maximum(0.5 / half_extent(x))
+        features = cls(len(sigma), n_frequencies, tuple(sigma.tolist())).to(x)
+        features.standard = Standard(len(sigma)).fit(x, unit=False)
+        return features
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"

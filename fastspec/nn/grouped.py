@@ -31,6 +31,14 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+_SUPPORT_MIDDLES: dict[Activation, float] = {"srelu": 0.5, "phi": 1.5, srelu: 0.5, phi: 1.5}
+
+
+def middle_of_support(activation: Activation) -> float | None:
+    """Of an activation that is zero outside an interval; None of others."""
+    return _SUPPORT_MIDDLES.get(activation)
+
+
 class GroupedMLP(nn.Module):
     """``groups`` multilayer perceptrons of one shape with separate weights: one batched product a layer, no loop.
 

@@ -93,7 +93,7 @@ class PhaseMLP(nn.Module):
         cls,
         x: Tensor,
         y: Tensor,
-        n_frequencies: int = 4,
+        n_frequencies: int | None = None,
         *,
         max_frequency: float | None = None,
         width: int = 32,
@@ -109,7 +109,9 @@ class PhaseMLP(nn.Module):
         Args:
             x: points, real ``(M,)`` or ``(M, d)``.
             y: values, real ``(M,)`` or ``(M, C)``.
-            n_frequencies: number of shifts.
+            n_frequencies: number of shifts; default as many lines as are significant, at most 16. Told too few the
+                model fails where one too many costs a little: what has no shift is left to the branch of ω = 0, which
+                learns no more than a plain network does.
             max_frequency: search no further than this, in cycles per unit of x, along any axis; for d > 3 in any
                 direction, and to be given.
             width, depth, activation: of the envelopes.
@@ -123,17 +125,12 @@ class PhaseMLP(nn.Module):
         frequencies = dominant_frequencies(x, y, n_frequencies, max_frequency=max_frequency)
         rows_x, rows_y = (t.detach().reshape(len(t), -1).double() for t in (x, y))
         model = cls(
-            (2 * math.pi * frequencies).cpu(),
-            rows_y.shape[1],
-            width=width,
-            depth=depth,
-            activation=activation,
-            x_mean=rows_x.mean(0).cpu(),
-            x_scale=rows_x.std(0).cpu(),
-            y_mean=rows_y.mean(0).cpu(),
-            y_scale=_or_one(rows_y.std(0)).cpu(),
-        )
-        return model.to(x)
+            (2 * math.pi * frequencies).cpu(), rows_y.shape[1], width=width, depth=depth, activation=activation
+        ).to(x)
+        model.x_mean, model.x_scale = rows_x.mean(0).to(x), rows_x.std(0).to(x)
+        model.y_mean, model.y_scale = rows_y.mean(0).to(x), _or_one(rows_y.std(0)).to(x)
+        model.shifts = (2 * math.pi * frequencies).to(x)
+        return model
 
 
 def _checked_shifts(shifts: Tensor | Sequence[float]) -> Tensor:

@@ -3,8 +3,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from .data import significant_frequencies
+from .data import half_extent, significant_frequencies
 from .grouped import check_sizes, points
+from .standard import Standard
 
 
 class SineLayer(nn.Module):
@@ -16,8 +17,9 @@ class SineLayer(nn.Module):
     Args:
         in_features: d.
         out_features: units.
-        omega: ω0, in radians per unit of the first layer's x.
-        first: whether this layer takes the coordinates themselves.
+        omega: ω0, in radians per unit of the first layer's x, standardised if it is.
+        first: whether this layer takes the coordinates themselves. It holds a ``standard``, (x - mean) / scale, which
+            does nothing but after :meth:`from_data`.
 
     Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., out_features)``.
 
@@ -36,12 +38,14 @@ class SineLayer(nn.Module):
             raise ValueError(f"omega: was {omega}, must be positive and finite")
         self.in_features, self.out_features = in_features, out_features
         self.omega, self.first = float(omega), first
+        self.standard = Standard(in_features) if first else nn.Identity()
         bound = 1 / in_features if first else math.sqrt(6 / in_features) / omega
         self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_features).uniform_(-1, 1) / math.sqrt(in_features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sin(self.omega * nn.functional.linear(points(x, self.in_features), self.weight, self.bias))
+        x = self.standard(points(x, self.in_features))
+        return torch.sin(self.omega * nn.functional.linear(x, self.weight, self.bias))
 
     @classmethod
     def from_data(
@@ -49,8 +53,9 @@ class SineLayer(nn.Module):
     ) -> "SineLayer":
         """A first layer whose frequencies reach as far as those of the data, and little further.
 
-        ω0 = 2π d max |f| over the significant ones of the data's strongest ``n_frequencies`` and all axes, so that
-        ω0 W is uniform up to that of the highest frequency along each axis.
+        x is standardised to [-1, 1] along each axis, so that its origin and unit do not matter, and ω0 = 2π d max |f|
+        over the significant ones of the data's strongest ``n_frequencies`` and all axes, in cycles per unit of that: ω0
+        W is uniform up to that of the highest frequency.
 
         Args:
             x: points, real ``(M,)`` or ``(M, d)``.
@@ -58,9 +63,11 @@ class SineLayer(nn.Module):
             out_features: units.
             n_frequencies, max_frequency: as in :func:`fastspec.measure.dominant_frequencies`.
         """
-        highest = significant_frequencies(x, y, n_frequencies, max_frequency).abs().max().item()
-        dim = 1 if x.ndim == 1 else x.shape[1]
-        return cls(dim, out_features, 2 * math.pi * dim * highest, first=True).to(x)
+        lines = significant_frequencies(x, y, n_frequencies, max_frequency)
+        highest, dim = (lines.abs() * half_extent(x)).max().item(), lines.shape[1]
+        layer = cls(dim, out_features, 2 * math.pi * dim * highest, first=True).to(x)
+        layer.standard = Standard(dim).fit(x)
+        return layer
 
     def extra_repr(self) -> str:
         first = ", first=True" if self.first else ""
