@@ -15,7 +15,8 @@ help: ## show this list
 
 setup: $(VENV)/.installed ## make .venv with everything the other targets need; nothing to do the second time
 
-demo: setup ## train on the Mauna Loa CO2 series and show which frequencies each network learns, and when
+demo: setup ## a network with the cure plugged in and without; then which frequencies of the CO2 series networks learn
+	$(BIN)/fastspec run plug-in
 	$(BIN)/fastspec run mauna-loa
 
 test: setup ## run the tests

@@ -86,7 +86,7 @@ class SpectralMonitor:
         self,
         x: Tensor,
         target: Tensor,
-        modes: int | Sequence[int] | Tensor | None,
+        modes: int | Sequence[int] | Tensor | None = None,
         *,
         period: Period = 2 * math.pi,
         peaks: int | Tensor | None = None,

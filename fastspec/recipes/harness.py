@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -90,11 +91,20 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """So many steps of Adam, its rate constant or falling to ``final_rate`` by a cosine."""
+    """So many steps of Adam, its rate constant, or falling to ``final_rate`` by a cosine over the last ``share``."""
 
     steps: int
     learning_rate: float
     final_rate: float | None = None
+    share: float = 1.0
+
+    def factor(self, step: int) -> float:
+        """Of the rate at a step."""
+        if self.final_rate is None:
+            return 1.0
+        fallen = max(0.0, 1 - (self.steps - step) / (self.share * self.steps))
+        lowest = self.final_rate / self.learning_rate
+        return lowest + (1 - lowest) * (1 + math.cos(math.pi * fallen)) / 2
 
 
 def train(
@@ -105,8 +115,7 @@ def train(
     The monitor sees the network before every step and after the last.
     """
     optimizer = torch.optim.Adam(model.parameters(), schedule.learning_rate)
-    lowest = schedule.learning_rate if schedule.final_rate is None else schedule.final_rate
-    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps, lowest)
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule.factor)
     start = time.perf_counter()
     for step in progress(name, schedule.steps):
         prediction = model(x)

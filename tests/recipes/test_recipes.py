@@ -9,6 +9,7 @@ from fastspec.recipes import RECIPES, Outcome, f_principle, mauna_loa, run_recip
 
 FIGURES = {
     "mauna-loa": ["error-per-frequency.png", "fits.png", "harmonics.png"],
+    "plug-in": ["error-per-frequency.png"],
     "f-principle": ["f-principle.png"],
     "upper-limit": ["value-between-points.png", "interpolants.png"],
     "walsh": ["degrees.png", "held-out.png"],
