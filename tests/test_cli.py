@@ -37,6 +37,7 @@ def test_list_names_every_recipe():
     result = invoke("list")
     assert result.exit_code == 0
     assert [line.split()[0] for line in result.output.splitlines()] == [
+        "plug-in",
         "mauna-loa",
         "f-principle",
         "upper-limit",
