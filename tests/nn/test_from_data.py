@@ -80,7 +80,7 @@ def test_five_sines_are_learnt_by_a_phase_network_told_nothing():
 
 @pytest.mark.parametrize("activation", ["srelu", "phi"])
 def test_compact_supports_lie_all_over_the_data(activation):
-    """At the finest scale as many units of the first layer are active in all parts of the data, within a factor of 2."""
+    """At the finest scale about as many units of the first layer are active in all parts of the data."""
     torch.manual_seed(0)
     model = fs.nn.MscaleMLP(1, n_scales=6, width=400, depth=1, activation=activation)
     x = torch.linspace(-0.95, 0.95, 100)[:, None]
