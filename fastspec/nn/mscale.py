@@ -15,9 +15,11 @@ class MscaleMLP(nn.Module):
     A subnetwork sees x stretched by its scale a_i, so a frequency ω of the target is ω / a_i to it: low enough to be
     learnt soon by one of them. The compactly supported activations keep the scales apart. Expects x in [-1, 1].
 
-    A unit of compact support sees x along its direction on a width of 1 / a_i alone. Were biases those of ``nn.Linear``
-    all of them would lie about x = 0; here each support begins centred on a point drawn from [-1, 1]^d. Measured on
-    five sines up to 40 (benchmarks/studies/cure.py, rate 3e-3, 5 seeds): MEASURED
+    A unit of compact support sees x along its direction on a width of about 1 / a_i alone. Were biases those of
+    ``nn.Linear``, all supports of fine scale would lie about x = 0; here each begins centred on a point drawn from
+    [-1, 1]^d. Measured on five sines up to 40 (benchmarks/studies/cure.py, width 32, rate 3e-3, five seeds): all within
+    10 % after 230 to 360 steps with sReLU and 120 to 280 with φ, whose step takes 1.8 times as long, and not in 1,600
+    before. On the CO₂ series of 44 years the yearly cycle is not within 10 % after 800 steps.
 
     Args:
         in_features: dimension d of x.
@@ -79,7 +81,7 @@ class MscaleMLP(nn.Module):
         max_frequency: float | None = None,
         width: int = 64,
         depth: int = 3,
-        activation: Activation = "srelu",
+        activation: Activation = "phi",
     ) -> "MscaleMLP":
         """Subnetworks whose scales span the frequencies of the data: the paper takes 1 to 32 on all problems.
 

@@ -10,13 +10,15 @@ import fastspec.nn as fsnn
 
 # --- all modules ---
 
+POINTS = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))
+
 MODULES = [
     (lambda: fsnn.AdaptiveActivation("sin", features=4), (6, 4)),
     (lambda: fsnn.Rowdy("phi", features=4), (6, 4)),
     (lambda: fsnn.FourierFeatures(2, 8), (6, 2)),
     (lambda: fsnn.SineLayer(2, 8, first=True), (6, 2)),
     (lambda: fsnn.MscaleMLP(2, width=4), (6, 2)),
-    (lambda: fsnn.SineLayer.from_data(torch.rand(60, 2), torch.rand(60), 8, max_frequency=20.0), (6, 2)),
+    (lambda: fsnn.SineLayer.from_data(POINTS, POINTS.square().sum(1), 8, max_frequency=20.0), (6, 2)),
     (lambda: fsnn.Filtered(nn.Linear(2, 3), 1.0, (5, 4), period=2.0), (6, 2)),
     (lambda: fsnn.Reflected(nn.Linear(2, 3), (0.0, -1.0), (2.0, 2.0), odd=(True, False)), (6, 2)),
     (lambda: fsnn.PhaseMLP(torch.ones(2, 5), width=4), (6, 5)),  # any dimension

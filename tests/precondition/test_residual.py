@@ -47,7 +47,7 @@ SIDES = {
 def test_modes_of_each_kind_of_side_are_weighed_by_their_wavenumber(sides, n, points, gen):
     function, want = SIDES[sides]
     x = cells(n) if points == "grid" else jittered(n, 1, gen)
-    norm = energy_norm(3 + 2 * x, (3.0, 5.0), boundary=sides)  # twice as long: wavenumbers half as large
+    norm = energy_norm(3 + 2 * x, (3.0, 5.0), boundary=sides, strength=1)  # twice as long: wavenumbers half as large
     assert norm(function(x)).item() == pytest.approx(4 * want, rel=1e-6 if points == "grid" else 0.02)
     assert norm(function(x)[:, 0]).item() == pytest.approx(norm(function(x)).item())
     both = torch.cat([function(x), 0 * x], 1)
@@ -58,7 +58,7 @@ def test_all_modes_of_a_grid_are_seen_and_weigh_the_more_the_lower():
     """The quadratic form is diagonal in sines: |ξ|^-order each, and order 0 is the mean of squares."""
     n = 24
     x = cells(n)
-    norm = energy_norm(x, (0.0, 1.0), order=2)
+    norm = energy_norm(x, (0.0, 1.0), order=4, strength=0.5)
     k = torch.arange(1, n)
     waves = math.sqrt(2) * (PI * k * x).sin()
     values = torch.stack([norm(w) for w in waves.unbind(1)])
@@ -74,7 +74,7 @@ def test_more_dimensions_with_sides_of_their_own(d, n):
     x = unit * torch.tensor(high, dtype=torch.float64)
     wave = (2 * PI * unit[:, 0]).sin() * (PI * unit[:, 1]).cos() * ((2 * PI * unit[:, 2]).sin() if d == 3 else 1)
     size = (2 * PI) ** 2 + (PI / 2) ** 2 + ((2 * PI / 3) ** 2 if d == 3 else 0)
-    norm = energy_norm(x, ((0.0,) * d, high), boundary=sides)
+    norm = energy_norm(x, ((0.0,) * d, high), boundary=sides, strength=1)
     assert norm(wave).item() == pytest.approx(2.0**-d / size, rel=1e-6)
 
 
@@ -159,6 +159,7 @@ def test_modes_may_be_told(gen):
         ("domain", {"domain": ((0.0, 0.0), (1.0, 1.0))}, ValueError),
         ("order", {"order": -1.0}, ValueError),
         ("order", {"order": "two"}, ValueError),
+        ("strength", {"strength": -1.0}, ValueError),
         ("boundary", {"boundary": "robin"}, ValueError),
         ("boundary", {"boundary": ("dirichlet", "neumann")}, ValueError),
         ("modes", {"modes": 0}, ValueError),
