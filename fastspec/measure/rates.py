@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .. import _check
 from ..nufft import Modes, Period
 from .spectra import wavenumbers
-from .tangent import TangentKernel
+from .tangent import Map, TangentKernel
 
 
 def ntk_rates(
@@ -20,6 +20,7 @@ def ntk_rates(
     samples: int | None = None,
     generator: torch.Generator | None = None,
     window: Tensor | None = None,
+    precondition: Map | None = None,
 ) -> Tensor:
     """Decay rate of each mode under the neural tangent kernel K = J J^T, without making K or J.
 
@@ -45,6 +46,8 @@ def ntk_rates(
         samples: of the estimate; ``None`` for the exact quotients.
         generator: of the samples.
         window: amplitude g_j of the waves at each point, real ``(M,)``; default 1.
+        precondition: a symmetric linear map P of gradients ``(M, C)`` at the outputs, as
+            :meth:`fastspec.precondition.Kernel.multiply`: the rates are then those under it, of K P.
 
     Returns:
         ``(*modes)``, centered, or ``(K,)``, in the dtype of the model's parameters.
@@ -61,8 +64,8 @@ def ntk_rates(
         if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
             raise ValueError(f"samples: was {samples!r}, must be a positive int or None")
         transform = kernel.at(k, box) if isinstance(modes, Tensor) else kernel.on_grid(shape, box)
-        return kernel.sampled(transform, g[None], samples, generator)[0].reshape(shape)
-    rates = kernel.exact(k[mirror.unique()], box, g)
+        return kernel.sampled(transform, g[None], samples, generator, precondition)[0].reshape(shape)
+    rates = kernel.exact(k[mirror.unique()], box, g, precondition)
     return rates[torch.unique(mirror, return_inverse=True)[1].to(rates.device)].reshape(shape)
 
 

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ..nufft import Plan
+from ..tangent import Outputs, jacobian_of
 from .checks import point_rows
-from .jacobian import jacobian_of
 from .spectra import spectrum
 
 _BYTES = 2**28  # of waves held at a time
 
+Map = Callable[[Tensor], Tensor]
 Transform = Callable[[Tensor], Tensor]
 
 
@@ -27,11 +28,14 @@ class TangentKernel:
 
     def __init__(self, model: nn.Module, x: Tensor):
         self.points = checked_points(model, x)
-        self.jacobian = jacobian_of(model, x)
-        self.values, self.parameters = self.jacobian.values, self.jacobian.parameters
+        self.jacobian = jacobian_of(Outputs(model), x.detach())
+        self.parameters = self.jacobian.parameters
 
-    def exact(self, k: Tensor, period: Sequence[float], window: Tensor) -> Tensor:
-        """Rayleigh quotients of the waves k (K, d) times a window (M,), (K,): two products J^T e a wave."""
+    def exact(self, k: Tensor, period: Sequence[float], window: Tensor, precondition: Map | None = None) -> Tensor:
+        """Rayleigh quotients of the waves k (K, d) times a window (M,), (K,): two products J^T e a wave.
+
+        With a symmetric map P of (M, C), those of K P: four products a wave.
+        """
         values = self.jacobian.at
         count, channels = values.shape
         turns = self.points.double() / torch.tensor(period, dtype=torch.float64, device=self.points.device)
@@ -40,11 +44,22 @@ class TangentKernel:
         for part in k.to(turns.device).split(max(1, _BYTES // (16 * count))):
             phase = 2 * math.pi * part @ turns.mT
             waves = (torch.cat([phase.cos(), phase.sin()]) * window).to(values.dtype)
-            each = (self.jacobian.energies(waves[..., None] * unit[c]) for c in range(channels))
+            each = (self._energies(waves[..., None] * unit[c], precondition) for c in range(channels))
             out.append(sum(each, start=waves.new_zeros(())).unflatten(0, (2, -1)).sum(0))
         return torch.cat(out) / (window.square().sum() * channels)
 
-    def sampled(self, transform: Transform, windows: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:
+    def _energies(self, waves: Tensor, precondition: Map | None) -> Tensor:
+        right = None if precondition is None else torch.stack([precondition(wave) for wave in waves])
+        return self.jacobian.energies(waves, right)
+
+    def sampled(
+        self,
+        transform: Transform,
+        windows: Tensor,
+        samples: int,
+        generator: torch.Generator | None,
+        precondition: Map | None = None,
+    ) -> Tensor:
         """Estimates of the quotients of all waves that ``transform`` knows, in each of the windows (W, M), (W, K).
 
         ``transform`` takes values (W, C, M) to their modes (W, C, K). The samples are the same for all.
@@ -53,8 +68,10 @@ class TangentKernel:
         for _ in range(samples):
             tangent = {name: _normal_like(p, generator) for name, p in self.parameters.items()}
             change = self.jacobian.push(tangent)
-            modes = transform(windows.to(change)[:, None] * change.mT)
-            total = total + (modes.real.square() + modes.imag.square()).mean(1)
+            modes = other = transform(windows.to(change)[:, None] * change.mT)
+            if precondition is not None:
+                other = transform(windows.to(change)[:, None] * precondition(change).mT)
+            total = total + (modes.real * other.real + modes.imag * other.imag).mean(1)
         return total / (samples * windows.to(total).square().sum(1, keepdim=True))
 
     def on_grid(self, modes: tuple[int, ...], period: Sequence[float]) -> Transform:

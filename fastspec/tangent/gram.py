@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import factors, jacobian
+from . import factors, rows
+from .jacobian import Recorded
 from .outputs import Outputs, working_dtype
-from .products import pull
 
 Rows = Callable[[Outputs, Tensor], Iterator[Tensor]]
 
@@ -16,9 +16,9 @@ _AGREES = {torch.float64: 1e-8, torch.float32: 1e-3}  # relative, else _ROUGHLY
 _ROUGHLY = 0.1
 _WAYS: dict[str, Rows | None] = {  # the cheapest first
     "factors": None,
-    "own weights": jacobian.rows_by_points,
-    "vmap": jacobian.rows_by_vmap,
-    "backward": jacobian.rows_by_backward,
+    "own weights": rows.rows_by_points,
+    "vmap": rows.rows_by_vmap,
+    "backward": rows.rows_by_backward,
 }
 
 
@@ -59,8 +59,8 @@ class _Unfit(Exception):
 
 
 def _by(way: str, outputs: Outputs, x: Tensor, z: Tensor | None) -> Gram:
-    rows = _WAYS[way]
-    return _by_factors(outputs, x, z) if rows is None else _by_rows(way, rows, outputs, x, z)
+    of_points = _WAYS[way]
+    return _by_factors(outputs, x, z) if of_points is None else _by_rows(way, of_points, outputs, x, z)
 
 
 def _by_factors(outputs: Outputs, x: Tensor, z: Tensor | None) -> Gram:
@@ -74,13 +74,13 @@ def _by_factors(outputs: Outputs, x: Tensor, z: Tensor | None) -> Gram:
     return Gram(cross, square, "factors")
 
 
-def _by_rows(way: str, rows: Rows, outputs: Outputs, x: Tensor, z: Tensor | None) -> Gram:
-    right = torch.cat(list(rows(outputs, x if z is None else z)))
+def _by_rows(way: str, of_points: Rows, outputs: Outputs, x: Tensor, z: Tensor | None) -> Gram:
+    right = torch.cat(list(of_points(outputs, x if z is None else z)))
     right = right.to(working_dtype(right.dtype))
     square = _product(right)
     if z is None:
         return Gram(square.to(right.dtype), square, way)
-    cross = torch.cat([left.to(right.dtype) @ right.mT for left in rows(outputs, x)])
+    cross = torch.cat([left.to(right.dtype) @ right.mT for left in of_points(outputs, x)])
     return Gram(cross, square, way)
 
 
@@ -96,9 +96,9 @@ def _agrees(cross: Tensor, outputs: Outputs, x: Tensor, z: Tensor | None) -> boo
     points = x if z is None else z
     v = torch.randn(cross.shape[1], generator=generator, dtype=cross.dtype, device=x.device)
     u = cross @ v
-    left, right = pull(outputs, x, u.view(len(x), -1)), pull(outputs, points, v.view(len(points), -1))
-    found = sum(
-        (a.double().flatten() @ b.double().flatten() for a, b in zip(left, right, strict=True)), u.new_zeros(())
-    )
+    at_x = Recorded(outputs, x)
+    at_z = at_x if z is None else Recorded(outputs, z)
+    left, right = at_x.pull(u.view(len(x), -1)), at_z.pull(v.view(len(points), -1))
+    found = sum((left[name].double().flatten() @ right[name].double().flatten() for name in left), u.new_zeros(()))
     squared = u.double().square().sum()
-    return bool((found - squared).abs() <= _AGREES.get(left[0].dtype, _ROUGHLY) * squared)
+    return bool((found - squared).abs() <= _AGREES.get(at_x.at.dtype, _ROUGHLY) * squared)

@@ -1,97 +1,96 @@
-"""The rows of J, in the cheapest of three ways that a model allows."""
+"""Products with the Jacobian J of a model's outputs in its parameters: by torch.func, or by a recorded graph."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.func import jacrev, vmap
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.func import jvp, vjp, vmap
 
-from .outputs import Outputs
+from .outputs import Outputs, Parameters
 
-_ENTRIES = 2**25  # of J held at a time
-_CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-_RANKS = {convolution: n for n, convolution in _CONVOLUTIONS.items()}
+_BYTES = 2**28  # of parameter gradients held at a time
 
 
-def rows_by_points(outputs: Outputs, x: Tensor) -> Iterator[Tensor]:
-    """J (n C, P) of some points at a time, as the gradient in weights that each point has of its own.
+class Transformed:
+    """By torch.func: many products at once, in forward mode too. The model's own code must allow for it."""
 
-    That is right where parameters are used by linear layers and convolutions alone, each point by itself; these may be
-    called many times, and differentiated in the model.
+    def __init__(self, outputs: Outputs, x: Tensor):
+        self.values = lambda parameters: outputs.of(parameters, x.detach())
+        self.parameters = {name: p.detach() for name, p in outputs.parameters.items()}
+        self.at, self._pullback = vjp(self.values, self.parameters)[:2]
+
+    def energies(self, u: Tensor, w: Tensor | None = None) -> Tensor:
+        """(J^T u)·(J^T w) of each pair of cotangents (K, M, C), (K,); default w = u."""
+
+        def energy(u: Tensor, w: Tensor | None) -> Tensor:
+            left = self._pullback(u)[0]
+            return _inner(left.values(), left.values() if w is None else self._pullback(w)[0].values(), u)
+
+        size = sum(p.numel() * p.element_size() for p in self.parameters.values())
+        at_a_time = max(1, _BYTES // max(1, size + 8 * self.at.numel()))
+        return vmap(energy, in_dims=(0, None if w is None else 0), chunk_size=at_a_time)(u, w)
+
+    def push(self, tangent: Parameters) -> Tensor:
+        """J v, (M, C)."""
+        return jvp(self.values, (self.parameters,), (tangent,))[1]
+
+
+class Recorded:
+    """By autograd's graph of one call, for models that differentiate by autograd themselves, as residuals do.
+
+    J v is the derivative of <J^T u, v> in u, which J^T u is linear in: two products backward, none forward.
     """
-    size = sum(p.numel() for p in outputs.trained())
-    for part in x.split(max(1, _ENTRIES // size)):
-        with _Own(outputs.trained(), len(part)) as own:
-            values = outputs(part)
-        each = [_own_gradients(values[:, c].sum(), own) for c in range(values.shape[1])]
-        yield torch.stack(each, 1).flatten(0, 1)
+
+    def __init__(self, outputs: Outputs, x: Tensor):
+        self.parameters = outputs.parameters
+        with torch.enable_grad():
+            self._out = outputs(x)
+        self.at = self._out.detach()
+        self._linear: tuple[Tensor, dict[str, Tensor]] | None = None
+
+    def energies(self, u: Tensor, w: Tensor | None = None) -> Tensor:
+        """(J^T u)·(J^T w) of each pair of cotangents (K, M, C), (K,); default w = u."""
+        left = [self.pull(one).values() for one in u]
+        right = left if w is None else [self.pull(one).values() for one in w]
+        return torch.stack([_inner(a, b, u) for a, b in zip(left, right, strict=True)])
+
+    def pull(self, u: Tensor) -> Parameters:
+        """J^T u."""
+        leaves = list(self.parameters.values())
+        pulled = torch.autograd.grad(
+            self._out, leaves, u.to(self.at), retain_graph=True, materialize_grads=True, allow_unused=True
+        )
+        return dict(zip(self.parameters, pulled, strict=True))
+
+    def push(self, tangent: Parameters) -> Tensor:
+        """J v, (M, C)."""
+        u, pulled = self._linear = self._linear or self._pulled()
+        along = [tangent[name] for name in pulled]
+        return torch.autograd.grad(list(pulled.values()), u, along, retain_graph=True)[0]
+
+    def _pulled(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """A cotangent u, and J^T u as a function of it, without the parameters that the values do not depend on."""
+        u = torch.zeros_like(self.at).requires_grad_()
+        with torch.enable_grad():
+            leaves = list(self.parameters.values())
+            pulled = torch.autograd.grad(self._out, leaves, u, create_graph=True, allow_unused=True)
+        return u, {name: g for name, g in zip(self.parameters, pulled, strict=True) if g is not None}
 
 
-def rows_by_vmap(outputs: Outputs, x: Tensor) -> Iterator[Tensor]:
-    """J (n C, P) of some points at a time, by torch.func: models that treat each point by itself and differentiate
-    nothing."""
-    size = sum(p.numel() for p in outputs.trained())
-
-    def row(parameters: dict[str, Tensor], point: Tensor) -> Tensor:
-        return outputs.of(parameters, point[None])[0]
-
-    each = vmap(jacrev(row), in_dims=(None, 0))
-    for part in x.split(max(1, _ENTRIES // size)):
-        found = each(outputs.parameters, part)
-        yield torch.cat([j.flatten(2) for j in found.values()], 2).flatten(0, 1).detach()
+def _inner(left: Iterable[Tensor], right: Iterable[Tensor], like: Tensor) -> Tensor:
+    return sum(((a * b).sum() for a, b in zip(left, right, strict=True)), start=like.new_zeros(()))
 
 
-def rows_by_backward(outputs: Outputs, x: Tensor) -> Iterator[Tensor]:
-    """J (n C, P) by a backward for each row, whatever the model is."""
-    values, trained = outputs(x), outputs.trained()
-    for row in values.flatten():
-        parts = torch.autograd.grad(row, trained, retain_graph=True, materialize_grads=True, allow_unused=True)
-        yield torch.cat([p.flatten() for p in parts])[None]
+def jacobian_of(outputs: Outputs, x: Tensor) -> Transformed | Recorded:
+    """At x as the model takes it; by torch.func where the model allows for it."""
+    try:
+        return Transformed(outputs, x)
+    except RuntimeError:  # torch.func refuses requires_grad_() and autograd.grad within, each in words of its own
+        return Recorded(outputs, x)
 
 
-class _Own(TorchFunctionMode):
-    """Linear layers and convolutions get weights (n, ...) in place of those given, one for each point."""
-
-    def __init__(self, parameters: list[Tensor], count: int):
-        super().__init__()
-        self.count = count
-        self.weights = {id(p): p.detach().expand(count, *p.shape).requires_grad_() for p in parameters}
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if function is F.linear:
-            return self._linear(*args, **kwargs)
-        if function in _RANKS:
-            return self._convolution(_RANKS[function], *args, **kwargs)
-        return function(*args, **kwargs)
-
-    def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        own = self._of(weight)
-        tokens = input.reshape(self.count, -1, input.shape[-1])
-        out = tokens @ own.mT
-        if bias is not None:
-            out = out + self._of(bias)[:, None]
-        return out.reshape(*input.shape[:-1], out.shape[-1])
-
-    def _convolution(
-        self, n: int, input: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
-    ) -> Tensor:
-        """The points' images side by side as groups of channels."""
-        given = dict(zip(("stride", "padding", "dilation", "groups"), args, strict=False)) | kwargs
-        groups = self.count * given.pop("groups", 1)
-        shift = None if bias is None else self._of(bias).flatten()
-        out = _CONVOLUTIONS[n](input.flatten(0, 1)[None], self._of(weight).flatten(0, 1), shift, groups=groups, **given)
-        return out.reshape(self.count, -1, *out.shape[2:])
-
-    def _of(self, parameter: Tensor) -> Tensor:
-        found = self.weights.get(id(parameter))
-        return parameter.expand(self.count, *parameter.shape) if found is None else found
-
-
-def _own_gradients(total: Tensor, own: _Own) -> Tensor:
-    weights = list(own.weights.values())
-    parts = torch.autograd.grad(total, weights, retain_graph=True, materialize_grads=True, allow_unused=True)
-    return torch.cat([p.flatten(1) for p in parts], 1)
+def product(outputs: Outputs, x: Tensor, v: Tensor, z: Tensor | None = None) -> Tensor:
+    """K(x, z) v for v (R, C) at the points z, default x: (M, C)."""
+    at_x = Recorded(outputs, x)
+    at_z = at_x if z is None else Recorded(outputs, z)
+    return at_x.push(at_z.pull(v))

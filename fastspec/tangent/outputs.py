@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+Parameters = dict[str, Tensor]
 Operator = Callable[[nn.Module, Tensor], Tensor]
 
 
@@ -31,14 +32,16 @@ class Outputs:
         self._held |= {f"model.{name}": b.detach().clone() for name, b in model.named_buffers()}
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.of(self.parameters, x)
+        # a residual may differentiate in the very points that it is given
+        return self.of(self.parameters, x.detach().requires_grad_(x.is_floating_point()))
 
-    def of(self, parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+    def of(self, parameters: Parameters, x: Tensor) -> Tensor:
+        """As they depend on other parameters."""
         given = {f"model.{name}": p for name, p in parameters.items()}
         out = functional_call(self._whole, (given, self._held), (x,))
         if not isinstance(out, Tensor) or out.ndim not in (1, 2) or len(out) != len(x):
-            had = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            raise ValueError(f"model: returned {had}, must return ({len(x)},) or ({len(x)}, C)")
+            was = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else type(out).__name__
+            raise ValueError(f"model: returned {was}, must return ({len(x)},) or ({len(x)}, C)")
         return out.reshape(len(x), -1)
 
     def trained(self) -> list[Tensor]:

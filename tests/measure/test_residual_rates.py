@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 import fastspec as fs
-from fastspec.measure.jacobian import Recorded, Transformed, jacobian_of
+from fastspec.tangent import Outputs, jacobian_of
+from fastspec.tangent.jacobian import Recorded, Transformed
 
 TAU = 2 * math.pi
 
@@ -69,8 +70,8 @@ def test_products_of_the_recorded_graph_are_those_of_torch_func(gen):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 3)).double()
     x = torch.rand(10, 2, generator=gen, dtype=torch.float64)
-    either = jacobian_of(model, x)
-    recorded = Recorded(either.values, either.parameters)
+    either = jacobian_of(Outputs(model), x)
+    recorded = Recorded(Outputs(model), x)
     assert isinstance(either, Transformed)
     v = {name: torch.randn(p.shape, generator=gen, dtype=p.dtype) for name, p in either.parameters.items()}
     u = torch.randn(4, 10, 3, generator=gen, dtype=torch.float64)

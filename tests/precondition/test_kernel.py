@@ -286,6 +286,28 @@ def test_modes_decay_at_the_effective_rates():
     assert ((measured / effective - 1).abs()[seen] <= 0.1).all()
 
 
+@pytest.mark.parametrize("name", ["tanh", "physics-informed"])
+def test_rates_under_the_preconditioner(name):
+    """e^H K P e / e^H e of the waves e, exact and estimated."""
+    model, x = network(name, 40, torch.float64)
+    precondition = fs.precondition.Kernel(model, x, damping=1e-2)
+    k = torch.cartesian_prod(torch.arange(-2.0, 3), torch.arange(-1.0, 2)).double()
+    found = fs.measure.ntk_rates(model, x, k, precondition=precondition.multiply)
+    j = jacobian(model, x)
+    kernel = j @ j.mT
+    c = precondition.effective_damping()
+    under = kernel @ torch.linalg.inv(kernel + c * torch.eye(len(kernel))) * c
+    waves = torch.exp(1j * (k @ x.mT))
+    expected = ((waves.conj() @ under.to(waves.dtype)) * waves).sum(1).real / len(x)
+    assert relative_error(found, expected) <= 1e-8
+    sampled = fs.measure.ntk_rates(
+        model, x, k, samples=500, generator=torch.Generator().manual_seed(0), precondition=precondition.multiply
+    )
+    assert relative_error(sampled, expected) <= 0.2
+    plain_rates = fs.measure.ntk_rates(model, x, k)
+    assert found.max() / found.min() < 0.5 * plain_rates.max() / plain_rates.min()
+
+
 def test_critical_damping_of_a_network():
     torch.manual_seed(0)
     x = torch.linspace(-1, 1, 200, dtype=torch.float64)[:, None]

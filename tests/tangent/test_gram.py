@@ -94,5 +94,5 @@ def test_dtypes(dtype):
 
 
 def test_bad_models():
-    with pytest.raises(ValueError, match=r"model: returned \(3, 2, 2\), must return \(3,\) or \(3, C\)"):
+    with pytest.raises(ValueError, match=r"model: returned shape \(3, 2, 2\), must return \(3,\) or \(3, C\)"):
         gram(Outputs(nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (2, 2)))), torch.randn(3, 2))
