@@ -91,8 +91,7 @@ class Plan(nn.Module):
 
     def planned_for(self, dtype: torch.dtype) -> Planned:
         """As planned, for real or complex data of this precision; float64 points have a plan for float32 too."""
-        buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
-        x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
+        x = self._points()
         held = self._held.get(dtype)
         if torch.compiler.is_compiling():
             moves = held is None or held.x is not x or x.requires_grad
@@ -100,6 +99,10 @@ class Plan(nn.Module):
         if held is None or held.x is not x or held.version != x._version:
             held = self._sorted(x, dtype)
         return held.planned if not x.requires_grad and held.planned.points.x.dtype == dtype else held.planned.of(x)
+
+    def _points(self) -> Tensor:
+        buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
+        return buffers["x"] if "x" in buffers else self._parameters["x"]
 
     def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:
         _check.points(x)
@@ -112,12 +115,13 @@ class Plan(nn.Module):
         return held
 
     def _precision(self) -> torch.dtype:
-        return _check.precision(self.x)
+        return _check.precision(self._points())
 
     def precision_for(self, *data: Tensor) -> torch.dtype:
         """Of the computation with these data: float32 unless both they and the points are float64."""
-        if self.x.dtype != torch.float64 or any(_check.real_dtype(d) == torch.float64 for d in data):
-            return self._precision()
+        held = self._points().dtype
+        if held == torch.float64 and any([_check.real_dtype(d) == torch.float64 for d in data]):
+            return held
         return torch.float32
 
     @property
@@ -141,7 +145,7 @@ class Plan(nn.Module):
 
     def nufft2(self, f: Tensor, sign: int = 1) -> Tensor:
         """As fs.nufft2: modes (..., *modes) to values (..., M)."""
-        _check.data("f", f, self.x)
+        _check.data("f", f, self._points())
         _check.trailing("f", f, self.modes)
         self.check_precision("f", f)
         return self.planned_for(self.precision_for(f)).type2(f, _check.sign(sign))
@@ -152,19 +156,22 @@ class Plan(nn.Module):
 
     def rnufft2(self, f: Tensor) -> Tensor:
         """As fs.rnufft2: half spectrum to real values (..., M)."""
-        _check.data("f", f, self.x, complex=True)
+        _check.data("f", f, self._points(), complex=True)
         _check.trailing("f", f, (*self.modes[:-1], self.modes[-1] // 2 + 1))
         self.check_precision("f", f)
         return self.planned_for(self.precision_for(f)).real_type2(f)
 
     def _of_strengths(self, c: Tensor, real: bool = False) -> Planned:
-        _check.data("c", c, self.x, real=real)
-        _check.trailing("c", c, [self.x.shape[0 if self.x.ndim == 1 else -2]])
+        x = self._points()
+        _check.data("c", c, x, real=real)
+        _check.trailing("c", c, [x.shape[0 if x.ndim == 1 else -2]])
         self.check_precision("c", c)
         return self.planned_for(self.precision_for(c))
 
     def check_precision(self, name: str, data: Tensor) -> None:
         """Raises TypeError where data are more precise than the plan."""
+        if data.dtype == torch.float32:
+            return
         held = self._precision()
         if data.dtype != held and torch.promote_types(_check.real_dtype(data), held) != held:
             raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")

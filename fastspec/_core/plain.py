@@ -4,8 +4,11 @@ A cached tensor is met again outside inference mode, torch.func's levels, fake t
 made of any of these is wrong there, or fails.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -38,6 +41,22 @@ def without_autocast() -> Iterator[None]:
         yield
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def exact(method: Method) -> Method:
+    """A method of a tensor whose phases autocast must not round; torch.compile traces it."""
+
+    @wraps(method)
+    def call(self, x, *args, **kwargs):
+        if isinstance(x, Tensor) and torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return method(self, x, *args, **kwargs)
+        return method(self, x, *args, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
 def autocast_devices() -> list[str]:
     if not torch._C._is_any_autocast_enabled():
         return []
@@ -66,3 +85,11 @@ def versioned(t: Tensor) -> Tensor:
         return t
     with torch.inference_mode(False):
         return t.clone()
+
+
+def version(t: Tensor) -> float:
+    """Counts a tensor's changes in place; never equal to itself where torch does not count."""
+    try:
+        return t._version
+    except RuntimeError:  # made in inference mode
+        return math.nan

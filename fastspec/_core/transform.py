@@ -263,6 +263,7 @@ class Slopes(_Shared):
 
 
 HALVES = (torch.float16, torch.bfloat16, torch.complex32)
+SINGLES = (torch.float32, torch.complex64)
 DOUBLES = (torch.float64, torch.complex128)
 
 
@@ -356,6 +357,8 @@ def complex_dtype(real: torch.dtype) -> torch.dtype:
 
 def narrow(out: Tensor, data: Tensor) -> Tensor:
     """In the data's own precision. There is no complex bfloat16."""
+    if data.dtype == torch.float32 and out.dtype in SINGLES:
+        return out
     if data.dtype in HALVES:
         if data.dtype == torch.bfloat16:
             return out.to(torch.complex64 if out.is_complex() else torch.bfloat16)

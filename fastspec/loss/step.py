@@ -8,6 +8,7 @@ from torch.autograd import Function
 
 from .._core.autograd import follows, transforms_active
 from .._core.ops import Residual, Rule
+from .._core.plain import version
 from .._core.planning import overridden
 from .._core.transform import Planned
 from ..weights import Adaptive
@@ -15,7 +16,7 @@ from .composed import composed
 from .frequencies import AtFrequencies
 from .reductions import REDUCTIONS
 from .terms import Terms
-from .weighing import Weighing, asks, given, version, wants_transforms, weighing
+from .weighing import Weighing, asks, given, wants_transforms, weighing
 
 
 class LossStep(NamedTuple):

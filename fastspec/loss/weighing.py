@@ -4,7 +4,6 @@ Only half the spectrum of real residuals is ever there, over wavenumbers -(N//2)
 one, so that even N is exact: with W the weight, zero off the grid of modes, (W(k) + W(-k)) / 2 counts for k and -k.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from .. import _check
 from .._core.autograd import follows, transforms_active
 from .._core.modes import ModeGrid
 from .._core.ops import Rule
-from .._core.plain import is_plain, plainly, versioned
+from .._core.plain import is_plain, plainly, version, versioned
 from .._core.points import Points
 from .._core.transform import Algorithm, Planned
 from ..weights import Adaptive, band, focal, power, sobolev
@@ -28,7 +27,7 @@ class Weighing:
     """A user's weight made ready for one plan. ``rule`` gives what ops.weigh takes, remembered for each algorithm."""
 
     def __init__(self, weight: Weight, planned: Planned):
-        self.weight, self.version, self.choice = weight, version(weight), planned.choice
+        self.weight, self.version, self.choice = weight, version_of(weight), planned.choice
         self.like = planned.points.factors
         self._rules: dict[str, Rule] = {}
 
@@ -54,7 +53,7 @@ class Weighing:
         factors = planned.points.factors
         return (
             self.weight is weight
-            and self.version == version(weight)
+            and self.version == version_of(weight)
             and self.choice == planned.choice
             and self.like.device == factors.device
             and self.like.dtype == factors.dtype
@@ -181,14 +180,8 @@ def outer_product(axes: list[Tensor]) -> Tensor:
     return product
 
 
-def version(weight: Weight) -> float:
-    """Counts the changes of a tensor in place; never equal to itself where torch does not count."""
-    if not isinstance(weight, Tensor):
-        return 0
-    try:
-        return weight._version
-    except RuntimeError:  # made in inference mode
-        return math.nan
+def version_of(weight: Weight) -> float:
+    return version(weight) if isinstance(weight, Tensor) else 0
 
 
 FIXED = (sobolev, power, band)
@@ -196,4 +189,4 @@ FIXED = (sobolev, power, band)
 
 def is_fixed(weight: Weight) -> bool:
     """Whether it is the same at each call: not a callable that may hold parameters, or ask the time."""
-    return weight is None or isinstance(weight, (Tensor, Adaptive)) or type(weight) in FIXED
+    return weight is None or type(weight) in FIXED or isinstance(weight, (Tensor, Adaptive))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..nufft import Modes, Period, Plan
 from ..theory.conjugate_gradients import solve
 
@@ -14,6 +15,7 @@ _AMPLIFIED = 1.5
 _TOLERANCE, _ITERATIONS = 1e-4, 500
 
 
+@without_autocast()
 def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi) -> Tensor:
     """Weights q_j of the points under which the modes do not alias into one another.
 

@@ -65,7 +65,7 @@ def spectral(
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
     with without_autocast():
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
-    return apply(Preconditioned, 1, h, values, quadrature, planned)
+    return apply(_Preconditioned, 1, h, values, quadrature, planned)
 
 
 def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
@@ -95,7 +95,7 @@ def _shared(rows: Tensor, share: Tensor | None) -> Tensor:
 
 
 @with_forward_mode
-class Preconditioned(Operation):
+class _Preconditioned(Operation):
     @staticmethod
     def raw(h, weight, share, planned):
         return h.view_as(h)
@@ -130,5 +130,5 @@ class Preconditioned(Operation):
         single = h.ndim == 2  # (M,) to each call
         h, place = h.movedim(in_dims[0], 0), 0 if single else len(planned.sets)  # point sets stay in front
         h = h.unsqueeze(-1) if single else h.movedim(0, place)
-        out: Any = apply(Preconditioned, 1, h, weight, share, planned)
+        out: Any = apply(_Preconditioned, 1, h, weight, share, planned)
         return (out.squeeze(-1), 0) if single else (out, place)
