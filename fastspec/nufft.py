@@ -15,8 +15,8 @@ from torch import Tensor
 from . import _check
 from ._core.exponential_sums import sums_of_sets
 from ._core.modes import Modes, Period
-from ._core.planning import as_sets, plan_once
-from ._core.transform import complex_dtype, narrow
+from ._core.planning import plan_once, sets_of
+from ._core.transform import as_sets, complex_dtype, narrow, with_sets
 from .plan import Plan
 
 __all__ = ["Modes", "Period", "Plan", "nufft1", "nufft2", "nufft3", "rnufft1", "rnufft2"]
@@ -35,17 +35,20 @@ def nufft1(
     """Type 1: F_k = sum_j c_j exp(sign i 2 pi k.x_j / period), unscaled.
 
     Args:
-        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3, in units of ``period``; folded into it.
-        c: strengths, real or complex, (..., M); with x (B, M, d) the first axis is B.
-        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2.
+        x: points, real, (M,), (M, d) or (..., M, d) with d = 1 to 3, in units of ``period``; folded into it. The axes
+            before M are sets of points.
+        c: strengths, real or complex, (..., M). With several sets of points c begins with their axes; where it lacks
+            them or has them of size 1, it is for all sets.
+        modes: number of wavenumbers, an int for all dimensions or one for each: k = -(N//2) ... (N-1)//2.
         sign: of the exponent, -1 or +1.
-        eps: requested relative l2 error; default 1e-6 in float32 and 1e-12 in float64.
-        period: length of the periodic box, a float or one per dimension.
+        eps: requested relative l2 error, a number; default 1e-6 in float32 and 1e-12 in float64.
+        period: length of the periodic box, a number or one per dimension; also NumPy's, or a tensor's.
         order: of the modes, "centered" or torch.fft's, "fft".
 
     Returns:
-        Modes (..., *modes), complex, in the wider precision of x and c. float16 is computed in float32 and returned as
-        complex32; bfloat16, which has no complex type, as complex64.
+        Modes (..., *modes), complex, in the precision of c, from the points as they are: float64 points are folded and
+        scaled in float64 also for float32 strengths. float16 is computed in float32 and returned as complex32;
+        bfloat16, which has no complex type, as complex64.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -69,8 +72,8 @@ def nufft2(
     """Type 2: c_j = sum_k f_k exp(sign i 2 pi k.x_j / period), the adjoint of type 1 at the default signs.
 
     Args:
-        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3, in units of ``period``; folded into it.
-        f: coefficients, real or complex, (..., *modes); with x (B, M, d) the first axis is B.
+        x: points, real, (M,), (M, d) or (..., M, d) with d = 1 to 3, in units of ``period``; folded into it.
+        f: coefficients, real or complex, (..., *modes), for sets of points as in nufft1.
         sign, eps, period, order: as in nufft1.
 
     Returns:
@@ -84,7 +87,7 @@ def nufft2(
     dim = _check.dimension(x)
     if f.ndim < dim or 0 in f.shape[f.ndim - dim :]:
         raise ValueError(f"f: shape was {tuple(f.shape)}, must end with {dim} axes of at least one mode each")
-    modes = tuple(int(n) for n in f.shape[f.ndim - dim :])  # plain numbers, also where shapes are symbolic
+    modes = tuple(f.shape[f.ndim - dim :])
     sign, wanted = _check.sign(sign), _check.wanted(x, f, modes, eps, period, order)
     return plan_once(x, wanted, real=False).type2(f, sign)
 
@@ -156,32 +159,32 @@ def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1, eps: float | None
     By direct sums, exact to rounding: O(M K) work, and no memory beyond input and output. Differentiable in c, x and s.
 
     Args:
-        x: points, real, (M,), (M, d) or (B, M, d), d = 1, 2, ....
-        c: strengths, real or complex, (..., M); with x (B, M, d) the first axis is B. Real ones halve the sums, but
-            not the sines and cosines, which are most of the work of a single row.
-        s: frequencies, real, (K,) or (K, d), in radians per unit of x.
+        x: points, real, (M,), (M, d) or (..., M, d), d = 1, 2, ....
+        c: strengths, real or complex, (..., M), as in nufft1. Real ones halve the sums, but not the sines and cosines,
+            which are most of the work of a single row.
+        s: frequencies, real, (K,) or (K, d), in radians per unit of x; (..., K, d) for each point set its own, or
+            several for the same points.
         sign: of the exponent, -1 or +1.
         eps: as in nufft1, and met whatever it is: the relative l2 error is about 3e-7 in float32 and 1e-15 in float64,
             at phases of 10,000 radians too.
 
     Returns:
-        (..., K), complex, in the widest precision of x, c and s; half precision as in nufft1.
+        (..., K), complex, in the precision of c; half precision as in nufft1.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    _check.coordinates("x", x, (1, 2, 3))
+    _check.coordinates("x", x)
     _check.data("c", c, x)
     _check.trailing("c", c, [x.shape[-1] if x.ndim == 1 else x.shape[-2]])
-    _check.sets("c", c, x, 1)
     _check.frequencies(s, x)
-    dtype = torch.promote_types(_check.precision(x, c), s.dtype)
-    _check.eps(eps, dtype)
-    out = _type3(as_sets(x, dtype), c, as_sets(s, dtype)[0], _check.sign(sign))
-    return narrow(out.reshape(*c.shape[:-1], s.shape[0]), c)
-
-
-def _type3(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
-    """(S, M, d), (..., M), (K, d) to (S, R, K)."""
-    rows = c.to(complex_dtype(x.dtype) if c.is_complex() else x.dtype)
-    return sums_of_sets(x, rows.reshape(len(x), math.prod(c.shape[:-1]) // max(len(x), 1), x.shape[1]), s, sign)
+    _check.eps(eps, _check.precision(x, c))
+    # in the widest precision of the three: sums have no positions on a grid, whose digits are kept beside the data's
+    dtype = torch.promote_types(torch.promote_types(x.dtype, _check.precision(x, c)), s.dtype)
+    sets = sets_of(x) or sets_of(s)
+    strengths = c.to(complex_dtype(dtype) if c.is_complex() else dtype)
+    rows, batch = with_sets("c", strengths, 1, sets)
+    points = as_sets(x, dtype).expand(len(rows), -1, -1)
+    out = sums_of_sets(points, rows, as_sets(s, dtype), _check.sign(sign))
+    out = out.reshape(*batch, s.shape[0 if s.ndim == 1 else -2])
+    return narrow(out, c)

@@ -1,7 +1,8 @@
 """Points that are kept: sorted once, for many transforms."""
 
 import math
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,39 +12,43 @@ from ._C import PlanChoice
 from ._core.direct import Direct
 from ._core.gridding import Use
 from ._core.modes import Modes, Period
-from ._core.ops import Sorted
-from ._core.planning import Request, as_sets, expectation, make_request, plan
-from ._core.points import Points
+from ._core.plain import is_plain, plainly, versioned
+from ._core.planning import Request, expectation, make_request, plan
 from ._core.transform import Choice, Planned
+
+
+class _Held(NamedTuple):
+    """Points as they were when they were sorted."""
+
+    x: Tensor
+    version: int
+    planned: Planned
 
 
 class Plan(nn.Module):
     """Points sorted once, for many transforms between them and the same modes.
 
-    A bag of tensors: ``.to(device)`` moves it, it pickles and traces. The plan's precision is that of ``x``.
+    The points are its one parameter or buffer, ``x``: ``.to(device)`` moves it, ``state_dict`` has it, it pickles and
+    traces. Where they are changed in place or replaced, by an optimiser, ``load_state_dict`` or ``to_empty``, they are
+    sorted again at the next transform. Only a function that torch.compile has made does not see that, unless they
+    require a gradient: then it sorts them at each call.
 
     Args:
-        x: points, real, (M,), (M, d) or (B, M, d) with d = 1 to 3. Gradients flow to it; if you change its values in
-            place, make a new plan.
+        x: points, real, (M,), (M, d) or (..., M, d) with d = 1 to 3. Gradients flow to it. An ``nn.Parameter`` is one
+            of the plan's parameters.
         modes, eps, period, order: as in nufft1.
         algorithm: of the transforms and of the loss's step, "gridding", or "direct" for sums over all points, exact to
             rounding, or "auto" for the one that the planner expects to take less time; on CUDA that is gridding. What
             of the loss is not one step, under torch.compile or with a group, is by gridding in any case.
 
     Attributes:
-        x: the points given. modes, period: a tuple each. eps, order, algorithm: as given.
+        x: the points. modes, period: a tuple each. eps, order, algorithm: as given.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
     x: Tensor
-    position: Tensor
-    order_: Tensor
-    starts: Tensor
-    polynomials: Tensor
-    factors: Tensor
-    half_factors: Tensor
 
     def __init__(
         self,
@@ -60,42 +65,69 @@ class Plan(nn.Module):
         self.modes = _check.modes(modes, _check.dimension(x))
         self.period = _check.period(period, _check.dimension(x))
         self.eps, self.order, self.algorithm = eps, order, _check.algorithm(algorithm)
-        self.register_buffer("x", x, persistent=False)
-        self._planned: Planned | None = None
-        self._sort()
+        if isinstance(x, nn.Parameter):
+            self.register_parameter("x", x)
+        else:
+            self.register_buffer("x", versioned(x))
+        self._held: dict[torch.dtype, _Held] = {}
+        self.planned  # noqa: B018 - bad points are refused here
 
-    def _sort(self) -> None:
-        points, self.choice, _ = plan(self.x, self._wanted())
-        for name, t in points.sorted._asdict().items():
-            self.register_buffer("order_" if name == "order" else name, t, persistent=False)  # order is the modes'
-        self.register_buffer("factors", points.factors, persistent=False)
-        self.register_buffer("half_factors", points.half_factors, persistent=False)
-
-    def _wanted(self) -> _check.Wanted:
-        return _check.wanted(self.x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
+    def _wanted(self, x: Tensor, dtype: torch.dtype) -> _check.Wanted:
+        wanted = _check.wanted(x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
+        return wanted._replace(dtype=dtype, eps=_check.eps(self.eps, dtype))
 
     def _apply(self, fn, recurse=True):
-        dtype, device = self.x.dtype, self.x.device.type
         super()._apply(fn, recurse)
-        # the choice depends on the precision and on the kind of device
-        if self.x.dtype != dtype or {device, self.x.device.type} == {"cpu", "cuda"}:
-            self._sort()
+        if any(held.x is not self.x for held in self._held.values()):
+            self._held = {}
+            with suppress(ValueError):  # where memory is not yet filled in, it may hold any points
+                self.planned  # noqa: B018 - sorted while it moves rather than later
         return self
 
     @property
     def planned(self) -> Planned:
-        """The plan as the plain tuples that transforms take."""
-        held: dict[str, Any] = self._buffers  # nn.Module's attributes are slow, and this is in every step
-        if held["x"].requires_grad or torch.compiler.is_compiling():
-            return self._as_tuples()
-        if self._planned is None or self._planned.points.sorted.position is not held["position"]:
-            self._planned = self._as_tuples()
-        return self._planned
+        """The plan as the plain tuples that transforms take, for data of the points' own precision."""
+        return self.planned_for(self._precision())
 
-    def _as_tuples(self) -> Planned:
-        places = Sorted(self.position, self.order_, self.starts, self.polynomials)
-        points = Points(as_sets(self.x, self.polynomials.dtype), places, self.factors, self.half_factors)
-        return Planned(points, self.choice, self.x.ndim == 3)
+    def planned_for(self, dtype: torch.dtype) -> Planned:
+        """As planned, for real or complex data of this precision; float64 points have a plan for float32 too."""
+        x = self._points()
+        held = self._held.get(dtype)
+        if torch.compiler.is_compiling():
+            moves = held is None or held.x is not x or x.requires_grad
+            return plan(x, self._wanted(x, dtype)) if moves else held.planned  # type: ignore[union-attr]
+        if held is None or held.x is not x or held.version != x._version:
+            held = self._sorted(x, dtype)
+        return held.planned if not x.requires_grad and held.planned.points.x.dtype == dtype else held.planned.of(x)
+
+    def _points(self) -> Tensor:
+        buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
+        return buffers["x"] if "x" in buffers else self._parameters["x"]
+
+    def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:
+        _check.points(x)
+        _check.modes(self.modes, _check.dimension(x))
+        if not is_plain(x):
+            return _Held(x, x._version, plan(x, self._wanted(x, dtype)))
+        version = x._version
+        with plainly():
+            held = self._held[dtype] = _Held(x, version, plan(x, self._wanted(x, dtype)))
+        return held
+
+    def _precision(self) -> torch.dtype:
+        return _check.precision(self._points())
+
+    def precision_for(self, *data: Tensor) -> torch.dtype:
+        """Of the computation with these data: float32 unless both they and the points are float64."""
+        held = self._points().dtype
+        if held == torch.float64 and any([_check.real_dtype(d) == torch.float64 for d in data]):
+            return held
+        return torch.float32
+
+    @property
+    def choice(self) -> Choice:
+        """The algorithm for each use."""
+        return self.planned.choice
 
     @property
     def k(self) -> Tensor:
@@ -104,46 +136,65 @@ class Plan(nn.Module):
 
     def explain(self) -> str:
         """What the planner chose for these points, modes and accuracy, and what it expects of it."""
-        return explain(make_request(self.x, self._wanted(), real=True), self.choice)
+        asked = make_request(self.x, self._wanted(self.x, self._precision()), real=True)
+        return explain(asked, self.choice)
 
     def nufft1(self, c: Tensor, sign: int = -1) -> Tensor:
         """As fs.nufft1: strengths (..., M) to modes (..., *modes)."""
-        self._check_strengths(c)
-        return self.planned.type1(c, _check.sign(sign))
+        return self._of_strengths(c).type1(c, _check.sign(sign))
 
     def nufft2(self, f: Tensor, sign: int = 1) -> Tensor:
         """As fs.nufft2: modes (..., *modes) to values (..., M)."""
-        _check.data("f", f, self.x)
+        _check.data("f", f, self._points())
         _check.trailing("f", f, self.modes)
         self.check_precision("f", f)
-        return self.planned.type2(f, _check.sign(sign))
+        return self.planned_for(self.precision_for(f)).type2(f, _check.sign(sign))
 
     def rnufft1(self, c: Tensor) -> Tensor:
         """As fs.rnufft1: real strengths (..., M) to the half spectrum."""
-        self._check_strengths(c, real=True)
-        return self.planned.real_type1(c)
+        return self._of_strengths(c, real=True).real_type1(c)
 
     def rnufft2(self, f: Tensor) -> Tensor:
         """As fs.rnufft2: half spectrum to real values (..., M)."""
-        _check.data("f", f, self.x, complex=True)
-        _check.trailing("f", f, self.choice.gridding.grid.half_modes)
+        _check.data("f", f, self._points(), complex=True)
+        _check.trailing("f", f, (*self.modes[:-1], self.modes[-1] // 2 + 1))
         self.check_precision("f", f)
-        return self.planned.real_type2(f)
+        return self.planned_for(self.precision_for(f)).real_type2(f)
 
-    def _check_strengths(self, c: Tensor, real: bool = False) -> None:
-        _check.data("c", c, self.x, real=real)
-        _check.trailing("c", c, self.position.shape[1:2])
+    def _of_strengths(self, c: Tensor, real: bool = False) -> Planned:
+        x = self._points()
+        _check.data("c", c, x, real=real)
+        _check.trailing("c", c, [x.shape[0 if x.ndim == 1 else -2]])
         self.check_precision("c", c)
+        return self.planned_for(self.precision_for(c))
 
     def check_precision(self, name: str, data: Tensor) -> None:
         """Raises TypeError where data are more precise than the plan."""
-        held = self.polynomials.dtype
+        if data.dtype == torch.float32:
+            return
+        held = self._precision()
         if data.dtype != held and torch.promote_types(_check.real_dtype(data), held) != held:
             raise TypeError(f"{name}: dtype was {data.dtype}, must be no more precise than the plan's points, {held}")
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"modes": self.modes, "period": self.period, "order": self.order}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}: was {value!r} in the state loaded, must be the plan's, {getattr(self, name)!r}"
+                )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_held": {}}
 
     def extra_repr(self) -> str:
         fine = self.choice.gridding
         return f"points={tuple(self.x.shape)}, modes={self.modes}, cells={fine.cells}, width={fine.width}"
+
+
+torch.serialization.add_safe_globals([Plan])
 
 
 def explain(asked: Request, choice: Choice) -> str:

@@ -13,7 +13,6 @@ X1, X2, X3, X4 = (torch.linspace(-3, 3, 8 * d).reshape(8, d) for d in (1, 2, 3, 
 C = torch.ones(8)
 BAD_X = {
     "no axes": (torch.tensor(1.0), ValueError),
-    "four axes": (torch.zeros(2, 2, 8, 1), ValueError),
     "four dimensions": (X4, ValueError),
     "no dimensions": (torch.zeros(8, 0), ValueError),
     "complex": (X1.cfloat(), TypeError),
@@ -147,9 +146,18 @@ def test_spectra():
 
 def test_point_sets_need_a_row_each():
     x = torch.zeros(3, 8, 1)
-    refuses("c", ValueError, fs.nufft1, x, C, 4)
     refuses("c", ValueError, fs.nufft1, x, torch.ones(2, 8), 4)
+    refuses("c", ValueError, fs.nufft1, x.unsqueeze(0), torch.ones(3, 1, 8), 4)
     refuses("f", ValueError, fs.nufft2, x, torch.ones(2, 4))
+
+
+def test_ragged_and_sparse_tensors_are_refused_with_advice():
+    ragged = torch.nested.nested_tensor([torch.ones(8), torch.ones(5)], layout=torch.jagged)
+    for data in (ragged, torch.ones(3, 8).to_sparse()):
+        with pytest.raises(TypeError, match="pad ragged sets with strengths of zero"):
+            fs.nufft1(torch.zeros(3, 8, 1), data, 4)
+    with pytest.raises(TypeError, match="x: was a nested tensor"):
+        fs.nufft1(ragged, C, 4)
 
 
 def test_loss_arguments():

@@ -238,14 +238,21 @@ def test_half_precision_is_computed_in_float32(op, given, returned):
     assert torch.equal(got.to(in_float32.dtype), in_float32.to(returned).to(in_float32.dtype))
 
 
+def to_single(dtype):
+    return torch.complex64 if dtype.is_complex else torch.float32
+
+
 @both_algorithms
 @pytest.mark.parametrize(("op", "real"), [("nufft1", True), ("nufft2", False), ("rnufft1", True), ("rnufft2", False)])
-def test_mixed_precisions_are_computed_in_the_wider(op, real):
-    """Points too: coordinates in float64 keep their digits beside float32 strengths."""
+def test_precision_is_that_of_the_data(op, real):
+    """Coordinates in float64 keep their digits beside float32 strengths, also far from the origin."""
     sample = make_sample(op, CASE["2d-odd-even"], torch.float64, real=real)
     narrow = sample.data.to(torch.float32 if real else torch.complex64)
     wide = sample(fs, data=narrow.to(sample.data.dtype))
-    assert torch.equal(sample(fs, data=narrow), wide)
+    for module in (fs, ThroughPlan):
+        single = sample(module, sample.x + 1e4 * TAU, narrow)
+        assert single.dtype == to_single(wide.dtype)
+        assert relative_error(single, wide) <= 2e-6
     mixed = sample(fs, sample.x.float(), sample.data)
     assert mixed.dtype == wide.dtype
     assert relative_error(mixed, sample(fs.reference, sample.x.float().double())) <= 5e-12

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .._C import PlanChoice
 from . import ops
+from .autograd import flattened
 from .gridding import Use
 from .modes import ModeGrid, phase_rates
 from .points import Points
@@ -30,7 +31,8 @@ class Direct(NamedTuple):
     def slopes(self, points: Points, f: Tensor, sign: int, real: bool) -> tuple[Tensor, Tensor]:
         values = self.type2(points, with_slopes(self.grid, f, sign, real), sign, real)
         values = values.unflatten(1, (self.grid.dim + 1, -1))
-        return values[:, 0], values[:, 1:].movedim(1, -1)
+        # no views: torch's forward mode takes none from a Function
+        return values[:, 0].clone(), values[:, 1:].movedim(1, -1).clone()
 
     def gradient(self, points: Points, f: Tensor, strengths: Tensor, sign: int, values: bool) -> tuple[Tensor, Tensor]:
         data = points.x.contiguous(), f.contiguous(), strengths.contiguous()
@@ -54,4 +56,4 @@ class Direct(NamedTuple):
 
 def with_slopes(grid: ModeGrid, f: Tensor, sign: int, real: bool) -> Tensor:
     """The modes of values and slopes, f and i t_a f: (S, C, *modes) -> (S, (d + 1) * C, *modes)."""
-    return torch.stack([f, *[1j * t * f for t in phase_rates(grid, sign, real, f)]], 1).flatten(1, 2)
+    return flattened(torch.stack([f, *[1j * t * f for t in phase_rates(grid, sign, real, f)]], 1), 1)

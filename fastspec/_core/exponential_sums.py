@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import ops
-from .autograd import Operation, apply, ends_here, merge, one_by_one, with_forward_mode
+from .autograd import Operation, apply, ends_here, flattened, merge, one_by_one, split, with_forward_mode
 
 
 def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
@@ -26,22 +26,23 @@ def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = Fa
 
 
 def sums_of_sets(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
-    """The sums for each of S sets: points (S, M, d), strengths (S, B, M), frequencies (K, d) -> (S, B, K).
+    """The sums for each of S sets: points (S, M, d), strengths (S, B, M), frequencies (1 or S, K, d) -> (S, B, K).
 
     Frequencies may have d columns more: the digits that rounding took from the others, for the same points to meet.
     """
     if x.shape[-1] != s.shape[-1]:
         x = torch.cat([x, x], -1)
     if len(c) == 1:
-        return exponential_sums(x[0], c[0], s, sign).unsqueeze(0)
+        return exponential_sums(x[0], c[0], s[0], sign).unsqueeze(0)
     if len(c) == 0:
-        return c.new_zeros((0, c.shape[1], s.shape[0]), dtype=torch.promote_types(x.dtype, torch.complex32))
-    return torch.stack([exponential_sums(*one, s, sign) for one in zip(x, c, strict=True)])
+        return c.new_zeros((0, c.shape[1], s.shape[1]), dtype=torch.promote_types(x.dtype, torch.complex32))
+    each = zip(x, c, s.expand(len(c), -1, -1), strict=True)
+    return torch.stack([exponential_sums(*one, sign) for one in each])
 
 
 def _along(t: Tensor, data: Tensor) -> Tensor:
     """data times each coordinate: (M, d), (B, M) -> (d * B, M)."""
-    return (t.mT.unsqueeze(1) * data).flatten(0, 1)
+    return flattened(t.mT.unsqueeze(1) * data, 0)
 
 
 def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
@@ -49,7 +50,7 @@ def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
     if ends_here():
         return ops.exponential_sums_gradient(x.contiguous(), c.contiguous(), s.contiguous(), g.contiguous(), sign)
     moved = -1j * sign * _along(s, g)
-    slopes = exponential_sums(s, moved, x, -sign, real=not c.is_complex()).unflatten(0, (s.shape[1], -1))
+    slopes = split(exponential_sums(s, moved, x, -sign, real=not c.is_complex()), 0, (s.shape[1], -1))
     return (c.conj() * slopes).real.sum(1).mT
 
 
@@ -89,7 +90,7 @@ class ExponentialSums(Operation):
         terms = [] if c_tangent is None else [exponential_sums(x, c_tangent, s, sign, real)]
         for moved, factor in ((x_tangent, s), (x, s_tangent)):
             if moved is not None and factor is not None:
-                parts = exponential_sums(x, _along(moved, c), s, sign).unflatten(0, (s.shape[1], -1))
+                parts = split(exponential_sums(x, _along(moved, c), s, sign), 0, (s.shape[1], -1))
                 term = 1j * sign * (factor.mT.unsqueeze(1) * parts).sum(0)
                 terms.append(term.real if real else term)
         return sum(terms)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import ops
-from .autograd import Operation, apply, ends_here, one_by_one, sum_given
+from .autograd import Operation, apply, ends_here, flattened, one_by_one, split, sum_given, with_forward_mode
 
 
 def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,18 +30,23 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
         return sum_given(*(ops.gaussian_filter_gradient(x, *one) for one in each))
     y = y.expand(g.shape)
     both = torch.cat([g, y], -1), torch.cat([y, g], -1)  # g_i y_j and y_i g_j
-    times_x = (both[1].unsqueeze(-1) * x.unsqueeze(1)).flatten(2)
+    times_x = flattened(both[1].unsqueeze(-1) * x.unsqueeze(1), 2)
     here, moved = (gaussian_sums(x, values, deltas)[0] for values in (both[1], times_x))
-    slopes = moved.unflatten(2, (-1, x.shape[1])) - here.unsqueeze(-1) * x.unsqueeze(1)
+    slopes = split(moved, 2, (both[1].shape[-1], x.shape[1])) - here.unsqueeze(-1) * x.unsqueeze(1)
     return ((both[0].unsqueeze(-1) * slopes).sum(2) / deltas.to(x.dtype)[:, None, None]).sum(0)
 
 
+@with_forward_mode
 class GaussianSums(Operation):
     @staticmethod
     def raw(x, y, deltas):
         return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
 
     forward = raw
+
+    @staticmethod
+    def saved(inputs, output):
+        return inputs
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -60,8 +65,28 @@ class GaussianSums(Operation):
         return x_grad, y_grad, None
 
     @staticmethod
+    def tangents(ctx, x_tangent, y_tangent, _):
+        x, y, deltas = ctx.saved_tensors
+        sums = None if y_tangent is None else gaussian_sums(x, y_tangent, deltas)[0]
+        if x_tangent is None:
+            return sums, None
+        # dK(i, j) = K(i, j) / delta (x_j - x_i).(t_i - t_j), for the values y and for ones
+        values = torch.cat([y, torch.ones_like(y[..., :1])], -1)
+        each = gaussian_sums(x, torch.cat([values * part for part in _parts(x, x_tangent)], -1), deltas)[0]
+        sums_of_parts = split(each, 2, (2 * x.shape[1] + 2, values.shape[-1])).unbind(2)
+        here = _parts(x, x_tangent, here=True)
+        moved = [part.unsqueeze(-1) * t for part, t in zip(here, sums_of_parts, strict=True)]
+        total = sum_given(*moved) / deltas.to(x.dtype)[:, None, None]
+        return sum_given(sums, total[..., :-1]), total[..., -1]
+
+    @staticmethod
     def vmap(info, in_dims, *inputs):
         return one_by_one(gaussian_sums, info, in_dims, *inputs)
 
 
-GaussianSums.second_form = GaussianSums  # torch refuses forward mode
+def _parts(x: Tensor, t: Tensor, here: bool = False) -> list[Tensor]:
+    """(x_j - x_i).(t_i - t_j) as a sum of products: those of j (n, 1), or those of i (n,) that go with them."""
+    own = (x * t).sum(-1)
+    if here:
+        return [*t.unbind(-1), *x.unbind(-1), -own, -torch.ones_like(own)]
+    return [part.unsqueeze(-1) for part in (*x.unbind(-1), *t.unbind(-1), torch.ones_like(own), own)]

@@ -15,6 +15,7 @@ from .._C import PlanChoice, Window
 from . import ops
 from .modes import ModeGrid, axis_wavenumbers
 from .ops import Sorted
+from .plain import plainly
 from .points import Points
 
 Use = Literal["real", "complex", "step"]  # strengths of a transform, or the loss's step
@@ -36,6 +37,8 @@ class Gridding(NamedTuple):
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
         factors, modes = (points.half_factors, self.grid.half_modes) if real else (points.factors, self.grid.modes)
         band = modes, self._negative(real), self.grid.centered
+        if 0 in c.shape[:2]:  # FFT libraries refuse a batch of none
+            return c.new_zeros((*c.shape[:2], *modes), dtype=torch.promote_types(c.dtype, torch.complex32))
         grid = ops.spread(points.sorted, c.contiguous(), self.cells, self.tile).flatten(0, 1)
         return ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
 
@@ -65,6 +68,8 @@ class Gridding(NamedTuple):
 
     def _fine_grid(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
         factors = points.half_factors if real else points.factors
+        if 0 in f.shape[:2]:
+            return f.new_zeros((*f.shape[:2], *self.cells), dtype=factors.dtype if real else f.dtype)
         band = self.cells, self._negative(real), self.grid.centered
         whole = self.grid.modes[-1] if real else 0
         grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, whole)
@@ -121,15 +126,35 @@ class Tables(NamedTuple):
     half_factors: Tensor
 
 
-@lru_cache(maxsize=64)
 def window_tables(gridding: Gridding, single: bool, device: str) -> Tables:
+    # a mode that sees all that is made, as fake tensors' does, must see these too
+    return (_tables if torch._C._len_torch_dispatch_stack() else _kept_tables)(gridding, single, device)
+
+
+@lru_cache(maxsize=64)
+def _kept_tables(gridding: Gridding, single: bool, device: str) -> Tables:
+    with plainly():
+        return _tables(gridding, single, device)
+
+
+def _tables(gridding: Gridding, single: bool, device: str) -> Tables:
     window, grid = Window(gridding.width, gridding.sigma), gridding.grid
     sizes = list(zip(grid.modes, gridding.cells, strict=True))
-    one_sided = [torch.frombuffer(window.deconvolution(n // 2, cells), dtype=torch.float64) for n, cells in sizes]
-    axes = [table[axis_wavenumbers(n, grid.centered).abs()] for n, table in zip(grid.modes, one_sided, strict=True)]
+    cpu = torch.device("cpu")
+    one_sided = [
+        torch.tensor(_floats(window.deconvolution(n // 2, cells)), dtype=torch.float64, device=cpu)
+        for n, cells in sizes
+    ]
+    axes = [
+        table[axis_wavenumbers(n, grid.centered, cpu).abs()] for n, table in zip(grid.modes, one_sided, strict=True)
+    ]
     tables = (
-        torch.tensor(window.polynomials(), dtype=torch.float64),
+        torch.tensor(window.polynomials(), dtype=torch.float64, device=cpu),
         torch.cat(axes),
         torch.cat([*axes[:-1], one_sided[-1]]),
     )
     return Tables(*(t.to(device=device, dtype=torch.float32 if single else torch.float64) for t in tables))
+
+
+def _floats(numbers: bytearray) -> list[float]:
+    return [float(number) for number in memoryview(numbers).cast("d")]

@@ -13,13 +13,13 @@ from torch import Tensor
 from .. import _C
 from .._check import Wanted
 from . import ops
-from .autograd import transforms_active
+from .autograd import follows, transforms_active
 from .direct import Direct
 from .gridding import Gridding, Tables, Use, window_tables
 from .modes import ModeGrid
 from .ops import Sorted
 from .points import Points, Sort
-from .transform import Algorithm, Choice, Planned
+from .transform import Algorithm, Choice, Planned, as_sets
 
 
 class Request(NamedTuple):
@@ -120,42 +120,60 @@ def expectation(request: Request, device: str | None = None) -> _C.PlanChoice:
     )
 
 
-@lru_cache(maxsize=256)
 def _chosen(request: Request, device: str | None) -> tuple[Choice, Tables]:
+    choice = _chosen_ways(request, device)
+    return choice, window_tables(choice.gridding, request.single, request.device)
+
+
+@lru_cache(maxsize=256)
+def _chosen_ways(request: Request, device: str | None) -> Choice:
     expected = expectation(request, device)
     cells, tile = tuple(expected.cells), tuple(expected.tile)
     gridding = Gridding(request.grid, cells, tile, expected.width, expected.sigma)
     ways: list[Algorithm] = [gridding, Direct(request.grid)]
     if request.algorithm != "auto":
         ways = [way for way in ways if way.name == request.algorithm]
-    choice = Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
-    return choice, window_tables(gridding, request.single, request.device)
+    return Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
 
 
 def plan(x: Tensor, wanted: Wanted) -> Planned:
     """For any use: the points are sorted in any case, for what is done by gridding alone."""
     choice, tables = _choose(make_request(x, wanted, real=True))
-    return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, x.ndim == 3)
+    if any(rounds_points(x, wanted, way) for way in choice[1:]):
+        return plan(x, wanted._replace(dtype=x.dtype))
+    return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, sets_of(x))
 
 
 def plan_once(x: Tensor, wanted: Wanted, real: bool) -> Planned:
     """For one transform: the points are sorted only if it is by gridding."""
     choice, tables = _choose(make_request(x, wanted, real))
-    if (choice.real if real else choice.complex) is choice.gridding:
-        return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, x.ndim == 3)
-    return Planned(Points(as_sets(x, wanted.dtype)), choice, x.ndim == 3)
+    way = choice.real if real else choice.complex
+    if rounds_points(x, wanted, way):
+        return plan_once(x, wanted._replace(dtype=x.dtype), real)
+    if way is choice.gridding:
+        return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, sets_of(x))
+    return Planned(Points(as_sets(x, wanted.dtype)), choice, sets_of(x))
+
+
+def rounds_points(x: Tensor, wanted: Wanted, way: Algorithm) -> bool:
+    """Whether a direct sum would take points in less than their own precision."""
+    return isinstance(way, Direct) and torch.promote_types(x.dtype, wanted.dtype) != wanted.dtype
+
+
+def sets_of(x: Tensor) -> tuple[int, ...]:
+    return tuple(x.shape[:-2])
 
 
 def make_request(x: Tensor, wanted: Wanted, real: bool) -> Request:
-    """For points (M,), (M, d) or (B, M, d)."""
-    sets = x.shape[0] if x.ndim == 3 else 1
-    count = x.shape[0 if x.ndim == 1 else -2]
+    """For points (M,), (M, d) or (..., M, d)."""
     if torch.compiler.is_compiling():  # they may be symbolic, and only steer the choice
         sets, count = 1, math.prod(wanted.modes)
+    else:
+        sets, count = math.prod(x.shape[:-2]), int(x.shape[0 if x.ndim == 1 else -2])
     half_modes = (*wanted.modes[:-1], wanted.modes[-1] // 2 + 1)
     grid = ModeGrid(wanted.modes, half_modes, wanted.period, wanted.centered)
     single = wanted.dtype == torch.float32
-    return Request(grid, count, sets, wanted.eps, single, real, x.requires_grad, wanted.algorithm, str(x.device))
+    return Request(grid, count, sets, wanted.eps, single, real, follows(x), wanted.algorithm, str(x.device))
 
 
 def _sorted(x: Tensor, dtype: torch.dtype, gridding: Gridding, tables: Tables) -> Points:
@@ -167,10 +185,3 @@ def _sorted(x: Tensor, dtype: torch.dtype, gridding: Gridding, tables: Tables) -
     else:
         places = Sort.apply(sets, *layout)
     return Points(points, Sorted(*places, tables.polynomials), tables.factors, tables.half_factors)
-
-
-def as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """(M,), (M, d) or (S, M, d) to (S, M, d)."""
-    if x.ndim == 1:
-        x = x.unsqueeze(-1)
-    return (x if x.ndim == 3 else x.unsqueeze(0)).to(dtype)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .autograd import Operation, apply, ends_here, merge, sum_given, with_forward_mode
+from .autograd import Operation, apply, ends_here, flattened, merge, split, sum_given, with_forward_mode
 from .direct import Direct, with_slopes
 from .gridding import Gridding
 from .modes import ModeGrid, multiplicity, phase_rates
@@ -167,8 +167,8 @@ class Type1(_Shared):
             return from_c
         rates = which.rates(c)
         sign = -1 if which.real else 1  # the transform's own is type 2's there
-        products = (x_tangent.movedim(-1, 1).unsqueeze(2) * c.unsqueeze(1)).flatten(1, 2)  # c_j dx_ja: (S, d * C, M)
-        moved = type1(points, products, which).unflatten(1, (len(rates), -1))
+        products = flattened(x_tangent.movedim(-1, 1).unsqueeze(2) * c.unsqueeze(1), 1)  # c_j dx_ja: (S, d * C, M)
+        moved = split(type1(points, products, which), 1, (len(rates), -1))
         return sum_given(from_c, *(sign * 1j * r * moved[:, a] for a, r in enumerate(rates)))
 
     @staticmethod
@@ -230,13 +230,13 @@ class Slopes(_Shared):
         given = _saved(ctx)
         points, f, which = given.points(), given.data, given.which
         # values and slopes are one type 2 with d + 1 times the channels: of f, and of i t_a f
-        grad = torch.cat([value_grad.unsqueeze(1), slope_grad.movedim(-1, 1)], 1).flatten(1, 2)  # (S, (d + 1) * C, M)
+        grad = flattened(torch.cat([value_grad.unsqueeze(1), slope_grad.movedim(-1, 1)], 1), 1)  # (S, (d + 1) * C, M)
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
             stacked = with_slopes(which.algorithm.grid, f, *given.settings())
             x_grad = point_gradient(points, stacked, grad, which, False)[1]
         if ctx.needs_input_grad[1]:
-            back = type1(points, grad, which.flipped()).unflatten(1, (which.algorithm.grid.dim + 1, -1))
+            back = split(type1(points, grad, which.flipped()), 1, (which.algorithm.grid.dim + 1, -1))
             back = back[:, 0] - sum(1j * t * back[:, a + 1] for a, t in enumerate(which.rates(f)))
             f_grad = _adjoint(back, which)
         return _gradients(x_grad, f_grad)
@@ -250,7 +250,7 @@ class Slopes(_Shared):
             return values, tangents
         values = sum_given(values, (slopes(points, f, which)[1] * x_tangent.unsqueeze(1)).sum(-1))
         stacked = torch.cat([1j * t * f for t in which.rates(f)], 1)
-        second = slopes(points, stacked, which)[1].unflatten(1, (which.algorithm.grid.dim, -1))  # (S, a, C, M, b)
+        second = split(slopes(points, stacked, which)[1], 1, (which.algorithm.grid.dim, -1))  # (S, a, C, M, b)
         moved = (second * x_tangent.movedim(-1, 1)[:, :, None, :, None]).sum(1)
         return values, sum_given(tangents, moved)
 
@@ -263,6 +263,8 @@ class Slopes(_Shared):
 
 
 HALVES = (torch.float16, torch.bfloat16, torch.complex32)
+SINGLES = (torch.float32, torch.complex64)
+DOUBLES = (torch.float64, torch.complex128)
 
 
 class Choice(NamedTuple):
@@ -279,23 +281,29 @@ class Planned(NamedTuple):
 
     points: Points
     choice: Choice
-    batched: bool  # whether there are several point sets, which are the first axis of all data
+    sets: tuple[int, ...]  # how many point sets, along each of the axes that all data begin with; () for a single one
+
+    @property
+    def batched(self) -> bool:
+        return bool(self.sets)
+
+    def of(self, x: Tensor) -> "Planned":
+        """The same with gradients to these points, which it was made of."""
+        return self._replace(points=self.points._replace(x=as_sets(x, self.points.x.dtype)))
 
     @property
     def grid(self) -> ModeGrid:
         return self.choice.gridding.grid
 
     def type1(self, c: Tensor, sign: int) -> Tensor:
-        strengths = self._channels("c", c, 1).to(complex_dtype(self.points.x.dtype))
-        return self._to_modes(strengths, c, Transform(self.choice.complex, sign, False))
+        return self._to_modes(c, complex_dtype(self.points.x.dtype), Transform(self.choice.complex, sign, False))
 
     def type2(self, f: Tensor, sign: int) -> Tensor:
         return self._to_values(f, Transform(self.choice.complex, sign, False))
 
     def real_type1(self, c: Tensor) -> Tensor:
         """To the half spectrum, sign -1."""
-        strengths = self._channels("c", c, 1).to(self.points.x.dtype)
-        return self._to_modes(strengths, c, Transform(self.choice.real, 1, True))
+        return self._to_modes(c, self.points.x.dtype, Transform(self.choice.real, 1, True))
 
     def real_type2(self, f: Tensor) -> Tensor:
         return self._to_values(f, Transform(self.choice.real, 1, True))
@@ -305,24 +313,42 @@ class Planned(NamedTuple):
         strengths = strengths.to(complex_dtype(self.points.x.dtype))
         return type1(self.points, strengths, Transform(self.choice.complex, -1, False))
 
-    def _to_modes(self, strengths: Tensor, c: Tensor, which: Transform) -> Tensor:
+    def _to_modes(self, c: Tensor, dtype: torch.dtype, which: Transform) -> Tensor:
+        strengths, batch = with_sets("c", c.to(dtype), 1, self.sets)
         grid, out = which.algorithm.grid, type1(self.points, strengths, which)
-        out = out.reshape(*c.shape[:-1], *(grid.half_modes if which.real else grid.modes))
-        return narrow(out, c) if c.dtype in HALVES else out
+        return narrow(out.reshape(*batch, *(grid.half_modes if which.real else grid.modes)), c)
 
     def _to_values(self, f: Tensor, which: Transform) -> Tensor:
         dim = len(which.algorithm.grid.modes)
-        modes = self._channels("f", f, dim).to(complex_dtype(self.points.x.dtype))
+        modes, batch = with_sets("f", f.to(complex_dtype(self.points.x.dtype)), dim, self.sets)
         out = type2(self.points, modes, which)
-        out = out.reshape(*f.shape[: f.ndim - dim], out.shape[-1])
-        return narrow(out, f) if f.dtype in HALVES else out
+        return narrow(out.reshape(*batch, out.shape[-1]), f)
 
-    def _channels(self, name: str, data: Tensor, core: int) -> Tensor:
-        """(..., *core) to (S, C, *core)."""
-        sets, batch = self.points.x.shape[0], data.shape[: data.ndim - core]
-        if self.batched and (not batch or batch[0] != sets):
-            raise ValueError(f"{name}: shape was {tuple(data.shape)}, must begin with {sets}, x's number of point sets")
-        return data.reshape(sets, math.prod(batch) // sets if sets else 0, *data.shape[data.ndim - core :])
+
+def with_sets(name: str, data: Tensor, core: int, sets: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """Data (..., *core) as (S, C, *core), and the axes before core that the result has.
+
+    They begin with those of the point sets; data that lack one, or have it of size 1, are for all sets.
+    """
+    batch = tuple(data.shape[: data.ndim - core])
+    if not sets:
+        return data.reshape(1, math.prod(batch), *data.shape[data.ndim - core :]), batch
+    if len(batch) < len(sets):
+        batch = (*[1] * (len(sets) - len(batch)), *batch)
+        data = data.reshape(*batch, *data.shape[data.ndim - core :])
+    if batch[: len(sets)] != sets:
+        if any(n not in (1, wanted) for n, wanted in zip(batch, sets, strict=False)):
+            raise ValueError(f"{name}: shape was {tuple(data.shape)}, must begin with {sets}, x's point sets, or ones")
+        batch = (*sets, *batch[len(sets) :])
+        data = data.expand(*batch, *data.shape[data.ndim - core :])
+    return data.reshape(math.prod(sets), math.prod(batch[len(sets) :]), *data.shape[data.ndim - core :]), batch
+
+
+def as_sets(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """(M,), (M, d) or (..., M, d) to (S, M, d)."""
+    if x.ndim == 1:
+        x = x.unsqueeze(-1)
+    return (x if x.ndim == 3 else x.reshape(math.prod(x.shape[:-2]), *x.shape[-2:])).to(dtype)
 
 
 def complex_dtype(real: torch.dtype) -> torch.dtype:
@@ -330,7 +356,13 @@ def complex_dtype(real: torch.dtype) -> torch.dtype:
 
 
 def narrow(out: Tensor, data: Tensor) -> Tensor:
-    """Back to half precision where the data came in it."""
-    if data.dtype in (torch.float16, torch.complex32):
+    """In the data's own precision. There is no complex bfloat16."""
+    if data.dtype == torch.float32 and out.dtype in SINGLES:
+        return out
+    if data.dtype in HALVES:
+        if data.dtype == torch.bfloat16:
+            return out.to(torch.complex64 if out.is_complex() else torch.bfloat16)
         return out.to(torch.complex32 if out.is_complex() else torch.float16)
-    return out.to(torch.bfloat16) if data.dtype == torch.bfloat16 and not out.is_complex() else out
+    if out.dtype in DOUBLES and data.dtype not in DOUBLES:
+        return out.to(torch.complex64 if out.is_complex() else torch.float32)
+    return out

@@ -5,33 +5,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._core.transform import Planned
+from .._core.transform import Planned, complex_dtype
 from ..weights import Adaptive
 from . import distributed
 from .frequencies import AtFrequencies
 from .fused import fused_sums
-from .terms import Terms, rows, rows_shape
+from .terms import Terms, of_rows, rows, rows_shape
 from .weighing import Table, Weighing, wants_transforms, weight_values
 
 
 def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> Tensor:
-    dtype, quadrature = planned.points.x.dtype, terms.quadrature
-    dtype = dtype if not pred.is_complex() and not target.is_complex() else torch.promote_types(dtype, torch.complex32)
-    strengths = rows(pred.to(dtype) - target.to(dtype), planned.points.x)
-    if quadrature is None:
-        scale = 1 / distributed.point_count(planned.points.x.shape[1], pred.device, terms.group)
+    x = planned.points.x
+    dtype = x.dtype if not pred.is_complex() and not target.is_complex() else complex_dtype(x.dtype)
+    strengths, quadrature = rows(pred.to(dtype) - target.to(dtype), x), terms.quadrature
+    scale = 1.0
+    if quadrature is not None:
+        quadrature = of_rows(quadrature.to(x.dtype), x)
+        strengths = strengths * quadrature
+    elif torch.compiler.is_compiling() and terms.group is None:
+        strengths = strengths / x.shape[1]  # a symbol there: as an op's argument it would be this call's number
     else:
-        quadrature = quadrature.to(strengths.real.dtype)
-        scale, strengths = 1.0, strengths * quadrature
+        scale = 1 / distributed.point_count(x.shape[1], pred.device, terms.group)
     by_transforms = strengths.is_complex() or wants_transforms(planned, terms.weight)
     sums: Any = transformed_sums if by_transforms else fused_sums
+    if 0 in strengths.shape[:2]:  # no rows: an empty sum of each, and what the reduction makes of none
+        return terms.reduction.apply(strengths.real.sum(-1).reshape(rows_shape(pred))).to(pred.real.dtype)
     above, used = sums(planned, strengths, terms.weight, scale, terms.group)
     if terms.relative:
-        below = rows(target.to(dtype), planned.points.x)
-        below = below if quadrature is None else below * quadrature
+        below = rows(target.to(dtype), x)
+        if quadrature is not None:
+            below = below * quadrature
+        elif scale == 1.0:
+            below = below / x.shape[1]
         above = above / sums(planned, below, used, scale, terms.group)[0]
     out = terms.reduction.apply(above.reshape(rows_shape(pred)))
-    return out.to(pred.real.dtype if pred.is_complex() else pred.dtype)
+    return out.to(pred.real.dtype)
 
 
 def transformed_sums(

@@ -10,7 +10,9 @@ from torch import Tensor
 from .. import _check
 from .._core.exponential_sums import sums_of_sets
 from .._core.modes import Period, wavenumbers
+from .._core.planning import sets_of
 from .._core.points import Points
+from .._core.transform import as_sets
 
 Frequencies = Tensor | Callable[[], Tensor]
 MOST_DIRECT_MODES = 2**24
@@ -36,24 +38,26 @@ class AtFrequencies(NamedTuple):
     points: Points
     s: Tensor  # (K, d), in radians per unit of x; (K, 2 d) where rounding took digits, see _radians
     grid: Wavenumbers
-    batched: bool
+    sets: tuple[int, ...]  # as Planned's
+
+    @property
+    def batched(self) -> bool:
+        return bool(self.sets)
 
     def spectrum(self, strengths: Tensor) -> Tensor:
         """(S, R, M) to (S, R, *modes), sign -1."""
-        return sums_of_sets(self.points.x, strengths, self.s, -1).unflatten(2, self.grid.modes)
+        return sums_of_sets(self.points.x, strengths, self.s.unsqueeze(0), -1).unflatten(2, self.grid.modes)
 
 
 def at_frequencies(x: Tensor, k: Tensor, period: Period, dtype: torch.dtype) -> AtFrequencies:
     """Points (M,), (M, d) or (B, M, d), wavenumbers (*modes, d) or (K,)."""
-    _check.coordinates("x", x, (1, 2, 3))
-    k = k.unsqueeze(-1) if k.ndim == 1 else k
-    sets = x.unsqueeze(-1) if x.ndim == 1 else x
+    _check.coordinates("x", x)
+    k, sets = k.unsqueeze(-1) if k.ndim == 1 else k, as_sets(x, dtype)
     if k.shape[-1] != sets.shape[-1]:
         raise ValueError(f"x: had {sets.shape[-1]} dimensions, must have {k.shape[-1]} as the loss's frequencies have")
     if k.device != x.device:
         raise ValueError(f"x: was on {x.device}, must be on {k.device} as the loss's frequencies are")
-    sets = (sets if sets.ndim == 3 else sets.unsqueeze(0)).to(dtype)
-    return AtFrequencies(Points(sets), _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), x.ndim == 3)
+    return AtFrequencies(Points(sets), _radians(k, period, dtype), Wavenumbers(k, tuple(k.shape[:-1])), sets_of(x))
 
 
 def _radians(k: Tensor, period: Period, dtype: torch.dtype) -> Tensor:

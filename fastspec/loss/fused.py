@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._core import ops
-from .._core.autograd import Operation, apply, merge, with_forward_mode
+from .._core.autograd import Operation, apply, flattened, follows, merge, split, with_forward_mode
 from .._core.gridding import Gridding
 from .._core.ops import Rule, Sorted
 from .._core.transform import Planned
@@ -79,7 +79,7 @@ def fused_sums(
 
 def _gradient_wanted(strengths: Tensor) -> bool:
     """Not when evaluating, nor for the target's own sum."""
-    return (torch.is_grad_enabled() and strengths.requires_grad) or torch.autograd.forward_ad._current_level >= 0
+    return torch.is_grad_enabled() and follows(strengths)
 
 
 def fused(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,12 +155,31 @@ class _Fused(Operation):
             position, order, starts = (merge(t, dim, batch, 0) for t, dim in zip(points[:3], dims[3:6], strict=True))
             points = Sorted(position, order, starts, points.polynomials)
         strengths = merge(given.strengths, dims.strengths, batch, into)
-        sums, gradient, used = fused(strengths, given.weight, given.magnitude, *points, given.how)
-        apart = [t.unflatten(into, (batch, -1)) for t in (sums, gradient)]
-        if given.how.adaptive is None:
+        weight = (
+            _merged_weight(given.weight, dims.weight, batch, into, strengths) if not given.how.modes else given.weight
+        )
+        sums, gradient, used = fused(strengths, weight, given.magnitude, *points, given.how)
+        apart = [split(t, into, (batch, -1)) for t in (sums, gradient)]
+        if given.how.adaptive is None and weight is given.weight:
             return (*apart, used), (into, into, None)
-        table = used.unflatten(0, sums.shape).unflatten(into, (batch, -1)).movedim(into, 0).flatten(1, 2)
-        return (*apart, table), (into, into, 0)
+        if len(used) == 1:
+            return (*apart, used.expand(batch, 1, *used.shape[1:])), (into, into, 0)
+        table = split(split(used, 0, sums.shape), into, (batch, -1)).movedim(into, 0)
+        return (*apart, flattened(table, 1)), (into, into, 0)
+
+
+def _merged_weight(weight: Tensor, dim: int | None, batch: int, into: int, strengths: Tensor) -> Tensor:
+    """A table (1 or rows, *band) for vmap's rows too: those of strengths, whose axis ``into`` has vmap's merged."""
+    if dim is None and len(weight) == 1:
+        return weight
+    weight = weight.expand(batch, *weight.shape) if dim is None else weight.movedim(dim, 0)
+    sets, rows = (n // batch if a == into else n for a, n in enumerate(strengths.shape[:2]))
+    band = weight.shape[2:]
+    if weight.shape[1] == 1:
+        weight = weight.unsqueeze(1).expand(batch, sets, rows, *band)
+    else:
+        weight = weight.reshape(batch, sets, rows, *band)
+    return weight.movedim(0, into).reshape(batch * sets * rows, *band).contiguous()
 
 
 def _weights(held: Saved, how: Pass) -> Tensor:

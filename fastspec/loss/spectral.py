@@ -15,50 +15,74 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.loss import _Loss
 
 from .. import _check
+from .._core.autograd import follows
 from .._core.modes import Modes, Period
+from .._core.plain import versioned, without_autocast
 from .._core.planning import plan
 from .._core.transform import Planned
 from ..plan import Plan
-from ..weights import focal
+from ..weights import focal, lfp
 from .composed import composed
 from .frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
 from .reductions import REDUCTIONS, reduction_of
 from .step import LossStep, make_step
-from .terms import Terms, check
-from .weighing import Weighing, Weight, asks, check_weight, focal_or_values, given, weighing
+from .terms import Terms, at_points, check
+from .weighing import (
+    FIXED,
+    Weighing,
+    Weight,
+    asks,
+    check_weight,
+    focal_or_values,
+    given,
+    is_fixed,
+    weighing,
+    weight_values,
+)
 
 NO_POINTS = "x: was given neither to the loss nor at the call, must be one or the other"
 
 
-class SpectralLoss(nn.Module):
+class SpectralLoss(_Loss):
     """Mean over batch and channels of sum_k w(k) |F_k|^2, with F the spectrum of pred - target.
 
     With N = M modes, uniform points and w = 1 this is exactly ``torch.nn.MSELoss``.
 
     Args:
-        modes: number of wavenumbers, an int or one per dimension: k = -(N//2) ... (N-1)//2. With more than three
-            dimensions the sum over them is direct.
+        modes: number of wavenumbers, an int for all dimensions or one for each: k = -(N//2) ... (N-1)//2. With more
+            than three dimensions the sum over them is direct.
         frequencies: in place of ``modes``: any wavenumbers k, whole or not, (K,) or (K, d) in any dimension; or a
             callable that returns them and is asked anew at each call, such as
             ``lambda: fs.weights.sample_sobolev(256, d, s)``. Gradients flow to them.
-        x: points, (M,), (M, d) or (B, M, d), planned once; else given at each call.
+        x: points, (M,), (M, d) or (..., M, d), planned once; else given at each call. Where they are changed in place
+            they are sorted again, as ``Plan`` says.
         weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order or (K,), a callable of the float
-            wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``.
+            wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``. A callable is asked at each call, and gradients
+            flow to its parameters, as to a tensor that requires them.
         period: length of the periodic box, in the units of x, a float or one per dimension. At the default a wavenumber
             is in radians per unit of x.
         eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
             exact to rounding.
-        quadrature: q_j (M,), the share of space that each point stands for; default 1/M.
+        quadrature: q_j (M,), or (..., M) for each of x's sets its own, the share of space that each point stands for;
+            default 1/M. Zeros leave points out: a mask of ragged sets, padded. Gradients flow to it.
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
-        group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients are those
-            of one process that holds all points.
+        group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients at the
+            rank's own points are those of one process that holds all points. A rank without points raises on all.
+            ``DistributedDataParallel`` and FSDP then average over ranks what is to be summed: multiply the loss that
+            is differentiated by the number of ranks, ``(group.size() * loss(pred, target)).backward()``.
+        channels: "last", or "first" where pred and target are (B, C, M) or images (B, C, H, W).
 
     Shape:
-        pred, target: (M,) or (..., M, C), as a network returns them; with x (B, M, d) the first axis is B. Real or
-        complex. The loss has their real dtype; its shape is () or, with reduction "none", (..., C).
+        pred, target: (M,) or (..., M, C), as a network returns them; with x (B, M, d) the first axis is B. Points on a
+        grid, in row-major order, may keep its axes: (..., H, W, C). Real or complex. The loss has their real dtype, and
+        under autocast float32; its shape is () or, with reduction "none", (..., C).
+
+    pred and target go with the held points one by one. A shuffled batch of as many is not told from them: give its
+    points, or ``index``, the places of its rows among the points held.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -82,35 +106,56 @@ class SpectralLoss(nn.Module):
         relative: bool = False,
         reduction: str = "mean",
         group: Any = None,
+        channels: str = "last",
     ) -> None:
-        super().__init__()
         reduction_of(reduction)
+        super().__init__(reduction=reduction)
         _check.weight(weight)
         if (modes is None) == (frequencies is None):
             raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
-        self.modes = None if modes is None else _check.modes(modes, most=None)
+        if channels not in ("last", "first"):
+            raise ValueError(f"channels: was {channels!r}, must be 'last' or 'first'")
+        if x is not None:
+            _check.coordinates("x", x)
+        self._for_all = isinstance(modes, int) and x is None  # whether modes are of as many dimensions as x will have
+        self.modes = (
+            None if modes is None else _check.modes(modes, None if x is None else _check.dimension(x), most=None)
+        )
         self.period, self.eps = period, eps
-        self.relative, self.reduction, self.group = relative, reduction, group
+        self.relative, self.group, self.channels = relative, group, channels
         self._keep(frequencies)
         if isinstance(weight, Tensor) and (self.modes or isinstance(self.frequencies, Tensor)):
             check_weight(weight, self.modes or tuple(self.frequencies.shape[:1]))
-            self.register_buffer("weight", weight, persistent=False)
+            self._register("weight", weight)
         else:
             self.weight = weight
-        self.register_buffer("quadrature", quadrature, persistent=False)
-        self.register_buffer("points", x if self._free else None, persistent=False)
+        self._register("quadrature", quadrature)
+        self._register("points", x if self._free else None)
         self.plan = None if x is None or self._free else self._plan(x)
         self._step: LossStep | None = None  # of the last plain call
+        self._of = torch.float32  # the precision of its plan
         self._weighing: Weighing | None = None
+        self._values: Tensor | None = None  # of a weight that is asked at each call, the last ones
+        if self.plan is not None:
+            self._held_weight(self.weight, self.plan.planned)  # before torch.compile, which keeps nothing
+
+    def _register(self, name: str, value: Tensor | None) -> None:
+        if isinstance(value, nn.Parameter):
+            self.register_parameter(name, value)
+        else:
+            self.register_buffer(name, value if value is None else versioned(value))
 
     def _keep(self, frequencies: Any) -> None:
         if self.modes is not None:
-            self.period = _check.period(self.period, len(self.modes))
-            frequencies = grid_of_wavenumbers(self.modes) if len(self.modes) > 3 else None
+            self.period = self.period if self._for_all else _check.period(self.period, len(self.modes))
+            if len(self.modes) > 3:
+                self.register_buffer("frequencies", grid_of_wavenumbers(self.modes), persistent=False)
+                return
+            frequencies = None
         elif isinstance(checked_frequencies(frequencies), Tensor):
             self.period = _check.period(self.period, 1 if frequencies.ndim == 1 else frequencies.shape[1])
-        if isinstance(frequencies, Tensor) and not isinstance(frequencies, nn.Parameter):
-            self.register_buffer("frequencies", frequencies, persistent=False)
+        if isinstance(frequencies, Tensor):
+            self._register("frequencies", frequencies)
         else:
             self.frequencies = frequencies
 
@@ -122,57 +167,100 @@ class SpectralLoss(nn.Module):
     def _plan(self, x: Tensor) -> Plan:
         return Plan(x, self.modes or (), eps=self.eps, period=self.period)
 
-    def _planned(self, x: Tensor | None, pred: Tensor) -> Planned | AtFrequencies:
+    def _planned(self, x: Tensor | None, pred: Tensor, target: Tensor) -> Planned | AtFrequencies:
         if self._free:
             return self._at_frequencies(self.points if x is None else x, pred)
         if x is not None:
             _check.points(x)
-            return plan(x, _check.wanted(x, pred, self.modes, self.eps, self.period, "centered"))
+            modes: Any = self.modes[0] if self._for_all and self.modes else self.modes
+            wanted = _check.wanted(x, None, modes, self.eps, self.period, "centered")
+            dtype = torch.promote_types(_check.precision(x, pred), _check.precision(x, target))
+            return plan(x, wanted._replace(dtype=dtype, eps=_check.eps(self.eps, dtype)))
         if self.plan is None:
             raise ValueError(NO_POINTS)
         self.plan.check_precision("pred", pred)
-        return self.plan.planned
+        self._of = self.plan.precision_for(pred, target)
+        return self.plan.planned_for(self._of)
 
     def _at_frequencies(self, x: Tensor | None, pred: Tensor) -> AtFrequencies:
         if x is None:
             raise ValueError(NO_POINTS)
-        _check.coordinates("x", x, (1, 2, 3))
+        _check.coordinates("x", x)
         k = self.frequencies if isinstance(self.frequencies, Tensor) else self.frequencies()
-        _check.coordinates("frequencies", k, tuple(range(1, k.ndim + 1) if self.modes else (1, 2)))
-        return at_frequencies(x, k, self.period, _check.precision(x, pred))
+        _check.coordinates("frequencies", k, None if self.modes else (1, 2))
+        return at_frequencies(x, k, self.period, torch.promote_types(x.dtype, _check.precision(x, pred)))
 
-    def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None) -> Tensor:
-        """The loss; ``x`` given here overrides the points held."""
+    def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None, *, index: Tensor | None = None) -> Tensor:
+        """The loss; ``x`` given here overrides the points held, ``index`` (m,) takes these of them."""
         plan, step = self.plan, self._step
         terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
-        if x is None and plan is not None and step is not None and not torch.compiler.is_compiling():
-            if not step.is_of(plan.planned, terms):
+        if x is None and index is None and step is not None and plan is not None and not torch.compiler.is_compiling():
+            planned = plan.planned_for(self._of)
+            if not is_fixed(terms.weight):
+                terms = terms._replace(weight=self._asked_weight(planned))
+            if not step.is_of(planned, terms):
                 self._step = None
-            elif step.takes(pred, target):
+            elif self.channels == "last" and step.takes(pred, target):
                 return step(pred, target)
-        return self._unlike_the_last(pred, target, x, terms)
+        return self._unlike_the_last(pred, target, x, index, terms)
 
-    def _unlike_the_last(self, pred: Tensor, target: Tensor, x: Tensor | None, terms: Terms) -> Tensor:
+    def _unlike_the_last(
+        self, pred: Tensor, target: Tensor, x: Tensor | None, index: Tensor | None, terms: Terms
+    ) -> Tensor:
         """The loss of a call for which no step is ready."""
         _check.tensor("pred", pred)
-        planned = self._planned(x, pred)
+        _check.tensor("target", target)
+        if index is not None:
+            x, terms = self._of_index(index, x, terms)
+        planned = self._planned(x, pred, target)
+        pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
         check(planned, pred, target, terms.quadrature)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
-        terms = terms._replace(weight=self._held_weight(planned))
+        if not is_fixed(self.weight):
+            terms = terms._replace(weight=self._asked_weight(planned))
+        terms = terms._replace(weight=self._held_weight(terms.weight, planned))
         if torch.compiler.is_compiling():
             return loss(planned, pred, target, terms, None)
-        self._step = self._step or make_step(planned, terms)
+        if self._step is None or self._step.planned is not planned:
+            self._step = make_step(planned, terms)
         return loss(planned, pred, target, terms, self._step)
 
-    def _held_weight(self, planned: Any) -> Weight | Weighing:
+    def _of_index(self, index: Tensor, x: Tensor | None, terms: Terms) -> tuple[Tensor, Terms]:
+        held = self.points if self._free else None if self.plan is None else self.plan.x
+        if x is not None or held is None:
+            raise ValueError("index: was given, must be None unless the loss holds points and the call gives none")
+        if not isinstance(index, Tensor) or index.ndim != 1 or index.dtype not in (torch.int64, torch.int32):
+            raise TypeError("index: must be a tensor (m,) of int64, places among the points held")
+        quadrature = None if terms.quadrature is None else terms.quadrature.index_select(-1, index)
+        return held.index_select(0 if held.ndim == 1 else -2, index), terms._replace(quadrature=quadrature)
+
+    def _asked_weight(self, planned: Planned | AtFrequencies) -> Tensor:
+        """A callable's values now; the very tensor of the last call where they are the same, as its step is of it."""
+        with without_autocast():
+            values = weight_values(self.weight, planned.grid, planned.points.factors)
+        held = self._values
+        if torch.compiler.is_compiling() or follows(values) or values.device.type != "cpu":
+            return values
+        if held is not None and held.shape == values.shape and held.dtype == values.dtype and torch.equal(held, values):
+            return held
+        self._values = values
+        return values
+
+    def _held_weight(self, weight: Weight, planned: Any) -> Weight | Weighing:
         """What a weight has for the points held: of a fixed one its values, folded and deconvolved."""
-        weight, held = self.weight, self._weighing
-        if asks(weight) or (isinstance(weight, Tensor) and weight.requires_grad):
+        held, traced = self._weighing, torch.compiler.is_compiling()
+        if asks(weight) or not is_fixed(weight) or (isinstance(weight, Tensor) and (traced or follows(weight))):
             return weight
         if held is None or not held.serves(weight, planned):
-            held = self._weighing = weighing(weight, planned)
+            held = weighing(weight, planned)
+            held.rule(planned.choice.gridding, planned.points)
+            if not traced:
+                self._weighing = held
         return held
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_step": None, "_weighing": None, "_values": None}
 
     def extra_repr(self) -> str:
         counted = f"modes={self.modes}" if self.modes else "frequencies"
@@ -196,19 +284,38 @@ def spectral_loss(
     """
     terms = Terms(weight, quadrature, relative, reduction_of(reduction), group)
     _check.tensor("pred", pred)
+    _check.tensor("target", target)
     plan.check_precision("pred", pred)
     _check.weight(weight)
     if isinstance(weight, Tensor):
         check_weight(weight, plan.modes)
-    check(plan.planned, pred, target, quadrature)
-    return loss(plan.planned, pred, target, terms, make_step(plan.planned, terms))
+    planned = plan.planned_for(plan.precision_for(pred, target))
+    pred, target = (at_points(t, planned, "last") for t in (pred, target))
+    check(planned, pred, target, quadrature)
+    if not is_fixed(weight):
+        with without_autocast():
+            terms = terms._replace(weight=weight_values(weight, planned.grid, planned.points.factors))
+    return loss(planned, pred, target, terms, make_step(planned, terms))
 
 
 def loss(planned: Any, pred: Tensor, target: Tensor, terms: Terms, step: LossStep | None) -> Tensor:
     """By the step where there is one for a call like this, else by a composition."""
-    if step is not None and step.takes(pred, target):
-        return step(pred, target)
+    if torch._C._is_any_autocast_enabled():
+        with without_autocast():
+            return loss(planned, _at_least_single(pred), _at_least_single(target), terms, step)
+    dtype = planned.points.x.dtype
+    if step is not None and not pred.is_complex() and not target.is_complex():
+        wide = pred.to(dtype), target.to(dtype)
+        if step.takes(*wide):
+            return step(*wide).to(pred.dtype)
     if type(given(terms.weight)) is focal:
         valued = terms.relative or pred.is_complex() or target.is_complex()
         terms = terms._replace(weight=focal_or_values(planned, terms.weight, valued))
     return composed(planned, pred, target, terms)
+
+
+def _at_least_single(t: Tensor) -> Tensor:
+    return t.float() if t.dtype in (torch.float16, torch.bfloat16) else t
+
+
+torch.serialization.add_safe_globals([SpectralLoss, *FIXED, lfp, focal])

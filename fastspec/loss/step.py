@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from .._core.autograd import transforms_active
+from .._core.autograd import follows, transforms_active
 from .._core.ops import Residual, Rule
+from .._core.plain import version
 from .._core.planning import overridden
 from .._core.transform import Planned
 from ..weights import Adaptive
@@ -28,15 +29,16 @@ class LossStep(NamedTuple):
 
     def is_of(self, planned: Planned, terms: Terms) -> bool:
         """Whether it was made for these, unchanged since."""
-        weight = terms.weight
+        weight, quadrature = terms.weight, terms.quadrature
         return (
             self.planned is planned
             and all([a is b for a, b in zip(self.terms, terms, strict=True)])
             and not (isinstance(weight, Tensor) and self._has_moved(weight))
+            and not (quadrature is not None and quadrature.requires_grad)
         )
 
     def _has_moved(self, weight: Tensor) -> bool:
-        return weight.requires_grad or weight._version != self.weighing.version
+        return weight.requires_grad or version(weight) != self.weighing.version
 
     def takes(self, pred: Tensor, target: Tensor) -> bool:
         """Whether the call is plain: real, eager, in reverse mode, of what the plan's points go with."""
@@ -89,6 +91,7 @@ def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None
         or asks(weight)
         or (terms.relative and isinstance(weight, Adaptive))  # adapts to pred's error, for the target's sum too
         or wants_transforms(planned, weight)
+        or (terms.quadrature is not None and (terms.quadrature.ndim > 1 or follows(terms.quadrature)))
         or overridden.step == "composed"
     ):
         return None
@@ -98,10 +101,12 @@ def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None
 
 def _fits(shape: torch.Size, planned: Planned) -> bool:
     """Whether it is (M,) or (..., M, C), with point sets (B, ..., M, C)."""
-    sets, count, _ = planned.points.x.shape
+    count, sets = planned.points.x.shape[1], planned.sets
     if len(shape) < 2:
-        return shape == (count,) and count > 0 and not planned.batched
-    return shape[-2] == count > 0 and (not planned.batched or (len(shape) > 2 and shape[0] == sets))
+        return shape == (count,) and count > 0 and not sets
+    if shape[-2] != count or 0 in shape:
+        return False
+    return not sets or (len(shape) > len(sets) + 1 and shape[: len(sets)] == sets)
 
 
 class _Step(Function):

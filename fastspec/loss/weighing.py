@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
-from .._core.autograd import transforms_active
+from .._core.autograd import follows, transforms_active
 from .._core.modes import ModeGrid
 from .._core.ops import Rule
+from .._core.plain import is_plain, plainly, version, versioned
 from .._core.points import Points
 from .._core.transform import Algorithm, Planned
-from ..weights import Adaptive, focal
+from ..weights import Adaptive, band, focal, power, sobolev
 from .frequencies import AtFrequencies, Wavenumbers
 
 Weight = Tensor | Callable[[Tensor], Tensor] | None
@@ -26,14 +27,22 @@ class Weighing:
     """A user's weight made ready for one plan. ``rule`` gives what ops.weigh takes, remembered for each algorithm."""
 
     def __init__(self, weight: Weight, planned: Planned):
-        self.weight, self.version, self.choice = weight, version(weight), planned.choice
+        self.weight, self.version, self.choice = weight, version_of(weight), planned.choice
         self.like = planned.points.factors
         self._rules: dict[str, Rule] = {}
 
     def rule(self, way: Algorithm, points: Points) -> Rule:
-        if way.name not in self._rules:
-            self._rules[way.name] = self._rule(way.deconvolution(points))
-        return self._rules[way.name]
+        if way.name in self._rules:
+            return self._rules[way.name]
+        if torch.compiler.is_compiling() or not is_plain(self.like, *self.tensors()):
+            return self._rule(way.deconvolution(points))
+        with plainly():
+            rule = self._rules[way.name] = self._rule(way.deconvolution(points))
+        return rule
+
+    def tensors(self) -> list[Tensor]:
+        """What a rule is made of."""
+        return []
 
     def _rule(self, deconvolution: list[Tensor]) -> Rule:
         """By the deconvolution that an algorithm's spectrum still lacks, of each axis of its band."""
@@ -44,7 +53,7 @@ class Weighing:
         factors = planned.points.factors
         return (
             self.weight is weight
-            and self.version == version(weight)
+            and self.version == version_of(weight)
             and self.choice == planned.choice
             and self.like.device == factors.device
             and self.like.dtype == factors.dtype
@@ -58,6 +67,9 @@ class Table(Weighing):
         super().__init__(weight, planned)
         self.values = weight_values(weight, planned.grid, self.like)
         self.folded = fold(self.values, planned.grid).unsqueeze(0)
+
+    def tensors(self) -> list[Tensor]:
+        return [self.folded]
 
     def _rule(self, deconvolution: list[Tensor]) -> Rule:
         return Rule(self.folded * outer_product(deconvolution).square() if deconvolution else self.folded)
@@ -90,7 +102,12 @@ class Found(Weighing):
 def weighing(weight: Weight | Weighing, planned: Planned) -> Weighing:
     if isinstance(weight, Weighing):
         return weight
-    return (Focal if type(weight) is focal else Table)(weight, planned)
+    made = Focal if type(weight) is focal else Table
+    tensors = [t for t in (weight, *planned.points) if isinstance(t, Tensor)]
+    if torch.compiler.is_compiling() or not is_fixed(weight) or not is_plain(*tensors):
+        return made(weight, planned)
+    with plainly():  # it may be kept
+        return made(weight, planned)
 
 
 def asks(weight: Weight | Weighing) -> bool:
@@ -105,9 +122,10 @@ def given(weight: Weight | Weighing) -> Any:
 
 def wants_transforms(planned: Planned | AtFrequencies, weight: Weight | Weighing) -> bool:
     """Whether only the differentiable transforms will do: for gradients in points or weight, or without a grid."""
-    if isinstance(planned, AtFrequencies) or planned.points.x.requires_grad:
+    if isinstance(planned, AtFrequencies) or follows(planned.points.x):
         return True
-    return isinstance(weight, Tensor) and weight.requires_grad
+    weight = given(weight)
+    return isinstance(weight, Tensor) and follows(weight)
 
 
 def focal_or_values(planned: Planned | AtFrequencies, weight: focal | Focal, valued: bool) -> focal | Weighing:
@@ -133,7 +151,7 @@ def check_weight(weight: Tensor, modes: tuple[int, ...]) -> None:
 def weight_values(weight: Weight, grid: ModeGrid | Wavenumbers, like: Tensor) -> Tensor:
     """The weight over the modes (*modes), in the grid's order, of ``like``'s device and precision."""
     if isinstance(weight, Tensor):
-        return weight.to(like.device, like.real.dtype)
+        return versioned(weight).to(like.device, like.real.dtype)
     if weight is None:
         return torch.ones(grid.modes, dtype=like.real.dtype, device=like.device)
     values = weight(grid.wavenumbers(like.device).to(like.real.dtype))
@@ -162,5 +180,13 @@ def outer_product(axes: list[Tensor]) -> Tensor:
     return product
 
 
-def version(weight: Weight) -> int:
-    return weight._version if isinstance(weight, Tensor) else 0
+def version_of(weight: Weight) -> float:
+    return version(weight) if isinstance(weight, Tensor) else 0
+
+
+FIXED = (sobolev, power, band)
+
+
+def is_fixed(weight: Weight) -> bool:
+    """Whether it is the same at each call: not a callable that may hold parameters, or ask the time."""
+    return weight is None or type(weight) in FIXED or isinstance(weight, (Tensor, Adaptive))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from .checks import check_values
 from .directions import flat_points
 from .spectra import spectrum
@@ -41,6 +42,7 @@ class AliasReport:
         return "\n".join(lines)
 
 
+@without_autocast()
 def alias_report(
     x_train: Tensor,
     y_train: Tensor,

@@ -4,12 +4,14 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from .checks import check_values
 from .spectra import spectrum
 
 _WHOLE = 1024  # dimensions, or points, up to which a covariance is diagonalised as it is
 
 
+@without_autocast()
 def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None) -> Tensor:
     """1-D spectrum along a direction p: F_k = (1/n) Σ_j y_j e^{-2πi k p·x_j} (arXiv 1901.06523, projection method).
 
@@ -47,6 +49,7 @@ def flat_points(x: Tensor) -> Tensor:
     return x.detach().reshape(len(x), -1)
 
 
+@without_autocast()
 def projected(x: Tensor, direction: Tensor | None) -> Tensor:
     """Coordinate p·x along a direction, (n, 1) float64."""
     p = principal_direction(x) if direction is None else unit_direction(direction, x)
@@ -64,6 +67,7 @@ def unit_direction(direction: Tensor, x: Tensor) -> Tensor:
     return p / length
 
 
+@without_autocast()
 def principal_direction(x: Tensor) -> Tensor:
     """The unit vector along which x (n, d) varies most, float64; of its two signs the one whose largest entry is +."""
     centred = (x - x.mean(0)).double()

@@ -25,17 +25,23 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Deltas) -> Tensor:
     Differentiable in x and y, to any order.
 
     Args:
-        x: points, real, (n,) or (n, d), any d.
-        y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points.
+        x: points, real, (n,) or (n, d), any d; or sets of them, (B, n, d).
+        y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points; of sets (B, n, C).
         deltas: D widths, positive: variances of the Gaussian, in squared units of x. Large ones keep the lowest
             frequencies only.
 
     Returns:
-        (D, n, C), or (D, n) for y (n,), in the wider precision of x and y.
+        (D, n, C), or (D, n) for y (n,), in the wider precision of x and y; of sets (B, D, n, C).
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
+    _check.tensor("x", x)
+    if x.ndim == 3:
+        _check.tensor("y", y)
+        if y.ndim != 3 or len(y) != len(x) or len(x) == 0:
+            raise ValueError(f"y: shape was {tuple(y.shape)}, must be (B, n, C) with B = {len(x)} as in x, not 0")
+        return torch.stack([gaussian_filter(*one, deltas) for one in zip(x, y, strict=True)])
     x, (y,), deltas = _prepared(x, {"y": y}, deltas)
     return _filtered(x, y, deltas)
 
@@ -65,7 +71,7 @@ def filter_error(x: Tensor, pred: Tensor, target: Tensor, deltas: Deltas) -> tup
 
 
 def _filtered(x: Tensor, y: Tensor, deltas: Tensor) -> Tensor:
-    sums, normalisers = gaussian_sums(x, y.reshape(1, len(x), -1), deltas)
+    sums, normalisers = gaussian_sums(x, y.reshape(1, len(x), math.prod(y.shape[1:])), deltas)
     return (sums / normalisers.unsqueeze(-1)).reshape(len(deltas), *y.shape)
 
 
@@ -76,7 +82,7 @@ def _ratio(parts: Tensor) -> Tensor:
 
 def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Tensor, list[Tensor], Tensor]:
     _check.coordinates("x", x, (1, 2))
-    if not torch.compiler.is_compiling() and not x.isfinite().all():
+    if _check.may_read(x) and not x.isfinite().all():
         raise ValueError("x: had non-finite numbers, must be finite")
     for name, y in values.items():
         check_values(name, y, x, real=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import version, without_autocast
 from ..nufft import Period
 from .checks import point_rows
 from .heatmap import draw_heatmap
@@ -28,6 +29,8 @@ class SpectralMonitor:
 
     at the tracked wavenumbers (the frequency principle's measure, arXiv 1901.06523). The target is transformed once;
     an update with few tracked wavenumbers is one small matrix product, no FFT, and leaves its result on the device.
+
+    The points and the target are those of the beginning: an update after they were changed in place is refused.
 
     **Frequencies** are in your units: along a dimension of length ``period``, wavenumber k has frequency k / period,
     cycles per unit of ``x``. Where ``period`` is 2π, the default, they are the wavenumbers themselves: sin 3x has
@@ -82,6 +85,7 @@ class SpectralMonitor:
         monitor.plot("errors.png")
     """
 
+    @without_autocast()
     def __init__(
         self,
         x: Tensor,
@@ -99,6 +103,7 @@ class SpectralMonitor:
         if method not in METHODS:
             raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
         self.method = method
+        self._given = [(name, t, version(t)) for name, t in (("x", x), ("target", target)) if isinstance(t, Tensor)]
         self._x = _checked_points(x)
         self._magnitudes, self._logits = bool(magnitudes), bool(logits)
         self._target = _checked_target(target, self._x, self._logits)
@@ -118,6 +123,7 @@ class SpectralMonitor:
             self._errors = [torch.cat(self._errors)]
         return self._errors[0].cpu()
 
+    @without_autocast()
     @torch.no_grad()
     def update(self, step: int, pred: Tensor) -> None:
         """Record the error of ``pred`` at ``step``.
@@ -128,11 +134,14 @@ class SpectralMonitor:
                 floating-point dtype; it is detached and computed in the target's precision.
 
         Raises:
-            TypeError, ValueError: for a wrong type, shape or device, a complex ``pred`` of a real target, or a ``step``
-                below the last one.
+            TypeError, ValueError: for a wrong type, shape or device, a complex ``pred`` of a real target, a ``step``
+                below the last one, or points or a target changed in place since the monitor was made.
         """
         if self.steps and step < self.steps[-1]:
             raise ValueError(f"step: was {step}, must be at least the last one, {self.steps[-1]}")
+        for name, given, at_first in self._given:
+            if version(given) > at_first:
+                raise ValueError(f"{name}: was changed in place since the monitor was made of it, make a new monitor")
         error = self._tracked.errors(self._residual(pred))
         self.steps.append(int(step))
         self._errors.append(error[None])
@@ -227,20 +236,36 @@ class SpectralMonitor:
             "logits": self._logits,
         }
 
-    def save(self, path: str | PathLike) -> None:
-        """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
+    def state_dict(self) -> dict[str, Any]:
+        """The points, the target and everything recorded, tensors on the CPU: what :meth:`save` writes."""
         direction = self._tracked.direction
-        state = {
+        return {
             **self._settings(),
             "x": self._x.cpu(),
             "target": self._target.cpu(),
             "wavenumbers": self.wavenumbers,
             "deltas": self._tracked.deltas,
             "direction": None if direction is None else direction.cpu(),
-            "steps": self.steps,
+            "steps": list(self.steps),
             "errors": self.errors,
         }
-        torch.save(state, path)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what a monitor of the same points, target and frequencies recorded.
+
+        Raises:
+            ValueError: naming what is not the same.
+        """
+        own = self.state_dict()
+        for name in ("method", "magnitudes", "period", "bands", "logits", "x", "target", "wavenumbers", "deltas"):
+            if not _same(own[name], state[name]):
+                raise ValueError(f"{name}: was another in the state loaded, must be this monitor's")
+        self.steps = list(state["steps"])
+        self._errors = [state["errors"].to(self._x.device)] if self.steps else []
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
+        torch.save(self.state_dict(), path)
 
     @classmethod
     def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
@@ -249,14 +274,20 @@ class SpectralMonitor:
         Loads tensors only, never code (``torch.load(weights_only=True)``). Writers given to :meth:`log_to` are not
         part of the file.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        monitor = cls.__new__(cls)
+        monitor.__setstate__(torch.load(path, map_location="cpu", weights_only=True), device)
+        return monitor
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.state_dict()
+
+    def __setstate__(self, state: dict[str, Any], device: torch.device | str = "cpu") -> None:
         settings = {name: state[name] for name in ("method", "magnitudes", "period", "bands", "logits", "direction")}
         peaks = state["wavenumbers"] if state["deltas"] is None else None
         x, target = state["x"].to(device), state["target"].to(device)
-        monitor = cls(x, target, state["deltas"], peaks=peaks, **settings)
-        monitor.steps = list(state["steps"])
-        monitor._errors = [state["errors"].to(device)] if monitor.steps else []
-        return monitor
+        self.__init__(x, target, state["deltas"], peaks=peaks, **settings)  # type: ignore[misc]
+        self.steps = list(state["steps"])
+        self._errors = [state["errors"].to(device)] if self.steps else []
 
     def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
         """Pass every later update's error on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
@@ -274,6 +305,15 @@ class SpectralMonitor:
                 f"summary_writer: was {type(summary_writer).__name__}, must have add_scalar(tag, value, step)"
             )
         self._writers.append((summary_writer, tag))
+
+
+torch.serialization.add_safe_globals([SpectralMonitor])
+
+
+def _same(own: Any, other: Any) -> bool:
+    if isinstance(own, Tensor) and isinstance(other, Tensor):
+        return own.shape == other.shape and bool((own == other).all())
+    return type(own) is type(other) and own == other
 
 
 def _label(frequency: Frequency) -> str:

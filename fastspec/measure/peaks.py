@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..nufft import nufft1, nufft3
 from .fits import least_squares, polynomials
 
@@ -74,6 +75,7 @@ def _windows(values: Tensor, width: int, outside: float) -> Tensor:
     return values.flatten(-d)
 
 
+@without_autocast()
 def dominant_frequencies(
     x: Tensor,
     y: Tensor,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..nufft import Modes, Period
 from .spectra import wavenumbers
 from .tangent import Map, TangentKernel
@@ -93,6 +94,7 @@ def _wavenumbers(modes: Modes | Tensor, d: int) -> tuple[Tensor, tuple[int, ...]
     return k, shape, torch.tensor(mirror)
 
 
+@without_autocast()
 def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:
     """The α of rate ~ |k|^-α, by least squares on logarithms.
 

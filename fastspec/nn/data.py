@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from .._core.plain import without_autocast
 from ..measure.fits import least_squares, polynomials
 from ..measure.peaks import dominant_frequencies
 
@@ -12,6 +13,7 @@ _LEAST = 0.05  # of the strongest line's amplitude
 _TREND = 3
 
 
+@without_autocast()
 def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_frequency: float | None = None) -> Tensor:
     """Of the strongest lines in the data, those of at least 5 % of the largest amplitude: float64 (K, d), cycles per
     unit of x, strongest first. See :func:`fastspec.measure.dominant_frequencies`, which finds them.

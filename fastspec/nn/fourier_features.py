@@ -3,6 +3,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import exact
 from .data import half_extent, significant_frequencies
 from .grouped import check_sizes, points
 from .standard import Standard
@@ -19,7 +20,8 @@ class FourierFeatures(nn.Module):
         n_frequencies: rows of B; ``out_features`` is twice that.
         sigma: standard deviation of B's entries, or one per dimension, in cycles per unit of x.
 
-    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., 2 n_frequencies)`` in the dtype of x.
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., 2 n_frequencies)`` in the dtype of x, also under
+    autocast, which would round phases to two digits.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -43,6 +45,7 @@ class FourierFeatures(nn.Module):
         self.standard = Standard(in_features)
         self.register_buffer("B", torch.randn(n_frequencies, in_features) * spread)
 
+    @exact
     def forward(self, x: Tensor) -> Tensor:
         phase = 2 * math.pi * self.standard(points(x, self.in_features)) @ self.B.to(x.dtype).mT
         return torch.cat([phase.cos(), phase.sin()], -1)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import exact
 from ..measure.peaks import dominant_frequencies
 from .grouped import Activation, GroupedMLP, points
 
@@ -84,9 +85,13 @@ class PhaseMLP(nn.Module):
         centred = x.reshape(-1, self.in_features) - self.x_mean
         standard = (centred / self.x_scale)[None]
         a, b = self.envelopes(standard).chunk(2, -1)
-        phase = (self.shifts @ centred.mT)[..., None]
+        phase = self._phase(centred)[..., None]
         total = self.constant(standard)[0] + (a * phase.cos() + b * phase.sin()).sum(0)
         return (self.y_mean + self.y_scale * total).reshape(*x.shape[:-1], self.out_features)
+
+    @exact
+    def _phase(self, centred: Tensor) -> Tensor:
+        return self.shifts @ centred.to(self.shifts.dtype).mT
 
     @classmethod
     def from_data(

@@ -3,6 +3,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import exact
 from .data import half_extent, significant_frequencies
 from .grouped import check_sizes, points
 from .standard import Standard
@@ -21,7 +22,8 @@ class SineLayer(nn.Module):
         first: whether this layer takes the coordinates themselves. It holds a ``standard``, (x - mean) / scale, which
             does nothing but after :meth:`from_data`.
 
-    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., out_features)``.
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to ``(..., out_features)``, in the weight's dtype also under
+    autocast, which would round phases to two digits.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -43,8 +45,12 @@ class SineLayer(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(out_features).uniform_(-1, 1) / math.sqrt(in_features))
 
+    @exact
     def forward(self, x: Tensor) -> Tensor:
-        x = self.standard(points(x, self.in_features))
+        x = points(x, self.in_features)
+        if x.dtype in (torch.float16, torch.bfloat16):  # of a layer before it under autocast
+            x = x.to(self.weight.dtype)
+        x = self.standard(x)
         return torch.sin(self.omega * nn.functional.linear(x, self.weight, self.bias))
 
     @classmethod

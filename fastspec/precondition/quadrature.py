@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..nufft import Modes, Period, Plan
 from ..theory.conjugate_gradients import solve
 
@@ -38,6 +39,7 @@ def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal
 def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal[True]) -> Quadrature: ...
 
 
+@without_autocast()
 def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report: bool = False) -> Tensor | Quadrature:
     """Weights q_j of the points under which the modes do not alias into one another.
 

@@ -1,12 +1,15 @@
 """Preconditioning of the gradient over frequencies, under any loss."""
 
-import torch
+from typing import Any
+
 from torch import Tensor
-from torch.autograd import Function
 
 from .. import _check
+from .._core.autograd import Operation, apply, with_forward_mode
 from .._core.modes import Modes
+from .._core.plain import without_autocast
 from .._core.transform import Planned
+from ..loss.terms import check_quadrature
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
 
@@ -22,18 +25,21 @@ def spectral(
 ) -> Tensor:
     """Identity forward; backward multiplies the gradient by F^H W F, so it preconditions any loss of ``h``.
 
+    Forward mode multiplies tangents by the same matrix, which is its own adjoint, so that second derivatives are the
+    same whichever way they are taken. Gradients of gradients flow to a weight and a quadrature that require them.
+
     F is the type 1 transform from the points to the modes, W = diag(w). A weight that grows with the wavenumber speeds
     up what the network would learn last.
 
     Args:
         h: what the network returns at the points, (M,) or (..., M, C), real or complex.
-        x_or_plan: the points, (M,), (M, d) or (B, M, d), of period 2 pi; or a Plan, which also has period and modes.
+        x_or_plan: the points, (M,), (M, d) or (..., M, d), of period 2 pi; or a Plan, which also has period and modes.
         weight: as in SpectralLoss; with points in place of a plan a callable needs ``modes``.
         modes: number of wavenumbers, an int or one per dimension; default the weight's shape or the plan's modes.
         norm: as in torch.fft: "backward" for plain sums, "forward" to divide by M, "ortho" by sqrt(M). With "forward",
             N = M modes, uniform points and w = 1 the gradient is unchanged, and under MSELoss it is SpectralLoss's.
-        quadrature: q_j (M,), as for SpectralLoss: the gradient is multiplied by Q F^H W F Q, Q = diag(M q). Default
-            q = 1/M.
+        quadrature: q_j (M,) or (..., M), as for SpectralLoss: the gradient is multiplied by Q F^H W F Q, Q = diag(M q).
+            Default q = 1/M.
 
     Returns:
         ``h``, with the gradient's new path.
@@ -44,8 +50,8 @@ def spectral(
     _check.tensor("h", h)
     _check.weight(weight)
     plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
-    planned = plan.planned
-    _check.data("h", h, planned.points.x)
+    _check.data("h", h, plan.x)
+    planned = plan.planned_for(plan.precision_for(h))
     if norm not in ("backward", "forward", "ortho"):
         raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
     if isinstance(weight, Tensor):
@@ -54,12 +60,12 @@ def spectral(
     if h.ndim == 0 or h.shape[axis] != count:
         raise ValueError(f"h: shape was {tuple(h.shape)}, must be ({count},) or (..., {count}, C)")
     if quadrature is not None:
-        _check.data("quadrature", quadrature, planned.points.x, real=True)
-        _check.trailing("quadrature", quadrature, [count])
+        check_quadrature(quadrature, planned)
+        quadrature = count * quadrature.to(planned.points.x.dtype)
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
-    values = weight_values(weight, planned.grid, planned.points.factors) * scale
-    share = torch.ones(1, device=h.device) if quadrature is None else count * quadrature.detach()
-    return _Spectral.apply(h, values, planned, share.to(values.dtype))
+    with without_autocast():
+        values = weight_values(weight, planned.grid, planned.points.factors) * scale
+    return apply(_Preconditioned, 1, h, values, quadrature, planned)
 
 
 def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
@@ -70,34 +76,59 @@ def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
     return Plan(x, modes)
 
 
-def _operator(gradient: Tensor, weight: Tensor, planned: Planned, share: Tensor) -> Tensor:
+def _operator(gradient: Tensor, weight: Tensor, share: Tensor | None, planned: Planned) -> Tensor:
     """Q F^H W F Q on gradients (M,) or (..., M, C)."""
     rows = gradient if gradient.ndim == 1 else gradient.movedim(-1, -2)
-    modes = planned.type1(rows * share, -1)
-    out = share * planned.type2(weight * modes, 1)
+    out = planned.type2(weight * planned.type1(_shared(rows, share), -1), 1)
+    out = _shared(out, share)
     out = out if gradient.ndim == 1 else out.movedim(-1, -2)
     return out.to(gradient.dtype) if gradient.is_complex() else out.real.to(gradient.dtype)
 
 
-class _Spectral(Function):
+def _shared(rows: Tensor, share: Tensor | None) -> Tensor:
+    """Rows (..., M) times the points' share of space, (M,) or (sets, M)."""
+    if share is None:
+        return rows
+    if share.ndim > 1:
+        share = share.reshape(*share.shape[:-1], *[1] * (rows.ndim - share.ndim), share.shape[-1])
+    return rows * share
+
+
+@with_forward_mode
+class _Preconditioned(Operation):
     @staticmethod
-    def forward(h, weight, planned, share):
+    def raw(h, weight, share, planned):
         return h.view_as(h)
 
     @staticmethod
+    def forward(h, weight, share, planned):
+        return h.clone()  # no view: torch's forward mode takes none from a Function
+
+    @staticmethod
+    def saved(inputs, output):
+        return inputs[1:3]
+
+    @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(inputs[1], inputs[3])
-        ctx.planned = inputs[2]
+        ctx.save_for_backward(*inputs[1:3])
+        ctx.planned = inputs[3]
 
     @staticmethod
     def backward(ctx, gradient):
         weight, share = ctx.saved_tensors
-        return _operator(gradient, weight, ctx.planned, share), None, None, None
+        return _operator(gradient, weight, share, ctx.planned), None, None, None
 
     @staticmethod
-    def vmap(info, in_dims, h, weight, planned, share):
+    def tangents(ctx, tangent, *_):
+        weight, share = ctx.saved_tensors
+        return _operator(tangent, weight, share, ctx.planned)
+
+    @staticmethod
+    def vmap(info, in_dims, h, weight, share, planned):
+        if in_dims[1] is not None or in_dims[2] is not None:
+            raise NotImplementedError("fastspec: vmap over the weight or quadrature of precondition.spectral")
         single = h.ndim == 2  # (M,) to each call
-        h = h.movedim(in_dims[0], 0)
-        h = h.unsqueeze(-1) if single else h.movedim(0, int(planned.batched))  # point sets stay in front
-        out = _Spectral.apply(h, weight, planned, share)
-        return (out.squeeze(-1), 0) if single else (out, int(planned.batched))
+        h, place = h.movedim(in_dims[0], 0), 0 if single else len(planned.sets)  # point sets stay in front
+        h = h.unsqueeze(-1) if single else h.movedim(0, place)
+        out: Any = apply(_Preconditioned, 1, h, weight, share, planned)
+        return (out.squeeze(-1), 0) if single else (out, place)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients, dense
@@ -51,6 +52,7 @@ class MinNormInterpolant:
         return values.real if self.is_real else values
 
 
+@without_autocast()
 def min_norm_interpolant(
     x: Tensor,
     y: Tensor,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..measure.checks import check_values
 from ..measure.spectra import spectrum
 from ..nufft import Period, Plan
@@ -19,6 +20,7 @@ _WHOLE = 1024  # points up to which the kernel is diagonalised as a matrix
 _KRYLOV = 400
 
 
+@without_autocast()
 def lfp_evolution(
     x: Tensor,
     initial: Tensor,
