@@ -95,7 +95,7 @@ def weigh(
     counts = torch.full((weight.shape[1],), 2.0, dtype=weight.dtype, device=weight.device)
     counts[0] = 1
     power = weight * (band.real.square() + band.imag.square()) * counts.reshape(-1, *[1] * (band.ndim - 2))
-    return scale * power.flatten(1).sum(1, dtype=torch.float64), _padded(band * (weight * (2 * scale)), spectrum.shape)
+    return scale * power.flatten(1).sum(1, dtype=torch.float64), padded(band * (weight * (2 * scale)), spectrum.shape)
 
 
 def focal_table(spectrum: Tensor, factors: Tensor, modes: Sequence[int], alpha: float) -> Tensor:
@@ -132,7 +132,7 @@ def band_of(spectrum: Tensor, shape: Sequence[int]) -> Tensor:
     return part
 
 
-def _padded(part: Tensor, shape: Sequence[int]) -> Tensor:
+def padded(part: Tensor, shape: Sequence[int]) -> Tensor:
     """The transpose of band_of: zero outside the band."""
     for axis in range(1, part.ndim):
         half = 0 if axis == 1 else part.shape[axis] // 2

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .._core.modes import ModeGrid
 from .._core.transform import Planned, complex_dtype
 from ..weights import Adaptive
 from . import distributed
@@ -18,14 +19,16 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
     x = planned.points.x
     dtype = x.dtype if not pred.is_complex() and not target.is_complex() else complex_dtype(x.dtype)
     strengths, quadrature = rows(pred.to(dtype) - target.to(dtype), x), terms.quadrature
-    scale = 1.0
+    scale, total = 1.0, x.shape[1]
+    if terms.group is not None:
+        total = distributed.point_count(total, _shard(planned, pred, dtype, terms), x.device, terms.group)
     if quadrature is not None:
         quadrature = of_rows(quadrature.to(x.dtype), x)
         strengths = strengths * quadrature
     elif torch.compiler.is_compiling() and terms.group is None:
         strengths = strengths / x.shape[1]  # a symbol there: as an op's argument it would be this call's number
     else:
-        scale = 1 / distributed.point_count(x.shape[1], pred.device, terms.group)
+        scale = 1 / total
     by_transforms = strengths.is_complex() or wants_transforms(planned, terms.weight)
     sums: Any = transformed_sums if by_transforms else fused_sums
     if 0 in strengths.shape[:2]:  # no rows: an empty sum of each, and what the reduction makes of none
@@ -40,6 +43,13 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
         above = above / sums(planned, below, used, scale, terms.group)[0]
     out = terms.reduction.apply(above.reshape(rows_shape(pred)))
     return out.to(pred.real.dtype)
+
+
+def _shard(planned: Planned | AtFrequencies, pred: Tensor, dtype: torch.dtype, terms: Terms) -> distributed.Shard:
+    grid = planned.grid
+    box = grid.period if isinstance(grid, ModeGrid) else float(grid.k.sum())
+    shape = (*rows_shape(pred), pred.ndim)
+    return distributed.Shard(grid.modes, box, terms.eps, dtype, shape, terms.relative, terms.quadrature is not None)
 
 
 def transformed_sums(

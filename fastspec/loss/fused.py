@@ -13,7 +13,7 @@ from .._core.autograd import Operation, apply, flattened, follows, merge, split,
 from .._core.gridding import Gridding
 from .._core.ops import Rule, Sorted
 from .._core.transform import Planned
-from ..reference import band_of, focal_table
+from ..reference import band_of, focal_table, padded
 from ..weights import Adaptive
 from . import distributed
 from .weighing import Found, Weighing, Weight, outer_product, weighing
@@ -39,7 +39,7 @@ class Pass(NamedTuple):
 class Inputs(NamedTuple):
     strengths: Tensor  # (S, R, M)
     weight: Tensor  # as Rule's
-    magnitude: Any  # a tensor for adaptive weights, else none: what turns the spectrum into the modes F
+    deconvolution: Any  # over the band, a tensor where the modes themselves are wanted: by adaptive weights, and ranks
     position: Tensor  # these four as Sorted
     order: Tensor
     starts: Tensor
@@ -58,6 +58,7 @@ class Saved(NamedTuple):
     starts: Tensor
     polynomials: Tensor
     strengths: Any  # a tensor where a focal weight is to be found again
+    deconvolution: Any  # as given
 
     def points(self) -> Sorted:
         return Sorted(*self[2:6])
@@ -71,9 +72,10 @@ def fused_sums(
     adaptive = weight if isinstance(weight, Adaptive) else None
     used = weight if isinstance(weight, Weighing) else weighing(None if adaptive else weight, planned)
     rule = used.rule(gridding, points)
-    magnitude = outer_product(gridding.deconvolution(points)) * scale if adaptive else None
+    by_modes = adaptive is not None or group is not None
+    deconvolution = outer_product(gridding.deconvolution(points)) if by_modes else None
     how = Pass(gridding, scale**2, *rule[1:], adaptive, group, _gradient_wanted(strengths))
-    sums, _, table = fused(strengths, rule.weight, magnitude, *points.sorted, how)
+    sums, _, table = fused(strengths, rule.weight, deconvolution, *points.sorted, how)
     return sums, Found(Rule(table)) if adaptive else used
 
 
@@ -87,10 +89,16 @@ def fused(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     return apply(_Fused, 1, *inputs)
 
 
-def _spectrum(strengths: Tensor, points: Sorted, how: Pass) -> Tensor:
-    """(S, R, M) to the fine spectrum as ops.weigh takes it."""
-    spectrum = how.gridding.half_spectrum(points, strengths)
-    return distributed.sum_(spectrum, how.group).flatten(0, 1).contiguous()
+def _spectrum(strengths: Tensor, points: Sorted, deconvolution: Any, how: Pass) -> Tensor:
+    """(S, R, M) to the fine spectrum as ops.weigh takes it.
+
+    Ranks choose a fine grid each for its own points: what they sum are the modes, by which they may differ in all else.
+    """
+    spectrum = how.gridding.half_spectrum(points, strengths).flatten(0, 1).contiguous()
+    if how.group is None:
+        return spectrum
+    modes = band_of(spectrum, (1, *deconvolution.shape)) * deconvolution
+    return padded(distributed.sum_(modes, how.group) / deconvolution, spectrum.shape)
 
 
 @with_forward_mode
@@ -104,9 +112,9 @@ class _Fused(Operation):
     def raw(*inputs):
         given = Inputs(*inputs)
         strengths, how, table = given.strengths, given.how, given.weight
-        spectrum = _spectrum(strengths, given.points(), how)
+        spectrum = _spectrum(strengths, given.points(), given.deconvolution, how)
         if how.adaptive is not None:
-            part = band_of(spectrum, table.shape).abs() * given.magnitude
+            part = band_of(spectrum, table.shape).abs() * (given.deconvolution * how.scale**0.5)
             table = table * how.adaptive(torch.where(table > 0, part, 0))
         rule = Rule(table, how.modes, how.rule, how.parameter)
         sums, spectrum = ops.weigh(spectrum, rule, how.scale)
@@ -121,7 +129,8 @@ class _Fused(Operation):
     @staticmethod
     def saved(inputs, output):
         given, (_, gradient, table) = Inputs(*inputs), output
-        return Saved(gradient, table, *given.points(), given.strengths if given.how.rule == "focal" else None)
+        strengths = given.strengths if given.how.rule == "focal" else None
+        return Saved(gradient, table, *given.points(), strengths, given.deconvolution)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -135,14 +144,14 @@ class _Fused(Operation):
         held, how = Saved(*ctx.saved_tensors), ctx.how
         out = None if loss_grad is None else loss_grad.unsqueeze(-1) * held.gradient
         if gradient_grad is not None and not torch.compiler.is_compiling():
-            again = fused(gradient_grad, _weights(held, how), None, *held.points(), how.linear())[1]
+            again = fused(gradient_grad, _weights(held, how), held.deconvolution, *held.points(), how.linear())[1]
             out = again if out is None else out + again
         return out, *[None] * (len(Inputs._fields) - 1)
 
     @staticmethod
     def tangents(ctx, tangent, *_):
         held = Saved(*ctx.saved_tensors)
-        moved = fused(tangent, _weights(held, ctx.how), None, *held.points(), ctx.how.linear())[1]
+        moved = fused(tangent, _weights(held, ctx.how), held.deconvolution, *held.points(), ctx.how.linear())[1]
         return (held.gradient * tangent).sum(-1), moved, None
 
     @staticmethod
@@ -158,7 +167,7 @@ class _Fused(Operation):
         weight = (
             _merged_weight(given.weight, dims.weight, batch, into, strengths) if not given.how.modes else given.weight
         )
-        sums, gradient, used = fused(strengths, weight, given.magnitude, *points, given.how)
+        sums, gradient, used = fused(strengths, weight, given.deconvolution, *points, given.how)
         apart = [split(t, into, (batch, -1)) for t in (sums, gradient)]
         if given.how.adaptive is None and weight is given.weight:
             return (*apart, used), (into, into, None)
@@ -186,5 +195,5 @@ def _weights(held: Saved, how: Pass) -> Tensor:
     """The table of the weights that the pass used."""
     if how.rule != "focal":
         return held.table
-    spectrum = _spectrum(held.strengths.detach(), held.points(), how)
+    spectrum = _spectrum(held.strengths.detach(), held.points(), held.deconvolution, how)
     return focal_table(spectrum, held.table, how.modes, how.parameter)

@@ -71,7 +71,8 @@ class SpectralLoss(_Loss):
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
         group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients at the
-            rank's own points are those of one process that holds all points. A rank without points raises on all.
+            rank's own points are those of one process that holds all points, however many each rank has, if any. Ranks
+            that disagree on modes, period, eps, precision or the shape of pred raise, all of them.
             ``DistributedDataParallel`` and FSDP then average over ranks what is to be summed: multiply the loss that
             is differentiated by the number of ranks, ``(group.size() * loss(pred, target)).backward()``.
         channels: "last", or "first" where pred and target are (B, C, M) or images (B, C, H, W).
@@ -164,8 +165,13 @@ class SpectralLoss(_Loss):
         """Whether the sums are direct."""
         return self.frequencies is not None
 
+    @property
+    def _algorithm(self) -> str:
+        """Of ranks the same, whose precision must not depend on how many points each has."""
+        return "auto" if self.group is None else "gridding"
+
     def _plan(self, x: Tensor) -> Plan:
-        return Plan(x, self.modes or (), eps=self.eps, period=self.period)
+        return Plan(x, self.modes or (), eps=self.eps, period=self.period, algorithm=self._algorithm)
 
     def _planned(self, x: Tensor | None, pred: Tensor, target: Tensor) -> Planned | AtFrequencies:
         if self._free:
@@ -173,7 +179,7 @@ class SpectralLoss(_Loss):
         if x is not None:
             _check.points(x)
             modes: Any = self.modes[0] if self._for_all and self.modes else self.modes
-            wanted = _check.wanted(x, None, modes, self.eps, self.period, "centered")
+            wanted = _check.wanted(x, None, modes, self.eps, self.period, "centered", self._algorithm)
             dtype = torch.promote_types(_check.precision(x, pred), _check.precision(x, target))
             return plan(x, wanted._replace(dtype=dtype, eps=_check.eps(self.eps, dtype)))
         if self.plan is None:
@@ -193,7 +199,7 @@ class SpectralLoss(_Loss):
     def forward(self, pred: Tensor, target: Tensor, x: Tensor | None = None, *, index: Tensor | None = None) -> Tensor:
         """The loss; ``x`` given here overrides the points held, ``index`` (m,) takes these of them."""
         plan, step = self.plan, self._step
-        terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group)
+        terms = Terms(self.weight, self.quadrature, self.relative, REDUCTIONS[self.reduction], self.group, self.eps)
         if x is None and index is None and step is not None and plan is not None and not torch.compiler.is_compiling():
             planned = plan.planned_for(self._of)
             if not is_fixed(terms.weight):
@@ -214,7 +220,7 @@ class SpectralLoss(_Loss):
             x, terms = self._of_index(index, x, terms)
         planned = self._planned(x, pred, target)
         pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
-        check(planned, pred, target, terms.quadrature)
+        check(planned, pred, target, terms)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
         if not is_fixed(self.weight):
@@ -282,7 +288,7 @@ def spectral_loss(
 
     Args, shapes and errors: as SpectralLoss.
     """
-    terms = Terms(weight, quadrature, relative, reduction_of(reduction), group)
+    terms = Terms(weight, quadrature, relative, reduction_of(reduction), group, plan.eps)
     _check.tensor("pred", pred)
     _check.tensor("target", target)
     plan.check_precision("pred", pred)
@@ -291,7 +297,7 @@ def spectral_loss(
         check_weight(weight, plan.modes)
     planned = plan.planned_for(plan.precision_for(pred, target))
     pred, target = (at_points(t, planned, "last") for t in (pred, target))
-    check(planned, pred, target, quadrature)
+    check(planned, pred, target, terms)
     if not is_fixed(weight):
         with without_autocast():
             terms = terms._replace(weight=weight_values(weight, planned.grid, planned.points.factors))

@@ -17,16 +17,17 @@ class Terms(NamedTuple):
     relative: bool
     reduction: Reduction
     group: Any  # of torch.distributed
+    eps: float | None  # as asked
 
 
-def check(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, quadrature: Tensor | None) -> None:
-    x, sets = planned.points.x, planned.sets
+def check(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms: Terms) -> None:
+    x, sets, quadrature = planned.points.x, planned.sets, terms.quadrature
     for name, value in (("pred", pred), ("target", target)):
         _check.data(name, value, x)
     if pred.shape != target.shape:
         raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
     count, axis = x.shape[1], -1 if pred.ndim == 1 else -2
-    if count == 0:
+    if count == 0 and terms.group is None:
         raise ValueError("x: had no points, must have at least one")
     if pred.ndim == 0 or pred.shape[axis] != count:
         raise ValueError(f"pred: shape was {tuple(pred.shape)}, must be ({count},) or (..., {count}, C)")

@@ -23,7 +23,7 @@ def draw(dtype, cells, band, rows, weights):
     """Weights of both signs, and what lies outside their band neither finite nor small."""
     gen = torch.Generator().manual_seed(sum(cells))
     spectrum = torch.randn(rows, *cells, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
-    inside = reference._padded(torch.ones(1, *band), (1, *cells)).bool().expand_as(spectrum)
+    inside = reference.padded(torch.ones(1, *band), (1, *cells)).bool().expand_as(spectrum)
     spectrum = torch.where(inside, spectrum, complex(torch.inf, torch.nan))
     return spectrum, torch.randn(weights, *band, generator=gen, dtype=dtype)
 
