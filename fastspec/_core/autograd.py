@@ -123,6 +123,10 @@ levels._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _traced(operation: type[Operation], followed: int, inputs: tuple) -> Any:
+    if levels() == (
+        "Grad",
+    ):  # dynamo does not know that torch.func.grad's own argument requires a gradient, its views do
+        inputs = (*[t if t is None else t.view_as(t) for t in inputs[:followed]], *inputs[followed:])
     wanted = torch.is_grad_enabled() and any([t.requires_grad for t in inputs[:followed]])
     active = levels()
     if not active or (active == ("Grad",) and not gradients_outside()):

@@ -81,7 +81,7 @@ def _is_dual(t: Tensor) -> bool:
 
 def versioned(t: Tensor) -> Tensor:
     """A tensor made in inference mode as one that tells when it is changed, and may be saved for backward: a copy."""
-    if not t.is_inference():
+    if torch.compiler.is_compiling() or not t.is_inference():
         return t
     with torch.inference_mode(False):
         return t.clone()

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 
 from .. import _check
+from .._core.autograd import Operation, apply, follows, with_forward_mode
+from .._core.plain import versioned
 from ..tangent import Operator, Outputs, outside_of_modes
 from .factors import Factor, Products, error_of, factor_of, factor_of_state
 
@@ -119,12 +120,12 @@ class Kernel:
         """``h`` with the gradient's new path; x where h is of other points than those held, a minibatch."""
         _check.tensor("h", h)
         if torch.compiler.is_compiling():
-            return _Compiled.apply(h, x, self._handle)
-        if not (torch.is_grad_enabled() and (h.requires_grad or torch._C._are_functorch_transforms_active())):
+            return apply(_Compiled, 1, h, x, self._handle)
+        if not (torch.is_grad_enabled() and follows(h)):
             return h
         factor = self._factor(x)
         _check_outputs("h", h, factor.count, len(self._state.x if x is None else x))
-        return _Identity.apply(h, factor, self._state)
+        return apply(_Preconditioned, 1, h, factor, self._state)
 
     def multiply(self, values: Tensor, x: Tensor | None = None) -> Tensor:
         """c (K + c)^-1 times values (M,) or (M, C)."""
@@ -214,7 +215,8 @@ class _State:
     """What was measured, apart from the model."""
 
     def __init__(self, x: Tensor, generator: torch.Generator | None):
-        self.x, self.version, self.generator = x, x._version, generator
+        self.x, self.generator = versioned(x), generator
+        self.version = self.x._version
         self.inducing: Tensor | None = None
         self.way: str | None = None
         self.factor: Factor | None = None
@@ -230,10 +232,21 @@ class _State:
         return counts | {"factor": factor}
 
 
-class _Identity(Function):
+@with_forward_mode
+class _Preconditioned(Operation):
+    """The identity, whose derivative is taken for c (K + c)^-1 in reverse and in forward mode."""
+
+    @staticmethod
+    def raw(h, factor, state):
+        return h.view_as(h)
+
     @staticmethod
     def forward(h, factor, state):
-        return h.view_as(h)
+        return h.clone()  # no view: torch's forward mode takes none from a Function
+
+    @staticmethod
+    def saved(inputs, output):
+        return ()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -245,24 +258,31 @@ class _Identity(Function):
         return _multiply(gradient, ctx.factor), None, None
 
     @staticmethod
-    def jvp(ctx, tangent, *_):
-        return tangent.view_as(tangent)
+    def tangents(ctx, tangent, *_):
+        return _multiply(tangent, ctx.factor)
 
     @staticmethod
     def vmap(info, in_dims, h, factor, state):
-        return _Identity.apply(h, factor, state), in_dims[0]
+        return apply(_Preconditioned, 1, h, factor, state), in_dims[0]
 
 
 def _multiply(values: Tensor, factor: Factor) -> Tensor:
-    return _Symmetric.apply(values.reshape(-1, 1), factor).view_as(values)
+    return apply(_Symmetric, 1, values.reshape(-1, 1), factor).view_as(values)
 
 
-class _Symmetric(Function):
+@with_forward_mode
+class _Symmetric(Operation):
     """c (K + c)^-1 on columns, which is its own transpose."""
 
     @staticmethod
-    def forward(columns, factor):
+    def raw(columns, factor):
         return factor.apply(columns)
+
+    forward = raw
+
+    @staticmethod
+    def saved(inputs, output):
+        return ()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -270,16 +290,16 @@ class _Symmetric(Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        return _Symmetric.apply(gradient, ctx.factor), None
+        return apply(_Symmetric, 1, gradient, ctx.factor), None
 
     @staticmethod
-    def jvp(ctx, tangent, _):
-        return _Symmetric.apply(tangent, ctx.factor)
+    def tangents(ctx, tangent, _):
+        return apply(_Symmetric, 1, tangent, ctx.factor)
 
     @staticmethod
     def vmap(info, in_dims, columns, factor):
         wide = columns.movedim(in_dims[0], 1)
-        return _Symmetric.apply(wide.flatten(1), factor).view_as(wide), 1
+        return apply(_Symmetric, 1, wide.flatten(1), factor).view_as(wide), 1
 
 
 # A compiled graph can't hold the factor, nor measure K: it holds a number, and asks for the product when it runs.
@@ -293,19 +313,26 @@ def _register(kernel: Kernel) -> int:
     return number
 
 
-class _Compiled(Function):
+class _Compiled(Operation):
     @staticmethod
-    def forward(ctx, h, x, number):
-        ctx.number = number
-        ctx.save_for_backward(x)
+    def raw(h, x, number):
         return h.view_as(h)
+
+    @staticmethod
+    def forward(h, x, number):
+        return h.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.number = inputs[2]
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx, gradient):
         return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
 
 
-@torch.library.custom_op("fastspec::precondition_by_kernel", mutates_args=())
+@torch.library.custom_op("fastspec_precondition::by_kernel", mutates_args=())
 def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
     # autograd is off in an op, but on in a new thread
     with ThreadPoolExecutor(1) as thread:

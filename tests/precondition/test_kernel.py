@@ -212,7 +212,8 @@ def test_torch_func_and_second_derivatives(inducing):
 
     assert relative_error(torch.vmap(pulled)(weights), expected) <= 1e-5
     direction = torch.randn_like(h)
-    assert torch.equal(torch.func.jvp(precondition, (h,), (direction,))[1], direction)
+    moved = torch.func.jvp(precondition, (h,), (direction,))[1]
+    assert relative_error(moved, precondition.multiply(direction)) <= 1e-5
     one = h.clone().requires_grad_()
     (first,) = torch.autograd.grad(precondition(one).pow(3).sum(), one, create_graph=True)
     (second,) = torch.autograd.grad(first, one, direction)
@@ -238,13 +239,48 @@ def test_compiled_training(form):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_jacobians_by_every_way(batched):
+    """The Hessian of a sum of cubes, 6 P diag(h) P, in reverse over reverse and forward over reverse."""
+    model, x, precondition = problem(count=5)
+    h = model(x).detach()
+    unit = torch.eye(10).view(10, 5, 2)
+    p = torch.stack([precondition.multiply(row) for row in unit]).view(10, 10)
+    expected = p @ torch.diag(6 * h.flatten()) @ p
+
+    def gradient(h):
+        return torch.func.grad(lambda h: precondition(h).pow(3).sum())(h)
+
+    if batched:
+        one = h.clone().requires_grad_()
+        (first,) = torch.autograd.grad(precondition(one).pow(3).sum(), one, create_graph=True)
+        (found,) = torch.autograd.grad(first, one, unit, is_grads_batched=True)
+    else:
+        found = torch.func.jacfwd(gradient)(h)
+        assert relative_error(torch.func.jacrev(gradient)(h).view(10, 10), expected) <= 1e-5
+    assert relative_error(found.reshape(10, 10), expected) <= 1e-5
+
+
+def test_compiled_gradient_of_torch_func():
+    model, x, precondition = problem()
+    h, weights = model(x).detach(), torch.randn(30, 2)
+
+    def gradient(h):
+        return torch.func.grad(lambda h: (precondition(h) * weights).sum())(h)
+
+    compiled = torch.compile(gradient, fullgraph=True, backend="aot_eager")
+    assert relative_error(compiled(h), precondition.multiply(weights)) <= 1e-5
+
+
 def test_measured_alike_under_inference_mode_and_autocast():
     model, x, precondition = problem()
     gradient = torch.randn_like(model(x))
     expected = precondition.multiply(gradient)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         precondition.measure()
+        of_inference = fs.precondition.Kernel(model, x.clone(), damping=1e-2)
     assert torch.equal(of_gradient(precondition, model(x), gradient), expected)
+    assert torch.equal(of_gradient(of_inference, model(x), gradient), expected)
 
 
 def test_half_precision_networks():
