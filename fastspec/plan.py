@@ -25,6 +25,9 @@ class _Held(NamedTuple):
     planned: Planned
 
 
+_TRACED = -1  # the version of points that torch.compile sorts where the plan is made
+
+
 class Plan(nn.Module):
     """Points sorted once, for many transforms between them and the same modes.
 
@@ -70,7 +73,11 @@ class Plan(nn.Module):
         else:
             self.register_buffer("x", versioned(x))
         self._held: dict[torch.dtype, _Held] = {}
-        self.planned  # noqa: B018 - bad points are refused here
+        if torch.compiler.is_compiling():
+            dtype = self._precision()
+            self._held[dtype] = _Held(x, _TRACED, plan(x, self._wanted(x, dtype)))
+        else:
+            self.planned  # noqa: B018 - bad points are refused here
 
     def _wanted(self, x: Tensor, dtype: torch.dtype) -> _check.Wanted:
         wanted = _check.wanted(x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
@@ -94,8 +101,9 @@ class Plan(nn.Module):
         x = self._points()
         held = self._held.get(dtype)
         if torch.compiler.is_compiling():
-            moves = held is None or held.x is not x or x.requires_grad
-            return plan(x, self._wanted(x, dtype)) if moves else held.planned  # type: ignore[union-attr]
+            if held is None or held.x is not x or (x.requires_grad and held.version != _TRACED):
+                return plan(x, self._wanted(x, dtype))
+            return held.planned.of(x) if x.requires_grad else held.planned
         if held is None or held.x is not x or held.version != x._version:
             held = self._sorted(x, dtype)
         return held.planned if not x.requires_grad and held.planned.points.x.dtype == dtype else held.planned.of(x)

@@ -41,6 +41,7 @@ def without_autocast() -> Iterator[None]:
         yield
 
 
+DEVICES = ("cpu", "cuda")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -49,7 +50,7 @@ def exact(method: Method) -> Method:
 
     @wraps(method)
     def call(self, x, *args, **kwargs):
-        if isinstance(x, Tensor) and torch.is_autocast_enabled(x.device.type):
+        if torch._C._is_any_autocast_enabled() and isinstance(x, Tensor) and x.device.type in DEVICES:
             with torch.autocast(x.device.type, enabled=False):
                 return method(self, x, *args, **kwargs)
         return method(self, x, *args, **kwargs)
@@ -60,7 +61,7 @@ def exact(method: Method) -> Method:
 def autocast_devices() -> list[str]:
     if not torch._C._is_any_autocast_enabled():
         return []
-    return [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    return [device for device in DEVICES if torch.is_autocast_enabled(device)]
 
 
 def is_plain(*tensors: Tensor | None) -> bool:
@@ -81,7 +82,7 @@ def _is_dual(t: Tensor) -> bool:
 
 def versioned(t: Tensor) -> Tensor:
     """A tensor made in inference mode as one that tells when it is changed, and may be saved for backward: a copy."""
-    if not t.is_inference():
+    if torch.compiler.is_compiling() or not t.is_inference():
         return t
     with torch.inference_mode(False):
         return t.clone()

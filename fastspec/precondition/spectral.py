@@ -3,6 +3,7 @@
 from typing import Any
 
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from .. import _check
 from .._core.autograd import Operation, apply, with_forward_mode
@@ -125,8 +126,8 @@ class _Preconditioned(Operation):
 
     @staticmethod
     def vmap(info, in_dims, h, weight, share, planned):
-        if in_dims[1] is not None or in_dims[2] is not None:
-            raise NotImplementedError("fastspec: vmap over the weight or quadrature of precondition.spectral")
+        if any(dim is not None for dim in tree_leaves(in_dims[1:])):
+            raise NotImplementedError("fastspec: vmap over points, weight or quadrature of precondition.spectral")
         single = h.ndim == 2  # (M,) to each call
         h, place = h.movedim(in_dims[0], 0), 0 if single else len(planned.sets)  # point sets stay in front
         h = h.unsqueeze(-1) if single else h.movedim(0, place)
