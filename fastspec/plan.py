@@ -110,7 +110,8 @@ class Plan(nn.Module):
 
     def _points(self) -> Tensor:
         buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
-        return buffers["x"] if "x" in buffers else self._parameters["x"]
+        x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
+        return x
 
     def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:
         _check.points(x)

@@ -44,4 +44,6 @@ def point_count(count: int, device: torch.device, group: Any) -> int:
         return count
     total = torch.tensor(count, device=device)
     dist.all_reduce(total, group=group)
+    if int(total) == 0:
+        raise ValueError("x: had no points on any rank, must have at least one")
     return int(total)

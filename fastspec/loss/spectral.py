@@ -71,7 +71,7 @@ class SpectralLoss(_Loss):
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
         group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients at the
-            rank's own points are those of one process that holds all points. A rank without points raises on all.
+            rank's own points are those of one process that holds all points. A rank may have none.
             ``DistributedDataParallel`` and FSDP then average over ranks what is to be summed: multiply the loss that
             is differentiated by the number of ranks, ``(group.size() * loss(pred, target)).backward()``.
         channels: "last", or "first" where pred and target are (B, C, M) or images (B, C, H, W).
@@ -214,7 +214,7 @@ class SpectralLoss(_Loss):
             x, terms = self._of_index(index, x, terms)
         planned = self._planned(x, pred, target)
         pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
-        check(planned, pred, target, terms.quadrature)
+        check(planned, pred, target, terms)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
         if not is_fixed(self.weight):
@@ -291,7 +291,7 @@ def spectral_loss(
         check_weight(weight, plan.modes)
     planned = plan.planned_for(plan.precision_for(pred, target))
     pred, target = (at_points(t, planned, "last") for t in (pred, target))
-    check(planned, pred, target, quadrature)
+    check(planned, pred, target, terms)
     if not is_fixed(weight):
         with without_autocast():
             terms = terms._replace(weight=weight_values(weight, planned.grid, planned.points.factors))

@@ -24,7 +24,8 @@ def loss(x, **options):
 def work(rank, options, path):
     dist.init_process_group("gloo", init_method=f"file://{path}/rendezvous", rank=rank, world_size=RANKS)
     # shards of unequal size
-    part = slice(0, 11) if rank == 0 else slice(11, None)
+    share = options.pop("share", 11)
+    part = slice(0, share) if rank == 0 else slice(share, None)
     x, pred, target = (t[part].clone() for t in data())
     pred.requires_grad_()
     value = loss(x, group=dist.group.WORLD, **options)(pred, target)
@@ -36,16 +37,17 @@ def work(rank, options, path):
 OPTIONS = [
     {"weight": fs.weights.focal(1.0)},
     {"weight": None, "relative": True},
+    {"weight": None, "share": 0},  # a rank without points
     {"weight": fs.weights.focal(1.0), "frequencies": torch.linspace(-4, 4, 14, dtype=torch.float64).reshape(7, 2)},
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=["focal", "relative", "frequencies"])
+@pytest.mark.parametrize("options", OPTIONS, ids=["focal", "relative", "none on a rank", "frequencies"])
 def test_sharded_points_give_the_whole_loss_and_gradient(options, tmp_path):
     mp.spawn(work, (dict(options), str(tmp_path)), nprocs=RANKS)
     x, pred, target = data()
     pred.requires_grad_()
-    value = loss(x, **dict(options))(pred, target)
+    value = loss(x, **{name: option for name, option in options.items() if name != "share"})(pred, target)
     value.backward()
     values, grads = zip(*(torch.load(tmp_path / f"{rank}.pt") for rank in range(RANKS)), strict=True)
     for got in values:
