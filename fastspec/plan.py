@@ -98,7 +98,9 @@ class Plan(nn.Module):
 
     def planned_for(self, dtype: torch.dtype) -> Planned:
         """As planned, for real or complex data of this precision; float64 points have a plan for float32 too."""
-        x = self._points()
+        x: Any = self._buffers.get("x")  # nn.Module's attributes are slow, and this is in every step
+        if x is None:
+            x = self._parameters["x"]
         held = self._held.get(dtype)
         if torch.compiler.is_compiling():
             if held is None or held.x is not x or (x.requires_grad and held.version != _TRACED):
@@ -106,10 +108,10 @@ class Plan(nn.Module):
             return held.planned.of(x) if x.requires_grad else held.planned
         if held is None or held.x is not x or held.version != x._version:
             held = self._sorted(x, dtype)
-        return held.planned if not x.requires_grad and held.planned.points.x.dtype == dtype else held.planned.of(x)
+        return held.planned.of(x) if x.requires_grad else held.planned
 
     def _points(self) -> Tensor:
-        buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
+        buffers: Any = self._buffers
         x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
         return x
 
