@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench counts resources rates races gpu clean
+.PHONY: help setup demo test table lint bench counts resources rates races gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: setup ## a network with the cure plugged in and without; then which freque
 
 test: setup ## run the tests
 	$(BIN)/python -m pytest
+
+table: setup ## run every cell of the table of torch's features, slow ones too, and write it to docs/torch.md
+	PYTHONPATH=tests/support $(BIN)/python -m pytest tests/test_torch.py -m "slow or not slow" -p table_report --table docs/torch.md
 
 lint: setup ## check style of Python and C++, and types
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from . import _check
 from ._core.exponential_sums import sums_of_sets
 from ._core.modes import Modes, Period
 from ._core.planning import plan_once, sets_of
-from ._core.transform import as_sets, complex_dtype, narrow, with_sets
+from ._core.transform import HALVES, as_sets, complex_dtype, narrow, with_sets
 from .plan import Plan
 
 __all__ = ["Modes", "Period", "Plan", "nufft1", "nufft2", "nufft3", "rnufft1", "rnufft2"]
@@ -169,7 +169,7 @@ def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1, eps: float | None
             at phases of 10,000 radians too.
 
     Returns:
-        (..., K), complex, in the precision of c; half precision as in nufft1.
+        (..., K), complex, in the wider precision of c and s; half precision as in nufft1.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -187,4 +187,5 @@ def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1, eps: float | None
     points = as_sets(x, dtype).expand(len(rows), -1, -1)
     out = sums_of_sets(points, rows, as_sets(s, dtype), _check.sign(sign))
     out = out.reshape(*batch, s.shape[0 if s.ndim == 1 else -2])
-    return narrow(out, c)
+    widened = s.dtype == torch.float64 and c.dtype not in HALVES
+    return out if widened else narrow(out, c)

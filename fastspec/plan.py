@@ -25,6 +25,9 @@ class _Held(NamedTuple):
     planned: Planned
 
 
+_TRACED = -1  # the version of points that torch.compile sorts where the plan is made
+
+
 class Plan(nn.Module):
     """Points sorted once, for many transforms between them and the same modes.
 
@@ -70,7 +73,11 @@ class Plan(nn.Module):
         else:
             self.register_buffer("x", versioned(x))
         self._held: dict[torch.dtype, _Held] = {}
-        self.planned  # noqa: B018 - bad points are refused here
+        if torch.compiler.is_compiling():
+            dtype = self._precision()
+            self._held[dtype] = _Held(x, _TRACED, plan(x, self._wanted(x, dtype)))
+        else:
+            self.planned  # noqa: B018 - bad points are refused here
 
     def _wanted(self, x: Tensor, dtype: torch.dtype) -> _check.Wanted:
         wanted = _check.wanted(x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
@@ -91,18 +98,22 @@ class Plan(nn.Module):
 
     def planned_for(self, dtype: torch.dtype) -> Planned:
         """As planned, for real or complex data of this precision; float64 points have a plan for float32 too."""
-        x = self._points()
+        x: Any = self._buffers.get("x")  # nn.Module's attributes are slow, and this is in every step
+        if x is None:
+            x = self._parameters["x"]
         held = self._held.get(dtype)
         if torch.compiler.is_compiling():
-            moves = held is None or held.x is not x or x.requires_grad
-            return plan(x, self._wanted(x, dtype)) if moves else held.planned  # type: ignore[union-attr]
+            if held is None or held.x is not x or (x.requires_grad and held.version != _TRACED):
+                return plan(x, self._wanted(x, dtype))
+            return held.planned.of(x) if x.requires_grad else held.planned
         if held is None or held.x is not x or held.version != x._version:
             held = self._sorted(x, dtype)
-        return held.planned if not x.requires_grad and held.planned.points.x.dtype == dtype else held.planned.of(x)
+        return held.planned.of(x) if x.requires_grad else held.planned
 
     def _points(self) -> Tensor:
-        buffers: Any = self._buffers  # nn.Module's attributes are slow, and this is in every step
-        return buffers["x"] if "x" in buffers else self._parameters["x"]
+        buffers: Any = self._buffers
+        x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
+        return x
 
     def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:
         _check.points(x)

@@ -8,13 +8,13 @@
 
 namespace fastspec {
 
-// Of the points of one tile, `room` cells wide: whether all have their first cell in it.
+// Of the points of one tile: whether none lies beyond `most` along any axis.
 template <class P, int D>
 bool in_tile(const P* position, int64_t count, const P* most) {
-  bool fine = true;
+  P beyond = 0;  // of the numbers' own width, for compilers to take several at a time
   for (int64_t i = 0; i < count; ++i)
-    for (int a = 0; a < D; ++a) fine &= position[i * D + a] <= most[a];
-  return fine;
+    for (int a = 0; a < D; ++a) beyond |= P(position[i * D + a] > most[a]);
+  return beyond == 0;
 }
 
 template <class T, int D>
@@ -26,7 +26,10 @@ bool has_room(const Grid& g, const Points<T>& points, int64_t set) {
   bool fine = starts[0] == 0 && starts[g.tile_count()] == points.count;
   for (int64_t t = 0; t < g.tile_count(); ++t) fine &= starts[t] <= starts[t + 1];
   if (!fine) return false;
-  for (int64_t i = 0; i < points.count; ++i) fine &= uint32_t(order[i]) < uint32_t(points.count);
+  const int32_t count = int32_t(points.count);
+  uint32_t beyond = 0;
+  for (int64_t i = 0; i < count; ++i) beyond |= uint32_t(order[i] < 0) | uint32_t(order[i] >= count);
+  fine &= beyond == 0;
   for (int64_t t = 0; t < g.tile_count(); ++t) {
     if (starts[t] == starts[t + 1]) continue;
     P most[D];
@@ -43,7 +46,7 @@ template <class T>
 bool has_room(const Grid& g, const Points<T>& points) {
   std::unique_ptr<bool[]> fine(new bool[size_t(points.sets)]);
   parallel(points.sets, double(points.sets * points.count), [&](int64_t s) {
-    fine[s] = g.dim == 1 ? has_room<T, 1>(g, points, s)
+    fine[s] = g.dim == 1   ? has_room<T, 1>(g, points, s)
               : g.dim == 2 ? has_room<T, 2>(g, points, s)
                            : has_room<T, 3>(g, points, s);
   });

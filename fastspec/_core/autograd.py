@@ -123,12 +123,10 @@ levels._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _traced(operation: type[Operation], followed: int, inputs: tuple) -> Any:
-    if levels() == (
-        "Grad",
-    ):  # dynamo does not know that torch.func.grad's own argument requires a gradient, its views do
+    active = levels()
+    if active:  # of an argument of torch.func.grad itself torch.compile does not know that it requires a gradient
         inputs = (*[t if t is None else t.view_as(t) for t in inputs[:followed]], *inputs[followed:])
     wanted = torch.is_grad_enabled() and any([t.requires_grad for t in inputs[:followed]])
-    active = levels()
     if not active or (active == ("Grad",) and not gradients_outside()):
         return operation.apply(*inputs) if wanted else operation.raw(*inputs)
     if len(active) > 1 or active == ("Dual",) or (gradients_outside() and torch.is_grad_enabled()):

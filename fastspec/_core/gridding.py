@@ -158,3 +158,8 @@ def _tables(gridding: Gridding, single: bool, device: str) -> Tables:
 
 def _floats(numbers: bytearray) -> list[float]:
     return [float(number) for number in memoryview(numbers).cast("d")]
+
+
+def forget() -> None:
+    """Empties the cache of tables, for tests."""
+    _kept_tables.cache_clear()

@@ -41,6 +41,7 @@ def without_autocast() -> Iterator[None]:
         yield
 
 
+DEVICES = ("cpu", "cuda")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -49,7 +50,7 @@ def exact(method: Method) -> Method:
 
     @wraps(method)
     def call(self, x, *args, **kwargs):
-        if isinstance(x, Tensor) and torch.is_autocast_enabled(x.device.type):
+        if torch._C._is_any_autocast_enabled() and isinstance(x, Tensor) and x.device.type in DEVICES:
             with torch.autocast(x.device.type, enabled=False):
                 return method(self, x, *args, **kwargs)
         return method(self, x, *args, **kwargs)
@@ -60,7 +61,7 @@ def exact(method: Method) -> Method:
 def autocast_devices() -> list[str]:
     if not torch._C._is_any_autocast_enabled():
         return []
-    return [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    return [device for device in DEVICES if torch.is_autocast_enabled(device)]
 
 
 def is_plain(*tensors: Tensor | None) -> bool:

@@ -27,7 +27,7 @@ def check(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, terms:
     if pred.shape != target.shape:
         raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
     count, axis = x.shape[1], -1 if pred.ndim == 1 else -2
-    if count == 0 and terms.group is None:
+    if count == 0 and terms.group is None:  # a rank may have none: if it raised, the others would wait for it
         raise ValueError("x: had no points, must have at least one")
     if pred.ndim == 0 or pred.shape[axis] != count:
         raise ValueError(f"pred: shape was {tuple(pred.shape)}, must be ({count},) or (..., {count}, C)")

@@ -47,8 +47,9 @@ class FourierFeatures(nn.Module):
 
     @exact
     def forward(self, x: Tensor) -> Tensor:
-        phase = 2 * math.pi * self.standard(points(x, self.in_features)) @ self.B.to(x.dtype).mT
-        return torch.cat([phase.cos(), phase.sin()], -1)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        phase = 2 * math.pi * self.standard(points(x, self.in_features).to(wide)) @ self.B.to(wide).mT
+        return torch.cat([phase.cos(), phase.sin()], -1).to(x.dtype)
 
     @classmethod
     def from_data(

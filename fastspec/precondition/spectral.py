@@ -1,14 +1,17 @@
 """Preconditioning of the gradient over frequencies, under any loss."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from .. import _check
 from .._core.autograd import Operation, apply, with_forward_mode
 from .._core.modes import Modes
+from .._core.ops import Sorted
 from .._core.plain import without_autocast
-from .._core.transform import Planned
+from .._core.points import Points
+from .._core.transform import Choice, Planned
 from ..loss.terms import check_quadrature
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
@@ -65,7 +68,9 @@ def spectral(
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
     with without_autocast():
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
-    return apply(_Preconditioned, 1, h, values, quadrature, planned)
+    points = planned.points
+    places = *points.sorted, points.factors, points.half_factors
+    return apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
 
 
 def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
@@ -94,41 +99,59 @@ def _shared(rows: Tensor, share: Tensor | None) -> Tensor:
     return rows * share
 
 
+class _Saved(NamedTuple):
+    """All tensors apart, for torch.compile to find."""
+
+    weight: Tensor
+    share: Tensor | None
+    x: Tensor
+    position: Tensor
+    order: Tensor
+    starts: Tensor
+    polynomials: Tensor
+    factors: Tensor
+    half_factors: Tensor
+
+    def planned(self, choice: Choice, sets: tuple[int, ...]) -> Planned:
+        return Planned(Points(self.x, Sorted(*self[3:7]), self.factors, self.half_factors), choice, sets)
+
+
 @with_forward_mode
 class _Preconditioned(Operation):
     @staticmethod
-    def raw(h, weight, share, planned):
+    def raw(h, *given):
         return h.view_as(h)
 
     @staticmethod
-    def forward(h, weight, share, planned):
+    def forward(h, *given):
         return h.clone()  # no view: torch's forward mode takes none from a Function
 
     @staticmethod
     def saved(inputs, output):
-        return inputs[1:3]
+        return inputs[1:-2]
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        ctx.save_for_backward(*inputs[1:3])
-        ctx.planned = inputs[3]
+        ctx.save_for_backward(*inputs[1:-2])
+        ctx.choice, ctx.sets = inputs[-2:]
 
     @staticmethod
     def backward(ctx, gradient):
-        weight, share = ctx.saved_tensors
-        return _operator(gradient, weight, share, ctx.planned), None, None, None
+        held = _Saved(*ctx.saved_tensors)
+        out = _operator(gradient, held.weight, held.share, held.planned(ctx.choice, ctx.sets))
+        return out, *[None] * (len(_Saved._fields) + 2)
 
     @staticmethod
     def tangents(ctx, tangent, *_):
-        weight, share = ctx.saved_tensors
-        return _operator(tangent, weight, share, ctx.planned)
+        held = _Saved(*ctx.saved_tensors)
+        return _operator(tangent, held.weight, held.share, held.planned(ctx.choice, ctx.sets))
 
     @staticmethod
-    def vmap(info, in_dims, h, weight, share, planned):
-        if in_dims[1] is not None or in_dims[2] is not None:
-            raise NotImplementedError("fastspec: vmap over the weight or quadrature of precondition.spectral")
+    def vmap(info, in_dims, h, *given):
+        if any(dim is not None for dim in tree_leaves(in_dims[1:])):
+            raise NotImplementedError("fastspec: vmap over points, weight or quadrature of precondition.spectral")
         single = h.ndim == 2  # (M,) to each call
-        h, place = h.movedim(in_dims[0], 0), 0 if single else len(planned.sets)  # point sets stay in front
+        h, place = h.movedim(in_dims[0], 0), 0 if single else len(given[-1])  # point sets stay in front
         h = h.unsqueeze(-1) if single else h.movedim(0, place)
-        out: Any = apply(_Preconditioned, 1, h, weight, share, planned)
+        out: Any = apply(_Preconditioned, 1, h, *given)
         return (out.squeeze(-1), 0) if single else (out, place)

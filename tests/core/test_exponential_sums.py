@@ -273,11 +273,11 @@ BAD = {
     "c integer": ((X, C.long(), S), TypeError, "c"),
     "s of another dimension": ((X, C, S[:, :3]), ValueError, "s"),
     "s flat": ((X, C, S[:, 0]), ValueError, "s"),
-    "s of sets": ((X, C, S[None]), ValueError, "s"),
+    "s of other sets": ((X.expand(2, *X.shape), C, S.expand(3, *S.shape)), ValueError, "s"),
     "s complex": ((X, C, S.cfloat()), TypeError, "s"),
     "s elsewhere": ((X, C, S.to("meta")), ValueError, "s"),
     "s not finite": ((X, C, S + float("inf")), ValueError, "s"),
-    "sets without rows": ((X[None], C, S), ValueError, "c"),
+    "other sets of rows": ((X.expand(2, *X.shape), C.expand(3, *C.shape), S), ValueError, "c"),
 }
 
 
