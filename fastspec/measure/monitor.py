@@ -1,6 +1,7 @@
 """SpectralMonitor: the error of a network at the target's frequencies, step by step."""
 
 import math
+import operator
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,20 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._files import strict, write_figure
 from ..nufft import Period
 from .checks import point_rows
 from .heatmap import draw_heatmap
 from .methods import METHODS, Frequency, Request
+from .saved import read_state, write_state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_LAST_STEP = 2**53  # up to which JSON's readers keep every integer
+_SETTINGS = ("method", "magnitudes", "period", "bands", "logits")
+_SAVED = {*_SETTINGS, "x", "target", "wavenumbers", "deltas", "direction", "steps", "errors"}
 
 
 class SpectralMonitor:
@@ -109,6 +116,24 @@ class SpectralMonitor:
         self._errors: list[Tensor] = []
         self._writers: list[tuple[Any, str]] = []
 
+    def __repr__(self) -> str:
+        parts = [f"method={self.method!r}", f"frequencies={len(self.frequencies)}", f"updates={len(self.steps)}"]
+        if self.steps:
+            parts.append(f"steps={self.steps[0]}..{self.steps[-1]}")
+        if (first := self.first_non_finite) is not None:
+            parts.append(f"first_non_finite={first}")
+        return f"SpectralMonitor({', '.join(parts)})"
+
+    @property
+    def first_non_finite(self) -> int | None:
+        """The first recorded step at which an error was NaN or infinite, as when training diverged; None if none was.
+
+        Such an error is recorded like any other, and is below no threshold. Where the target has nothing at a tracked
+        frequency, the error there is never finite.
+        """
+        bad = ~self.errors.isfinite().all(1)
+        return self.steps[int(bad.int().argmax())] if bool(bad.any()) else None
+
     @property
     def errors(self) -> Tensor:
         """Δ_F per update and tracked frequency, real ``(T, K)`` on the CPU; moved there when asked for."""
@@ -123,18 +148,20 @@ class SpectralMonitor:
         """Record the error of ``pred`` at ``step``.
 
         Args:
-            step: the optimiser's step, or whatever you count training by; must not decrease.
+            step: the optimiser's step, or whatever whole number you count training by, up to 2^53 in size; must not
+                decrease.
             pred: the network's output at ``x``, in the target's shape; ``(M,)`` and ``(M, 1)`` are the same. Any
                 floating-point dtype; it is detached and computed in the target's precision.
 
         Raises:
             TypeError, ValueError: for a wrong type, shape or device, a complex ``pred`` of a real target, or a ``step``
-                below the last one.
+                below the last one. Nothing is recorded then.
         """
+        step = _checked_step(step)
         if self.steps and step < self.steps[-1]:
             raise ValueError(f"step: was {step}, must be at least the last one, {self.steps[-1]}")
         error = self._tracked.errors(self._residual(pred))
-        self.steps.append(int(step))
+        self.steps.append(step)
         self._errors.append(error[None])
         for writer, tag in self._writers:
             for frequency, value in zip(self._tracked.names(), error.tolist(), strict=True):
@@ -178,6 +205,8 @@ class SpectralMonitor:
     ) -> "Figure":
         """Heatmap of the error, frequency × step, with a bar where each frequency first falls below 10 %.
 
+        Errors that are not finite are red, and the step axis names the first step that has one.
+
         Args:
             path: image file to write; ``None`` writes none.
             ax: matplotlib axes to draw in, without a colour bar of its own; ``None`` makes a figure.
@@ -204,18 +233,25 @@ class SpectralMonitor:
             title=title,
         )
         if path is not None:
-            figure.savefig(path, dpi=160)
+            write_figure(path, figure, dpi=160)
         return figure
 
     def to_dict(self) -> dict:
-        """Everything recorded, as plain lists and numbers that ``json`` can write."""
-        return {
-            **self._settings(),
-            "wavenumbers": self.wavenumbers.tolist(),
-            "frequencies": self.frequencies.tolist(),
-            "steps": list(self.steps),
-            "errors": self.errors.tolist(),
-        }
+        """Everything recorded, as plain lists and numbers that ``json`` can write.
+
+        An error that is not finite, and the limit of an unbounded band, is the string "NaN", "Infinity" or
+        "-Infinity", for strict JSON has no number for it: ``float(entry)`` reads any entry back.
+        """
+        return strict(
+            {
+                **self._settings(),
+                "wavenumbers": self.wavenumbers.tolist(),
+                "frequencies": self.frequencies.tolist(),
+                "steps": list(self.steps),
+                "errors": self.errors.tolist(),
+                "first_non_finite": self.first_non_finite,
+            }
+        )
 
     def _settings(self) -> dict[str, Any]:
         bands = self._tracked.bands
@@ -228,7 +264,11 @@ class SpectralMonitor:
         }
 
     def save(self, path: str | PathLike) -> None:
-        """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
+        """Write the points, the target and everything recorded to ``path``, for :meth:`load`.
+
+        Whole or not at all: where it fails, as on a full disk, an earlier file at ``path`` stays as it was. The file
+        begins with the version of its schema and a checksum of its content.
+        """
         direction = self._tracked.direction
         state = {
             **self._settings(),
@@ -240,22 +280,29 @@ class SpectralMonitor:
             "steps": self.steps,
             "errors": self.errors,
         }
-        torch.save(state, path)
+        write_state(path, state)
 
     @classmethod
     def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
         """The monitor that :meth:`save` wrote, ready for further updates with predictions on ``device``.
 
         Loads tensors only, never code (``torch.load(weights_only=True)``). Writers given to :meth:`log_to` are not
-        part of the file.
+        part of the file. Files of fastspec 0.1.0, which have no checksum of their own, are read too, after the
+        checksums of their zip entries.
+
+        Raises:
+            OSError: where the file cannot be read.
+            ValueError: where it is damaged, of a later schema, or no monitor's.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        settings = {name: state[name] for name in ("method", "magnitudes", "period", "bands", "logits", "direction")}
+        state = read_state(path, _SAVED)
+        settings = {name: state[name] for name in (*_SETTINGS, "direction")}
         peaks = state["wavenumbers"] if state["deltas"] is None else None
         x, target = state["x"].to(device), state["target"].to(device)
         monitor = cls(x, target, state["deltas"], peaks=peaks, **settings)
-        monitor.steps = list(state["steps"])
-        monitor._errors = [state["errors"].to(device)] if monitor.steps else []
+        errors, monitor.steps = state["errors"].to(device), list(state["steps"])
+        if errors.shape != (len(monitor.steps), len(monitor.frequencies)):
+            raise ValueError(f"path: {path} had errors {tuple(errors.shape)}, which are not those of its steps")
+        monitor._errors = [errors] if monitor.steps else []
         return monitor
 
     def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
@@ -274,6 +321,17 @@ class SpectralMonitor:
                 f"summary_writer: was {type(summary_writer).__name__}, must have add_scalar(tag, value, step)"
             )
         self._writers.append((summary_writer, tag))
+
+
+def _checked_step(step: object) -> int:
+    whole = int(step) if isinstance(step, float) and step.is_integer() else step
+    try:
+        count = operator.index(whole)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"step: was {step!r}, must be a whole number") from None
+    if abs(count) > _LAST_STEP:
+        raise ValueError(f"step: was {step!r}, must be at most 2^53 in size")
+    return count
 
 
 def _label(frequency: Frequency) -> str:
@@ -312,4 +370,7 @@ def _checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
             shape = tuple(target.shape)
             raise ValueError(f"target: shape was {shape}, must be ({len(x)},) labels from 0, or (M, C) probabilities")
         target = torch.nn.functional.one_hot(target.long()).to(x.dtype)
-    return _checked_values("target", target, x, real=logits)
+    target = _checked_values("target", target, x, real=logits)
+    if not bool(target.isfinite().all()):
+        raise ValueError("target: had non-finite values, must be finite")
+    return target
