@@ -33,7 +33,7 @@ def read_state(path: PathLike, names: set[str]) -> dict[str, Any]:
     if content.startswith(_HEAD):
         content = _checked(path, content)
     elif content.startswith(_ZIP):
-        _check_entries(path, content)
+        content = _checked_entries(path, content)
     else:
         raise ValueError(f"path: {path} was no monitor's file, or its beginning is damaged")
     try:
@@ -62,12 +62,14 @@ def _checked(path: PathLike, content: bytes) -> bytes:
     return state
 
 
-def _check_entries(path: PathLike, content: bytes) -> None:
-    """By the checksums that zip keeps of each entry, which torch does not look at."""
+def _checked_entries(path: PathLike, content: bytes) -> bytes:
+    """The same entries, by the checksums that zip keeps of each, written anew: torch would heed neither those nor marks
+    in the directory that turn an entry into zeros."""
+    fresh = BytesIO()
     try:
-        with zipfile.ZipFile(BytesIO(content)) as entries:
-            damaged = entries.testzip()
+        with zipfile.ZipFile(BytesIO(content)) as entries, zipfile.ZipFile(fresh, "w") as copied:
+            for entry in entries.infolist():
+                copied.writestr(zipfile.ZipInfo(entry.filename), entries.read(entry))
     except Exception as error:  # zipfile raises what it stumbles over
-        raise ValueError(f"path: {path} is damaged: it is no whole zip file") from error
-    if damaged is not None:
-        raise ValueError(f"path: {path} is damaged: the checksum of its entry {damaged} is not that of its content")
+        raise ValueError(f"path: {path} is damaged: its entries are not what their checksums say") from error
+    return fresh.getvalue()
