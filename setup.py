@@ -69,7 +69,9 @@ def check_compiler() -> None:
         raise SystemExit(f"fastspec cannot be built: there is no {compiler[0]!r}. It needs {need}")
     probe = [*compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
     if subprocess.run(probe, input=PROBE, capture_output=True, text=True).returncode:
-        raise SystemExit(f"fastspec cannot be built: {shlex.join(compiler)} is too old or cannot be run. It needs {need}")
+        raise SystemExit(
+            f"fastspec cannot be built: {shlex.join(compiler)} is too old or cannot be run. It needs {need}"
+        )
     headers = Path(sysconfig.get_paths()["include"])
     if not (headers / "Python.h").exists():
         raise SystemExit(

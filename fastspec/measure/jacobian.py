@@ -8,6 +8,7 @@ from torch.func import functional_call, jvp, vjp, vmap
 
 Parameters = dict[str, Tensor]
 _BYTES = 2**28  # of parameter gradients held at a time
+_WORK = 2**31  # multiply-adds at a time, about: a second of a processor, in which no interrupt is heard
 
 
 class Transformed:
@@ -24,8 +25,10 @@ class Transformed:
             squares = (g.square().sum() for g in self._pullback(cotangent)[0].values())
             return sum(squares, start=cotangent.new_zeros(()))
 
+        count = sum(p.numel() for p in self.parameters.values())
         size = sum(p.numel() * p.element_size() for p in self.parameters.values())
-        return vmap(energy, chunk_size=max(1, _BYTES // max(1, size + 8 * self.at.numel())))(cotangents)
+        together = min(_BYTES // max(1, size + 8 * self.at.numel()), _WORK // max(1, 2 * count * len(self.at)))
+        return vmap(energy, chunk_size=max(1, together))(cotangents)
 
     def push(self, tangent: Parameters) -> Tensor:
         """J v, (M, C)."""

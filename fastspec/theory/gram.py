@@ -1,5 +1,6 @@
 """Approximate inverses of the Gram matrix G_ij = g(x_i - x_j) + ε δ_ij, g(s) = Σ_k w_k^-1 e^{2πi k·s/period}."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,7 +10,8 @@ from ..nufft import nufft2, rnufft2
 
 _WHOLE = 2048  # points up to which the matrix is factored as it is: 32 MB and half a second
 _NEIGHBOURS = {1: 12, 2: 24, 3: 32}
-_CHUNK = 2**21  # differences whose kernel is computed at a time
+_CHUNK = 2**21  # differences held at a time
+_AT_ONCE = 2**19  # of which the kernel is computed in one call, in which no interrupt is heard, or more of many modes
 _EPS = 1e-11
 _TRIES = 20  # the last with 1e3 √n times the diagonal added, enough for any n x n matrix of up to a million points
 
@@ -33,7 +35,9 @@ class _Kernel:
 
     def __call__(self, difference: Tensor) -> Tensor:
         flat = difference.reshape(-1, difference.shape[-1])
-        return torch.cat([self._of(part) for part in flat.split(_CHUNK)]).reshape(difference.shape[:-1])
+        return torch.cat([self._of(part) for part in flat.split(max(_AT_ONCE, 4 * math.prod(self.modes)))]).reshape(
+            difference.shape[:-1]
+        )
 
     def _of(self, part: Tensor) -> Tensor:
         if self.real:
