@@ -6,13 +6,22 @@ toolkit is found.
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 
-import pybind11
-import torch
 from setuptools import setup
-from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
+
+try:
+    import pybind11
+    import torch
+    from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"fastspec cannot be built: {error}. Install torch, then: pip install setuptools wheel ninja pybind11"
+    ) from None
 
 SOURCES = sorted(str(path) for path in Path("csrc").rglob("*.cpp"))
 CUDA_SOURCES = sorted(str(path) for path in Path("csrc/cuda").glob("*.cu"))
@@ -41,6 +50,36 @@ def cuda_libraries() -> list[str]:
     return re.findall(r'"-L(.+?)"', subprocess.run(dry_run, capture_output=True, text=True).stderr)
 
 
+# What the sources use that an old compiler does not know.
+PROBE = """
+#ifdef __x86_64__
+#pragma GCC target("arch=x86-64-v4")
+#endif
+#include <atomic>
+template <class T> constexpr bool counts = requires(T n) { std::atomic_ref<T>(n).fetch_add(1); };
+static_assert(counts<int>);
+"""
+
+
+def check_compiler() -> None:
+    """Before ninja does, whose own words are a page long."""
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    need = "a C++20 compiler such as g++ 12 (Debian, Ubuntu: apt install g++), first on the PATH or named by CXX"
+    if shutil.which(compiler[0]) is None:
+        raise SystemExit(f"fastspec cannot be built: there is no {compiler[0]!r}. It needs {need}")
+    probe = [*compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", "-"]
+    if subprocess.run(probe, input=PROBE, capture_output=True, text=True).returncode:
+        raise SystemExit(
+            f"fastspec cannot be built: {shlex.join(compiler)} is too old or cannot be run. It needs {need}"
+        )
+    headers = Path(sysconfig.get_paths()["include"])
+    if not (headers / "Python.h").exists():
+        raise SystemExit(
+            f"fastspec cannot be built: there is no Python.h in {headers}. It needs Python's headers (Debian, Ubuntu: "
+            "apt install python3-dev)"
+        )
+
+
 def extension():
     cuda = use_cuda()
     # torch's stable ABI as of 2.10: one build serves every later torch
@@ -64,6 +103,10 @@ class KeptBuild(BuildExtension):
     def finalize_options(self):
         super().finalize_options()
         self.build_temp = "build/objects"
+
+    def run(self):
+        check_compiler()
+        super().run()
 
 
 setup(ext_modules=[extension()], cmdclass={"build_ext": KeptBuild})

@@ -162,7 +162,13 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        return None if self.rival is None else self.ours.value / self.rival.value
+        """None where there is no rival, or noise hides it."""
+        return None if self.rival is None or self.noisy else self.ours.value / self.rival.value
+
+    @property
+    def noisy(self) -> bool:
+        """Whether a side is no positive number, as a difference of two times is not on a busy machine."""
+        return not all(0 < figure.value < math.inf for figure in (self.ours, self.rival) if figure)
 
     @property
     def met(self) -> bool | None:
@@ -170,7 +176,7 @@ class Row:
 
     @property
     def times_limit(self) -> float | None:
-        return None if self.limit is None else self.ours.value / self.limit
+        return None if not self.limit or self.noisy else self.ours.value / self.limit
 
     @property
     def remark(self) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import itertools
 import os
 import platform
@@ -13,9 +14,12 @@ import torch
 
 from benchmarks import RESULTS
 from benchmarks.measure import Benchmark, Figure, Row, geometric_mean
+from fastspec._files import write_figure, write_whole
+from fastspec._version import __version__
 
 SECONDS, QUICK_SECONDS = 2.0, 0.3
-LIBRARIES = ("fastspec", "torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
+NOISE = "noise"  # in the place of a ratio that a busy machine hid
+LIBRARIES = ("torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
 
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 COLOURS = "tab:blue", "tab:orange", "tab:green", "tab:purple"
@@ -35,7 +39,7 @@ def record(name: str, row: Row) -> dict:
         "unit": row.unit,
         **side("ours", row.ours),
         **side("rival", row.rival),
-        "ratio": shown(row.ratio, ".4f"),
+        "ratio": NOISE if row.noisy else shown(row.ratio, ".4f"),
         "target": shown(row.target, ".3g"),
         "met": {True: "yes", False: "no", None: ""}[row.met],
         "times_limit": shown(row.times_limit, ".2f"),
@@ -77,11 +81,13 @@ def ratios_of(rows: Sequence[Row]) -> list[float]:
 
 
 def write_csv(path: Path, records: Sequence[dict]) -> None:
+    """Whole or not at all; the columns are those of the record that has most."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=records[0].keys())
-        writer.writeheader()
-        writer.writerows(records)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=max(records, key=len).keys())
+    writer.writeheader()
+    writer.writerows(records)
+    write_whole(path, text.getvalue())
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -99,7 +105,8 @@ def table(found: Rows) -> str:
 def cells(name: str, row: Row) -> tuple[str, ...]:
     rival = row.rival and row.rival.value
     values = shown(row.ours.value, ".3g"), shown(rival, ".3g", "-"), row.unit
-    judged = shown(row.ratio, ".2f", "-"), shown(row.target, ".2f", "-"), {True: "yes", False: "NO", None: "-"}[row.met]
+    ratio = NOISE if row.noisy else shown(row.ratio, ".2f", "-")
+    judged = ratio, shown(row.target, ".2f", "-"), {True: "yes", False: "NO", None: "-"}[row.met]
     errors = " / ".join(f"{f.setting.error:.1e}" if f and f.setting else "-" for f in (row.ours, row.rival))
     remark = row.remark if row.threads else "; ".join(filter(None, [row.ours.name, row.remark]))
     threads = str(row.threads or "-")
@@ -113,18 +120,21 @@ def aligned(lines: Sequence[Sequence[str]]) -> str:
 
 def means(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     ratios = ratios_of(rows)
+    noisy = sum(row.noisy for row in rows)
     if not ratios:
-        return f"{benchmark.name}: no rival here"
+        return f"{benchmark.name}: {f'{NOISE} in {noisy} of {len(rows)} rows' if noisy else 'no rival here'}"
     parts = [f"geometric mean {geometric_mean(ratios):.3f}"]
     if benchmark.mean_target is not None:
         parts.append(f"target {benchmark.mean_target:g}")
-    for way in sorted({row.way for row in rows}):
+    for way in sorted({row.way for row in rows if row.ratio is not None}):
         parts.append(f"{way} {geometric_mean(ratios_of([row for row in rows if row.way == way])):.3f}")
+    if noisy:
+        parts.append(f"{NOISE} in {noisy}")
     return f"{benchmark.name}: {sum(row.met or False for row in rows)} of {len(rows)} met; {', '.join(parts)}"
 
 
 def versions() -> str:
-    return ", ".join(f"{name} {installed(name)}" for name in LIBRARIES)
+    return ", ".join([f"fastspec {__version__}", *(f"{name} {installed(name)}" for name in LIBRARIES)])
 
 
 def installed(name: str) -> str:
@@ -155,7 +165,7 @@ def plot(found: Rows, path: Path) -> None:
     """A panel for each benchmark, a line for each case or kind of cases, a dot for each row, against the target."""
     from matplotlib.figure import Figure as Canvas
 
-    found = {name: judged for name, rows in found.items() if (judged := [row for row in rows if row.rival])}
+    found = {name: judged for name, rows in found.items() if (judged := [row for row in rows if row.ratio is not None])}
     if not found:
         return
     heights = [len(set(lines_of(rows))) + 1.2 for rows in found.values()]
@@ -169,7 +179,7 @@ def plot(found: Rows, path: Path) -> None:
     panels[0, 0].legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     panels[-1, 0].set_xlabel("ratio: less is better; the line is the target")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    write_figure(path, figure, dpi=110)
 
 
 def lines_of(rows: Sequence[Row]) -> list[str]:

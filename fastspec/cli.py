@@ -49,7 +49,9 @@ def run(ctx: click.Context, name: str, quick: bool, out: Path | None, device: st
     try:
         result = run_recipe(RECIPES[name], out, quick=quick, device=device, seed=seed)
     except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error}; recipes need the demo extra: pip install 'fastspec[demo]'") from error
+        raise click.ClickException(
+            f"{error}; recipes need the demo extra: pip install 'fastspec-torch[demo]'"
+        ) from error
     summarise(result, out)
     ctx.exit(0 if result["holds"] else 1)
 
@@ -94,7 +96,7 @@ def bench(names: tuple[str, ...], quick: bool, out: Path | None, seconds: float 
         claims.run(names, quick, seconds, out or (Path("results") / "bench" if quick else BENCHMARKS / "results"))
     except ModuleNotFoundError as error:
         raise click.ClickException(
-            f"{error}; benchmarks need the bench extra: pip install 'fastspec[bench]'"
+            f"{error}; benchmarks need the bench extra: pip install 'fastspec-torch[bench]'"
         ) from error
 
 

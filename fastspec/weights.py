@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from . import _check
 from ._lfp import lfp_rate
 
 
@@ -24,7 +25,7 @@ class sobolev:
         _finite("s", self.s)
 
     def __call__(self, k: Tensor) -> Tensor:
-        return (1 + k.square().sum(-1)) ** self.s
+        return (1 + _wavenumbers(k).square().sum(-1)) ** self.s
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class power:
         _finite("p", self.p)
 
     def __call__(self, k: Tensor) -> Tensor:
-        norm = k.norm(dim=-1)
+        norm = _wavenumbers(k).norm(dim=-1)
         return torch.where(norm > 0, norm, 1) ** self.p
 
 
@@ -49,12 +50,14 @@ class band:
     hi: float
 
     def __post_init__(self) -> None:
+        for name, value in (("lo", self.lo), ("hi", self.hi)):
+            _number(name, value)
         if not 0 <= self.lo <= self.hi:
             raise ValueError(f"lo, hi: were {self.lo!r}, {self.hi!r}, must be 0 <= lo <= hi")
 
     def __call__(self, k: Tensor) -> Tensor:
-        norm = k.norm(dim=-1)
-        return ((norm >= self.lo) & (norm <= self.hi)).to(k.dtype)
+        norm = _wavenumbers(k).norm(dim=-1)
+        return ((norm >= self.lo) & (norm <= self.hi)).to(norm.dtype)
 
 
 def sample_sobolev(
@@ -145,6 +148,9 @@ class focal(Adaptive):
             raise ValueError(f"alpha: was {self.alpha!r}, must not be negative")
 
     def __call__(self, magnitude: Tensor) -> Tensor:
+        _check.tensor("magnitude", magnitude)
+        if not magnitude.is_floating_point():
+            raise TypeError(f"magnitude: dtype was {magnitude.dtype}, must be real and floating: |F|")
         weight = magnitude.detach() ** self.alpha
         largest = weight.flatten(1).amax(1).reshape(-1, *[1] * (weight.ndim - 1))
         return torch.where(largest > 0, weight / largest, 1)
@@ -169,8 +175,11 @@ class lfp:
     sigma_b: float = 1.0
     period: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check.period(self.period, 1)
+
     def __call__(self, k: Tensor) -> Tensor:
-        norm = k.norm(dim=-1).clamp_min(0.5)
+        norm = _wavenumbers(k).norm(dim=-1).clamp_min(0.5)
         xi, d = (norm / self.period).flatten(), k.shape[-1]
         rate = lfp_rate(xi, d=d, activation=self.activation, a=self.a, w=self.w, sigma_b=self.sigma_b)
         return rate.pow(-2).reshape(norm.shape)
@@ -186,16 +195,33 @@ def from_rates(rates: Tensor, exponent: float) -> Tensor:
         The weight, ``(*modes)``, at least 1.
 
     Raises:
-        ValueError: where a rate is not positive and finite.
+        TypeError, ValueError: naming the argument, what it was and what it must be: rates positive and finite.
     """
     _finite("exponent", exponent)
+    _check.tensor("rates", rates)
+    if not rates.is_floating_point():
+        raise TypeError(f"rates: dtype was {rates.dtype}, must be real and floating")
     if not bool(((rates > 0) & rates.isfinite()).all()):
         raise ValueError("rates: had some that were not positive and finite, must all be")
     return (rates / rates.max()) ** -exponent
 
 
-def _finite(name: str, value: float) -> None:
+def _wavenumbers(k: Tensor) -> Tensor:
+    """(..., d), floating."""
+    _check.tensor("k", k)
+    if k.is_complex() or k.dtype == torch.bool:
+        raise TypeError(f"k: dtype was {k.dtype}, must be real")
+    if k.ndim == 0:
+        raise ValueError("k: was a scalar, must be (..., d)")
+    return k if k.is_floating_point() else k.to(torch.get_default_dtype())
+
+
+def _number(name: str, value: float) -> None:
     if not isinstance(value, (int, float)):
         raise TypeError(f"{name}: was {value!r}, must be a number")
+
+
+def _finite(name: str, value: float) -> None:
+    _number(name, value)
     if not math.isfinite(value):
         raise ValueError(f"{name}: was {value!r}, must be finite")

@@ -35,6 +35,8 @@ from torch.func import functional_call, grad, vmap
 
 import fastspec as fs
 from benchmarks import RESULTS
+from benchmarks.report import write_csv
+from fastspec._files import write_figure, write_whole
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 NOISE, WIDTH = 0.3, 256
@@ -247,7 +249,7 @@ def draw(rows: list[dict], path: Path) -> None:
             ax.set_ylim(0, 1.5)
             ax.invert_xaxis()
     cells[0, 0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=160)
+    write_figure(path, figure, dpi=160)
 
 
 def main() -> None:
@@ -280,11 +282,8 @@ def held(path: Path, dimensions: list[int]) -> list[dict]:
 
 
 def write(rows: list[dict], out: Path) -> None:
-    with (out / "limit.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, max(rows, key=len))
-        writer.writeheader()
-        writer.writerows(rows)
-    (out / "limit.md").write_text(markdown(summary(rows)))
+    write_csv(out / "limit.csv", rows)
+    write_whole(out / "limit.md", markdown(summary(rows)))
     draw(summary(rows), out / "limit.png")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import ROOT
+from fastspec._files import write_whole
 
 RATES = next((ROOT / "csrc").rglob("rates.h"))
 OBJECT = r"(?:^//[^\n]*\n)+inline constexpr {type} {name}\{{\n.*?^\}};\n"  # with what is said of it
@@ -168,7 +169,7 @@ def write(name: str, rates: Rates, said: str, path: Path = RATES) -> None:
     told = [f"// {part}" for line in said.splitlines() for part in textwrap.wrap(line, 117)]
     made = "\n".join([*told, f"inline constexpr {kind} {name}{{", *lines, "};\n"])
     pattern = re.compile(OBJECT.format(type=kind, name=name), re.MULTILINE | re.DOTALL)
-    path.write_text(pattern.sub(lambda _: made, text, count=1))
+    write_whole(path, pattern.sub(lambda _: made, text, count=1))
 
 
 def initialiser(field: str, rates: Rates) -> str:

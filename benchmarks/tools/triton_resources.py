@@ -5,7 +5,6 @@
 What is compiled is what the ops launch: they are called on CPU tensors while launches are recorded instead of made.
 """
 
-import csv
 import re
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import KernelInterface
 
 from benchmarks import RESULTS
+from benchmarks.report import write_csv
 from fastspec._core.triton import direct, exponential_sums, gaussian
 from fastspec._core.triton._tune import FUSED
 
@@ -210,10 +210,7 @@ def all_resources(targets=TARGETS) -> Iterator[Resources]:
 
 def main() -> int:
     rows = [asdict(row) for row in all_resources()]
-    with (RESULTS / "triton_resources.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(RESULTS / "triton_resources.csv", rows)
     spilling = [row for row in rows if row["spilled_bytes"]]
     for row in spilling:
         print("spills:", *row.values())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
-from .checks import check_values
+from .checks import check_finite, check_values
 from .directions import flat_points
 from .spectra import spectrum
 
@@ -72,7 +72,7 @@ def alias_report(
     d = x_full.shape[1]
     if x_train.shape[1] != d:
         raise ValueError(f"x_train: had {x_train.shape[1]} dimensions, must have {d} as x_full has")
-    _check.tensor("k", k)
+    check_finite("k", k)
     k = k.detach().double()
     k = k[:, None].expand(-1, d) if k.ndim == 1 else k
     if k.ndim != 2 or k.shape[1] != d or len(k) == 0:

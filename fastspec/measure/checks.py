@@ -1,5 +1,6 @@
 """Checks that several measurements share."""
 
+import torch
 from torch import Tensor
 
 from .. import _check
@@ -20,3 +21,17 @@ def check_values(name: str, y: Tensor, x: Tensor, *, real: bool = False) -> None
     _check.data(name, y, x, real=real)
     if y.ndim not in (1, 2) or len(y) != len(x):
         raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+
+
+def check_real(name: str, k: Tensor) -> None:
+    """Numbers of any shape, integer or real."""
+    _check.tensor(name, k)
+    if k.is_complex() or k.dtype == torch.bool:
+        raise TypeError(f"{name}: dtype was {k.dtype}, must be integer or real")
+
+
+def check_finite(name: str, k: Tensor) -> None:
+    """Wavenumbers, frequencies, rates: of any shape, integer or real, and finite."""
+    check_real(name, k)
+    if not bool(k.isfinite().all()):
+        raise ValueError(f"{name}: had non-finite numbers, must be finite")

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
-from .checks import check_values
+from .checks import check_finite, check_real, check_values
 from .spectra import spectrum
 
 _WHOLE = 1024  # dimensions, or points, up to which a covariance is diagonalised as it is
@@ -29,9 +29,9 @@ def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None)
     """
     flat = flat_points(x)
     check_values("y", y, x)
-    _check.tensor("k", k)
-    if k.ndim != 1 or k.is_complex():
-        raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K,) and real")
+    check_finite("k", k)
+    if k.ndim != 1:
+        raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K,)")
     along = projected(flat, direction)
     out = spectrum(along, y.reshape(len(y), -1), k.double()[:, None], [1.0])
     return out[:, 0] if y.ndim == 1 else out
@@ -57,7 +57,7 @@ def projected(x: Tensor, direction: Tensor | None) -> Tensor:
 
 
 def unit_direction(direction: Tensor, x: Tensor) -> Tensor:
-    _check.tensor("direction", direction)
+    check_real("direction", direction)
     p = direction.detach().to(x.device, torch.float64).flatten()
     if len(p) != x.shape[1]:
         raise ValueError(f"direction: had {len(p)} entries, must have {x.shape[1]}, x's dimension")

@@ -1,5 +1,6 @@
 """The frequency × step heatmap."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -26,26 +27,41 @@ def draw_heatmap(
 ) -> "Figure":
     """Draw errors ``(T, K)`` as K rows over the steps, and mark where each row first falls below 10 %.
 
+    What is not finite is drawn in red, and the first step that has such an error is said.
     Rows are evenly spaced and carry their frequency as a label, so that no frequency hides between two others.
     Returns the figure; with ``ax`` given, ``ax.collections[0]`` is the mappable for a shared colour bar.
     """
+    from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
     axes = _new_axes(len(labels)) if ax is None else ax
-    shown = errors.double().clamp(_LOW, _HIGH).mT.numpy()
+    errors = errors.double()
+    finite = errors.isfinite()
+    shown = errors.clamp(_LOW, _HIGH).where(finite, math.nan).mT.numpy()
     rows = [row - 0.5 for row in range(len(labels) + 1)]
     mesh = axes.pcolormesh(
-        _edges(steps, log_steps), rows, shown, cmap="viridis_r", norm=LogNorm(_LOW, _HIGH), rasterized=True
+        _edges(steps, log_steps),
+        rows,
+        shown,
+        cmap=colormaps["viridis_r"].with_extremes(bad="tab:red"),
+        norm=LogNorm(_LOW, _HIGH),
+        rasterized=True,
     )
     _mark_threshold(axes, steps, errors)
     every = -(-len(labels) // _MOST_ROWS_LABELLED)
     axes.set_yticks(range(0, len(labels), every), list(labels)[::every])
     if log_steps:
         axes.set_xscale("log")
-    axes.set(xlabel="step  (bar: first below 10 %)", ylabel=frequency_label, title=title)
+    told = "bar: first below 10 %" + _said_of_non_finite(steps, finite)
+    axes.set(xlabel=f"step  ({told})", ylabel=frequency_label, title=title)
     if ax is None:
         axes.figure.colorbar(mesh, ax=axes, label="relative error", extend="both")
     return cast("Figure", axes.figure)
+
+
+def _said_of_non_finite(steps: Sequence[int], finite: Tensor) -> str:
+    bad = ~finite.all(1)
+    return f"; red: not finite, first at {steps[int(bad.int().argmax())]}" if bool(bad.any()) else ""
 
 
 def _new_axes(rows: int) -> "Axes":

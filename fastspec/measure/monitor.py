@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .. import _check
 from .._core.plain import version, without_autocast
+from .._files import strict, write_figure
 from ..nufft import Period
-from .checks import point_rows
+from .checked import checked_points, checked_step, checked_target, checked_values
 from .heatmap import draw_heatmap
 from .methods import METHODS, Frequency, Request
+from .saved import read_state, write_state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_SETTINGS = ("method", "magnitudes", "period", "bands", "logits")
+_SAVED = {*_SETTINGS, "x", "target", "wavenumbers", "deltas", "direction", "steps", "errors"}
 
 
 class SpectralMonitor:
@@ -104,15 +108,33 @@ class SpectralMonitor:
             raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
         self.method = method
         self._given = [(name, t, version(t)) for name, t in (("x", x), ("target", target)) if isinstance(t, Tensor)]
-        self._x = _checked_points(x)
+        self._x = checked_points(x)
         self._magnitudes, self._logits = bool(magnitudes), bool(logits)
-        self._target = _checked_target(target, self._x, self._logits)
+        self._target = checked_target(target, self._x, self._logits)
         request = Request(self._x, self._target, modes, period, peaks, self._magnitudes, bands, direction)
         self._tracked = METHODS[method](request)
         self.wavenumbers, self.frequencies = self._tracked.wavenumbers, self._tracked.frequencies
         self.steps: list[int] = []
         self._errors: list[Tensor] = []
         self._writers: list[tuple[Any, str]] = []
+
+    def __repr__(self) -> str:
+        parts = [f"method={self.method!r}", f"frequencies={len(self.frequencies)}", f"updates={len(self.steps)}"]
+        if self.steps:
+            parts.append(f"steps={self.steps[0]}..{self.steps[-1]}")
+        if (first := self.first_non_finite) is not None:
+            parts.append(f"first_non_finite={first}")
+        return f"SpectralMonitor({', '.join(parts)})"
+
+    @property
+    def first_non_finite(self) -> int | None:
+        """The first recorded step at which an error was NaN or infinite, as when training diverged; None if none was.
+
+        Such an error is recorded like any other, and is below no threshold. Where the target has nothing at a tracked
+        frequency, the error there is never finite.
+        """
+        bad = ~self.errors.isfinite().all(1)
+        return self.steps[int(bad.int().argmax())] if bool(bad.any()) else None
 
     @property
     def errors(self) -> Tensor:
@@ -129,28 +151,31 @@ class SpectralMonitor:
         """Record the error of ``pred`` at ``step``.
 
         Args:
-            step: the optimiser's step, or whatever you count training by; must not decrease.
+            step: the optimiser's step, or whatever whole number you count training by, up to 2^53 in size; must not
+                decrease.
             pred: the network's output at ``x``, in the target's shape; ``(M,)`` and ``(M, 1)`` are the same. Any
                 floating-point dtype; it is detached and computed in the target's precision.
 
         Raises:
             TypeError, ValueError: for a wrong type, shape or device, a complex ``pred`` of a real target, a ``step``
-                below the last one, or points or a target changed in place since the monitor was made.
+                below the last one, or points or a target changed in place since the monitor was made. Nothing is
+                recorded then.
         """
+        step = checked_step(step)
         if self.steps and step < self.steps[-1]:
             raise ValueError(f"step: was {step}, must be at least the last one, {self.steps[-1]}")
         for name, given, at_first in self._given:
             if version(given) > at_first:
                 raise ValueError(f"{name}: was changed in place since the monitor was made of it, make a new monitor")
         error = self._tracked.errors(self._residual(pred))
-        self.steps.append(int(step))
+        self.steps.append(step)
         self._errors.append(error[None])
         for writer, tag in self._writers:
             for frequency, value in zip(self._tracked.names(), error.tolist(), strict=True):
                 writer.add_scalar(f"{tag}/{_label(frequency)}", value, step)
 
     def _residual(self, pred: Tensor) -> Tensor:
-        pred = _checked_values("pred", pred, self._x, real=not self._target.is_complex())
+        pred = checked_values("pred", pred, self._x, real=not self._target.is_complex())
         if self._logits:
             pred = pred.softmax(-1)
         if pred.shape != self._target.shape:
@@ -187,6 +212,8 @@ class SpectralMonitor:
     ) -> "Figure":
         """Heatmap of the error, frequency × step, with a bar where each frequency first falls below 10 %.
 
+        Errors that are not finite are red, and the step axis names the first step that has one.
+
         Args:
             path: image file to write; ``None`` writes none.
             ax: matplotlib axes to draw in, without a colour bar of its own; ``None`` makes a figure.
@@ -213,18 +240,25 @@ class SpectralMonitor:
             title=title,
         )
         if path is not None:
-            figure.savefig(path, dpi=160)
+            write_figure(path, figure, dpi=160)
         return figure
 
     def to_dict(self) -> dict:
-        """Everything recorded, as plain lists and numbers that ``json`` can write."""
-        return {
-            **self._settings(),
-            "wavenumbers": self.wavenumbers.tolist(),
-            "frequencies": self.frequencies.tolist(),
-            "steps": list(self.steps),
-            "errors": self.errors.tolist(),
-        }
+        """Everything recorded, as plain lists and numbers that ``json`` can write.
+
+        An error that is not finite, and the limit of an unbounded band, is the string "NaN", "Infinity" or
+        "-Infinity", for strict JSON has no number for it: ``float(entry)`` reads any entry back.
+        """
+        return strict(
+            {
+                **self._settings(),
+                "wavenumbers": self.wavenumbers.tolist(),
+                "frequencies": self.frequencies.tolist(),
+                "steps": list(self.steps),
+                "errors": self.errors.tolist(),
+                "first_non_finite": self.first_non_finite,
+            }
+        )
 
     def _settings(self) -> dict[str, Any]:
         bands = self._tracked.bands
@@ -260,34 +294,50 @@ class SpectralMonitor:
         for name in ("method", "magnitudes", "period", "bands", "logits", "x", "target", "wavenumbers", "deltas"):
             if not _same(own[name], state[name]):
                 raise ValueError(f"{name}: was another in the state loaded, must be this monitor's")
-        self.steps = list(state["steps"])
-        self._errors = [state["errors"].to(self._x.device)] if self.steps else []
+        self._take_over(state)
+
+    def _take_over(self, state: dict[str, Any]) -> None:
+        errors, steps = state["errors"].to(self._x.device), list(state["steps"])
+        if errors.shape != (len(steps), len(self.frequencies)):
+            raise ValueError(f"errors: were {tuple(errors.shape)}, which are not those of its steps")
+        self.steps, self._errors = steps, [errors] if steps else []
 
     def save(self, path: str | PathLike) -> None:
-        """Write the points, the target and everything recorded to ``path``, for :meth:`load`."""
-        torch.save(self.state_dict(), path)
+        """Write the points, the target and everything recorded to ``path``, for :meth:`load`.
+
+        Whole or not at all: where it fails, as on a full disk, an earlier file at ``path`` stays as it was. The file
+        begins with the version of its schema and a checksum of its content.
+        """
+        write_state(path, self.state_dict())
 
     @classmethod
     def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
         """The monitor that :meth:`save` wrote, ready for further updates with predictions on ``device``.
 
         Loads tensors only, never code (``torch.load(weights_only=True)``). Writers given to :meth:`log_to` are not
-        part of the file.
+        part of the file. Files of fastspec 0.1.0, which have no checksum of their own, are read too, after the
+        checksums of their zip entries.
+
+        Raises:
+            OSError: where the file cannot be read.
+            ValueError: where it is damaged, of a later schema, or no monitor's.
         """
         monitor = cls.__new__(cls)
-        monitor.__setstate__(torch.load(path, map_location="cpu", weights_only=True), device)
+        try:
+            monitor.__setstate__(read_state(path, _SAVED), device)
+        except ValueError as error:
+            raise ValueError(f"path: {path}: {error}" if "path:" not in str(error) else str(error)) from error
         return monitor
 
     def __getstate__(self) -> dict[str, Any]:
         return self.state_dict()
 
     def __setstate__(self, state: dict[str, Any], device: torch.device | str = "cpu") -> None:
-        settings = {name: state[name] for name in ("method", "magnitudes", "period", "bands", "logits", "direction")}
+        settings = {name: state[name] for name in (*_SETTINGS, "direction")}
         peaks = state["wavenumbers"] if state["deltas"] is None else None
         x, target = state["x"].to(device), state["target"].to(device)
         self.__init__(x, target, state["deltas"], peaks=peaks, **settings)  # type: ignore[misc]
-        self.steps = list(state["steps"])
-        self._errors = [state["errors"].to(device)] if self.steps else []
+        self._take_over(state)
 
     def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
         """Pass every later update's error on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
@@ -322,34 +372,3 @@ def _label(frequency: Frequency) -> str:
             return f"{frequency[0]} {frequency[1]:.3g}"
         return "(" + ", ".join(f"{f:.3g}" for f in frequency) + ")"
     return f"{frequency:.4g}"
-
-
-def _checked_points(x: Tensor) -> Tensor:
-    """(M,) or (M, d) -> (M, d), in single precision at least."""
-    rows = point_rows(x)
-    if not bool(rows.isfinite().all()):
-        raise ValueError("x: had non-finite points, must be finite")
-    return _at_least_single(rows)
-
-
-def _checked_values(name: str, values: Tensor, x: Tensor, real: bool = False) -> Tensor:
-    """(M,) or (M, C) -> (M, C), in single precision at least."""
-    _check.data(name, values, x, real=real)
-    if values.ndim not in (1, 2) or len(values) != len(x):
-        raise ValueError(f"{name}: shape was {tuple(values.shape)}, must be (M,) or (M, C) with M = {len(x)} as in x")
-    return _at_least_single(values.detach())
-
-
-def _at_least_single(values: Tensor) -> Tensor:
-    single = torch.complex64 if values.is_complex() else torch.float32
-    values = values.to(torch.promote_types(values.dtype, single))
-    return values[:, None] if values.ndim == 1 else values
-
-
-def _checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
-    if logits and isinstance(target, Tensor) and not target.is_floating_point() and not target.is_complex():
-        if target.ndim != 1 or len(target) != len(x) or bool((target < 0).any()):
-            shape = tuple(target.shape)
-            raise ValueError(f"target: shape was {shape}, must be ({len(x)},) labels from 0, or (M, C) probabilities")
-        target = torch.nn.functional.one_hot(target.long()).to(x.dtype)
-    return _checked_values("target", target, x, real=logits)

@@ -21,6 +21,7 @@ _ROUNDING = 1e-5
 _MOST_MODES = 2**21
 _CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
 _CLIMBERS, _CLIMB = 16, 30
+_PAIRS = 2**25  # of points and frequencies at a time: half a second, in which no interrupt is heard
 
 
 def spectral_peaks(magnitude: Tensor, *, significant: bool = True) -> Tensor:
@@ -278,8 +279,11 @@ class _Ball:
         return _strongest(climbers, self._power(strengths, climbers), picked, min_separation).to(picked)
 
     def _power(self, strengths: Tensor, frequency: Tensor) -> Tensor:
-        spectrum = nufft3(self.unit_x, strengths, 2 * math.pi * frequency)
-        return (spectrum.real.square() + spectrum.imag.square()).sum(0) / len(self.unit_x)
+        spectra = (
+            nufft3(self.unit_x, strengths, 2 * math.pi * part)
+            for part in frequency.split(max(1, _PAIRS // len(self.unit_x)))
+        )
+        return torch.cat([(s.real.square() + s.imag.square()).sum(0) for s in spectra]) / len(self.unit_x)
 
 
 def _strongest(frequency: Tensor, power: Tensor, picked: Tensor, min_separation: float) -> Tensor:

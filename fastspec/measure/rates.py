@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .. import _check
 from .._core.plain import without_autocast
 from ..nufft import Modes, Period
+from .checks import check_finite, check_real
 from .spectra import wavenumbers
 from .tangent import Map, TangentKernel
 
@@ -82,6 +83,7 @@ def _checked_window(window: Tensor | None, points: Tensor) -> Tensor:
 def _wavenumbers(modes: Modes | Tensor, d: int) -> tuple[Tensor, tuple[int, ...], Tensor]:
     """Wavenumbers (K, d), the shape of the result, and for each the index of the first of ±k, whose rates agree."""
     if isinstance(modes, Tensor):
+        check_finite("modes", modes)
         k = modes.detach().cpu().double()
         k = k[:, None] if k.ndim == 1 else k
         if k.ndim != 2 or k.shape[1] != d or len(k) == 0:
@@ -109,8 +111,8 @@ def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be; fewer than two classes of |k|.
     """
-    _check.tensor("rates", rates)
-    _check.tensor("k", k)
+    check_real("rates", rates)
+    check_real("k", k)
     vectors = k.ndim == rates.ndim + 1 and k.shape[:-1] == rates.shape
     if not vectors and k.shape != rates.shape:
         shape = tuple(rates.shape)

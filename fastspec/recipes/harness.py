@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import SpectralMonitor
+from .._files import strict, write_figure, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +54,8 @@ def run_recipe(
 ) -> dict[str, Any]:
     """Run ``recipe``, write its figures and ``result.json`` to ``out``, and return what the latter holds.
 
+    Numbers that are not finite are "NaN", "Infinity" or "-Infinity" there, for JSON has none.
+
     Raises:
         ModuleNotFoundError: where a package of the ``demo`` extra is missing.
     """
@@ -66,7 +69,7 @@ def run_recipe(
     start = time.perf_counter()
     with cpu_threads(settings.threads):
         outcome = recipe.main(settings, out, torch.device(device))
-    result = {
+    result: dict[str, Any] = {
         "recipe": recipe.name,
         **dataclasses.asdict(outcome),
         "quick": quick,
@@ -75,7 +78,8 @@ def run_recipe(
         "torch": torch.__version__,
         "settings": dataclasses.asdict(settings),
     }
-    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    result = strict(result)
+    write_whole(out / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     return result
 
 
@@ -159,4 +163,4 @@ def figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
 
     drawn = Figure(figsize=(width, height), layout="constrained")
     yield drawn
-    drawn.savefig(path, dpi=160)
+    write_figure(path, drawn, dpi=160)

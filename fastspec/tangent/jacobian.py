@@ -9,6 +9,7 @@ from torch.func import jvp, vjp, vmap
 from .outputs import Outputs, Parameters
 
 _BYTES = 2**28  # of parameter gradients held at a time
+_WORK = 2**31  # multiply-adds at a time, about: a second of a processor, in which no interrupt is heard
 
 
 class Transformed:
@@ -26,9 +27,10 @@ class Transformed:
             left = self._pullback(u)[0]
             return _inner(left.values(), left.values() if w is None else self._pullback(w)[0].values(), u)
 
+        count = sum(p.numel() for p in self.parameters.values())
         size = sum(p.numel() * p.element_size() for p in self.parameters.values())
-        at_a_time = max(1, _BYTES // max(1, size + 8 * self.at.numel()))
-        return vmap(energy, in_dims=(0, None if w is None else 0), chunk_size=at_a_time)(u, w)
+        together = min(_BYTES // max(1, size + 8 * self.at.numel()), _WORK // max(1, 2 * count * len(self.at)))
+        return vmap(energy, in_dims=(0, None if w is None else 0), chunk_size=max(1, together))(u, w)
 
     def push(self, tangent: Parameters) -> Tensor:
         """J v, (M, C)."""

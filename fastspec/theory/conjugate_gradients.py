@@ -22,6 +22,8 @@ def solve(matrix: Operator, preconditioner: Operator, b: Tensor, tol: float, mos
     """
     scale = torch.linalg.vector_norm(b, dim=-1)
     scale = torch.where(scale > 0, scale, 1)
+    if len(b) == 0:
+        return b, scale, 0
     x, residual, count = torch.zeros_like(b), b, 0
     best, best_x = torch.linalg.vector_norm(b, dim=-1) / scale, x
     for _ in range(1 + _RESTARTS):

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..measure import decay_exponent
+from ..measure.checks import check_finite
 
 _FLOOR = 1e-7  # of the greatest rate: below it float32 finds noise
 _LEAST = 1e-7  # damping over the greatest rate
@@ -27,8 +28,8 @@ def effective_rates(rates: Tensor, damping: float) -> Tensor:
     rates = torch.as_tensor(rates)
     if rates.is_complex() or not rates.is_floating_point():
         raise TypeError(f"rates: dtype was {rates.dtype}, must be real and floating")
-    if not damping > 0:
-        raise ValueError(f"damping: was {damping!r}, must be positive")
+    if not 0 < damping < math.inf:
+        raise ValueError(f"damping: was {damping!r}, must be positive and finite")
     return rates * (damping / (rates + damping))
 
 
@@ -53,7 +54,11 @@ def critical_damping(rates: Tensor, k: Tensor | None = None, *, d: int = 1) -> f
     """
     if isinstance(d, bool) or not isinstance(d, int) or d < 1:
         raise ValueError(f"d: was {d!r}, must be a positive int")
-    rates = torch.as_tensor(rates).detach().double().cpu()
+    rates = torch.as_tensor(rates)
+    check_finite("rates", rates)
+    rates = rates.detach().double().cpu()
+    if not bool((rates > 0).any()):
+        raise ValueError("rates: had none above 0, must have some")
     if k is None:
         rates = rates.flatten().sort(descending=True).values
         ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1)

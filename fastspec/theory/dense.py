@@ -9,6 +9,7 @@ from torch import Tensor
 from ..measure.spectra import wavenumbers
 
 _MOST = 2**33  # products of a factorisation: some seconds
+_PANEL = 64  # columns factored at a time, so that an interrupt is heard between them
 
 
 def affordable(points: int, modes: int) -> bool:
@@ -29,10 +30,27 @@ def solve(x: Tensor, y: Tensor, inverse: Tensor, period: Sequence[float], ridge:
     eye = torch.eye(n, dtype=tall.dtype, device=x.device)
     if ridge:
         tall = torch.cat([tall, math.sqrt(ridge) * eye])
-    q, r = torch.linalg.qr(tall)
     rows = y.to(tall.dtype).mT
-    u = q @ torch.linalg.solve_triangular(r.mH, rows, upper=False)
+    u = _least_norm(tall, rows)
     missed = torch.linalg.vector_norm(tall.mH @ u - rows, dim=0)
     size = torch.linalg.vector_norm(rows, dim=0)
     coefficients = (u[: len(root)] * root[:, None]).mT.reshape(-1, *modes)
     return coefficients, missed / torch.where(size > 0, size, 1)
+
+
+def _least_norm(tall: Tensor, rows: Tensor) -> Tensor:
+    """Q R^-H rows with tall = QR by Householder reflections, a panel of columns after the other."""
+    rest, n, panels = tall.clone(), tall.shape[1], []
+    r = tall.new_zeros(n, n)
+    for first in range(0, n, _PANEL):
+        last = min(n, first + _PANEL)
+        panel = torch.geqrf(rest[first:, first:last].contiguous())
+        panels.append(panel)
+        rest[first:, last:] = torch.ormqr(*panel, rest[first:, last:], transpose=True)
+        r[first:last, first:last] = panel[0][: last - first].triu()
+        r[first:last, last:] = rest[first:last, last:]
+    u = tall.new_zeros(len(tall), rows.shape[1])
+    u[:n] = torch.linalg.solve_triangular(r.mH, rows, upper=False)
+    for first, panel in zip(reversed(range(0, n, _PANEL)), reversed(panels), strict=True):
+        u[first:] = torch.ormqr(*panel, u[first:])
+    return u

@@ -1,5 +1,6 @@
 """Approximate inverses of the Gram matrix G_ij = g(x_i - x_j) + ε δ_ij, g(s) = Σ_k w_k^-1 e^{2πi k·s/period}."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,8 +10,10 @@ from ..nufft import nufft2, rnufft2
 
 _WHOLE = 2048  # points up to which the matrix is factored as it is: 32 MB and half a second
 _NEIGHBOURS = {1: 12, 2: 24, 3: 32}
-_CHUNK = 2**21  # differences whose kernel is computed at a time
+_CHUNK = 2**21  # differences held at a time
+_AT_ONCE = 2**19  # of which the kernel is computed in one call, in which no interrupt is heard, or more of many modes
 _EPS = 1e-11
+_TRIES = 20  # the last with 1e3 √n times the diagonal added, enough for any n x n matrix of up to a million points
 
 Inverse = Callable[[Tensor], Tensor]
 
@@ -32,7 +35,9 @@ class _Kernel:
 
     def __call__(self, difference: Tensor) -> Tensor:
         flat = difference.reshape(-1, difference.shape[-1])
-        return torch.cat([self._of(part) for part in flat.split(_CHUNK)]).reshape(difference.shape[:-1])
+        return torch.cat([self._of(part) for part in flat.split(max(_AT_ONCE, 4 * math.prod(self.modes)))]).reshape(
+            difference.shape[:-1]
+        )
 
     def _of(self, part: Tensor) -> Tensor:
         if self.real:
@@ -58,16 +63,20 @@ def _gram(points: Tensor, kernel: _Kernel, ridge: float) -> Tensor:
 
 
 def _cholesky(gram: Tensor) -> Tensor:
-    """Of matrices (..., n, n) with one diagonal throughout, with as little added to it as makes them definite."""
+    """Of matrices (..., n, n) with one diagonal throughout, with as little added to it as makes them definite.
+
+    Raises:
+        RuntimeError: where nothing does, as with numbers that are not finite.
+    """
     diagonal = gram.diagonal(dim1=-2, dim2=-1)
-    size, jitter = diagonal.real.max().item(), 0.0
-    while True:
+    jitter, more = 0.0, 1e-15 * diagonal.real.max().item() * gram.shape[-1] ** 0.5
+    for _ in range(_TRIES):
         factor, failed = torch.linalg.cholesky_ex(gram)
         if not bool(failed.any()):
             return factor
-        more = 10 * jitter if jitter else 1e-15 * size * gram.shape[-1] ** 0.5
         diagonal += more - jitter
-        jitter = more
+        jitter, more = more, 10 * more
+    raise RuntimeError("min_norm_interpolant: the Gram matrix could not be factored: weights or points are too extreme")
 
 
 def _nearest(x: Tensor, kernel: _Kernel, period: Sequence[float], ridge: float) -> Inverse:
@@ -93,7 +102,12 @@ def _nearest(x: Tensor, kernel: _Kernel, period: Sequence[float], ridge: float) 
 
 def _predecessors(points: Tensor, period: Sequence[float], count: int) -> Tensor:
     """(n, count + 1): for each point its ``count`` nearest predecessors, then itself; itself again where too few."""
-    from scipy.spatial import cKDTree
+    try:
+        from scipy.spatial import cKDTree
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{error}; {len(points)} points need the theory extra: pip install 'fastspec-torch[theory]'"
+        ) from error
 
     n = len(points)
     folded = torch.remainder(points, torch.tensor(period, device=points.device)).cpu()

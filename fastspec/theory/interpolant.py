@@ -21,6 +21,8 @@ from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients, dense
 from .gram import preconditioner
 
+_STEEPEST = 100.0  # |alpha|: weights then span 200 digits over ten octaves, and mean nothing in float64
+
 Weight = Tensor | Callable[[Tensor], Tensor] | None
 Solution = tuple[Tensor, Tensor, int]  # coefficients, each row's relative residual, iterations
 
@@ -80,13 +82,13 @@ def min_norm_interpolant(
     Args:
         x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3; no two the same.
         y: values, real or complex ``(..., M)``; rows are solved together.
-        alpha: the exponent α; not used where ``weight`` is given.
+        alpha: the exponent α, from -100 to 100; not used where ``weight`` is given.
         modes: number of wavenumbers, an int or one per dimension: k = -(N//2) … (N-1)//2. For real ``y`` take odd
             ones: with even ones the unpaired wavenumber -N/2 makes h complex between the points.
         period: length of the periodic box, a float or one per dimension, in units of x.
         ridge: ε ≥ 0; where positive, Σ_i |h(x_i) - y_i|² + ε Σ_k w_k |ĥ_k|² is minimised instead.
         weight: in place of (1 + |ξ|²)^{α/2}: positive, a tensor ``(*modes)`` or a callable of the wavenumbers
-            ``(*modes, d)``; ``float("inf")`` leaves a wavenumber out.
+            ``(*modes, d)``; ``float("inf")`` leaves a wavenumber out. Their inverses must have a finite sum.
         tol: relative l2 residual at which the iteration ends.
         max_iterations: at most so many; a warning tells if they did not do.
 
@@ -96,12 +98,13 @@ def min_norm_interpolant(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    modes, period = _checked(x, y, alpha, modes, period, ridge, weight, tol)
+    modes, period = _checked(x, y, modes, period, ridge, tol)
+    _check_exponent(alpha, weight)
+    _check_count("max_iterations", max_iterations)
     complex_dtype = torch.promote_types(y.dtype, torch.complex64)
     points = x.detach().double()
-    rows = y.detach().reshape(-1, y.shape[-1])
-    rows = rows.to(torch.complex128 if rows.is_complex() else torch.float64)
-    inverse = 1 / _weights(points, alpha, modes, period, weight)
+    rows, unit = _of_size_one(y.detach().reshape(-1, y.shape[-1]))
+    inverse = _inverse_weights(points, alpha, modes, period, weight)
     if ridge > 0 and len(points) > math.prod(modes):
         coefficients, residual, count = _in_modes(points, rows, inverse, period, ridge, tol, max_iterations)
     else:
@@ -109,12 +112,13 @@ def min_norm_interpolant(
     if bool((residual > tol).any()) and dense.affordable(len(points), math.prod(modes)):
         coefficients, residual = _better(coefficients, residual, *dense.solve(points, rows, inverse, period, ridge))
     worst = residual.max().item() if len(residual) else 0.0
-    if worst > tol:
+    if not worst <= tol:
         warnings.warn(
             f"min_norm_interpolant: relative residual was {worst:.1e} after {count} iterations, above tol = {tol:.1e}",
             RuntimeWarning,
             stacklevel=2,
         )
+    coefficients = coefficients * unit.reshape(-1, *[1] * len(modes))
     shaped = coefficients.reshape(*y.shape[:-1], *modes).to(complex_dtype)
     return MinNormInterpolant(shaped, count, worst, period, not y.is_complex())
 
@@ -126,8 +130,22 @@ def _better(coefficients: Tensor, residual: Tensor, others: Tensor, theirs: Tens
     return torch.where(chosen, others, coefficients), torch.where(better, theirs, residual)
 
 
+def _of_size_one(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (R, n) in double precision over a power of two each (R, 1), so that no square of theirs over- or underflows.
+
+    Dividing by it is exact.
+    """
+    rows = y.to(torch.complex128 if y.is_complex() else torch.float64)
+    parts = torch.view_as_real(rows).flatten(1) if rows.is_complex() else rows
+    exponent = torch.frexp(parts.abs().amax(1, keepdim=True)).exponent
+    half = exponent // 2  # in two steps, for the unit of the smallest numbers is itself too small to divide by
+    one = torch.ones_like(exponent, dtype=torch.float64)
+    scaled = rows * torch.ldexp(one, -half) * torch.ldexp(one, half - exponent)
+    return scaled, torch.ldexp(one, exponent)
+
+
 def _checked(
-    x: Tensor, y: Tensor, alpha: float | None, modes: Modes, period: Period, ridge: float, weight: Weight, tol: float
+    x: Tensor, y: Tensor, modes: Modes, period: Period, ridge: float, tol: float
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     _check.points(x)
     _check.data("y", y, x)
@@ -140,9 +158,8 @@ def _checked(
         raise ValueError("x: had non-finite points, must be finite")
     d = 1 if x.ndim == 1 else x.shape[1]
     modes, period = _check.modes(modes, d), _check.period(period, d)
-    _check.weight(weight)
-    if weight is None and not isinstance(alpha, (int, float)):
-        raise TypeError(f"alpha: was {alpha!r}, must be a number, or weight be given")
+    if not bool(y.isfinite().all()):
+        raise ValueError("y: had non-finite values, must be finite")
     if not 0 <= ridge < math.inf:
         raise ValueError(f"ridge: was {ridge!r}, must be at least 0")
     if not 0 < tol < 1:
@@ -150,6 +167,32 @@ def _checked(
     if ridge == 0 and math.prod(modes) < len(x):
         raise ValueError(f"modes: were {math.prod(modes)}, must be at least the {len(x)} points where ridge = 0")
     return modes, period
+
+
+def _check_exponent(alpha: float | None, weight: Weight) -> None:
+    _check.weight(weight)
+    if weight is not None:
+        return
+    if not isinstance(alpha, (int, float)):
+        raise TypeError(f"alpha: was {alpha!r}, must be a number, or weight be given")
+    if not -_STEEPEST <= alpha <= _STEEPEST:
+        raise ValueError(f"alpha: was {alpha!r}, must be from {-_STEEPEST:g} to {_STEEPEST:g}")
+
+
+def _check_count(name: str, count: int) -> None:
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"{name}: was {count!r}, must be an int of at least 0")
+
+
+def _inverse_weights(
+    x: Tensor, alpha: float | None, modes: Sequence[int], period: Sequence[float], weight: Weight
+) -> Tensor:
+    inverse = 1 / _weights(x, alpha, modes, period, weight)
+    total = inverse.sum().item()
+    if not 0 < total < math.inf:
+        named = f"alpha: was {alpha!r}" if weight is None else "weight: was too small or infinite everywhere"
+        raise ValueError(f"{named}, must give weights whose inverses have a positive and finite sum: it was {total}")
+    return inverse
 
 
 def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Sequence[float], weight: Weight) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
-from ..measure.checks import check_values
+from ..measure.checks import check_finite, check_values
 from ..measure.spectra import spectrum
 from ..nufft import Period, Plan
 from .conjugate_gradients import Operator
@@ -61,6 +61,9 @@ def lfp_evolution(
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     residual, target, plan, times = _checked(x, initial, target, rates, times, period)
+    for name, given in (("wavenumbers", wavenumbers), ("divergence", divergence)):
+        if given is not None:
+            check_finite(name, given)
     kernel = _kernel(plan, rates, divergence)
     evolved = _evolve(kernel, residual.mT.contiguous(), times)  # (T, C, M)
     modes = tuple(rates.shape)
@@ -88,9 +91,12 @@ def _checked(
     initial, target = (v.detach().double().reshape(len(x), -1) for v in (initial, target))
     if initial.shape != target.shape:
         raise ValueError(f"target: had {target.shape[1]} channels, must have {initial.shape[1]} as initial has")
+    check_finite("rates", rates)
     if rates.ndim != x.shape[1] or not bool((rates >= 0).all()):
         raise ValueError(f"rates: shape was {tuple(rates.shape)}, must be one axis per dimension of x, not negative")
-    times = torch.as_tensor(times, dtype=torch.float64, device=x.device).flatten()
+    times = torch.as_tensor(times, device=x.device)
+    check_finite("times", times)
+    times = times.double().flatten()
     if not bool((times >= 0).all()):
         raise ValueError(f"times: had {times.min().item()}, must not be negative")
     return initial - target, target, Plan(x, tuple(rates.shape), period=period), times

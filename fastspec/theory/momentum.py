@@ -1,5 +1,7 @@
 """How fast each mode of the error decays under gradient descent with momentum."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,8 +28,8 @@ def momentum_rates(rates: Tensor, *, mass: float, friction: float) -> Tensor:
     """
     rates = _checked(rates)
     for name, value in (("mass", mass), ("friction", friction)):
-        if not value > 0:
-            raise ValueError(f"{name}: was {value!r}, must be positive")
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name}: was {value!r}, must be positive and finite")
     root = (friction**2 - 4 * mass * rates).clamp_min(0).sqrt()
     # 2κ / (μ + √…) is (μ - √…) / 2m without cancellation
     return torch.where(root > 0, 2 * rates / (friction + root), friction / (2 * mass))
@@ -52,8 +54,8 @@ def heavy_ball_rates(rates: Tensor, *, lr: float, momentum: float = 0.0) -> Tens
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     rates = _checked(rates)
-    if not lr > 0:
-        raise ValueError(f"lr: was {lr!r}, must be positive")
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr: was {lr!r}, must be positive and finite")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum: was {momentum!r}, must be at least 0 and below 1")
     trace = (1 + momentum - lr * rates).to(torch.promote_types(rates.dtype, torch.complex64))

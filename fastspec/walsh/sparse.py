@@ -13,6 +13,7 @@ from .transform import fwht
 # none does; a wrong guess is found again, as what is left of it, and so corrected.
 _RESTS = (0.1, 0.3, 0.7)
 _MOST_ROUNDS = 100
+_MOST_DRAWS = 1000  # of a random hash, of which 29 % or more do
 
 
 class Spectrum(NamedTuple):
@@ -202,10 +203,11 @@ class SparseRegularizer(nn.Module):
 
 def _full_rank(b: int, n: int, generator: torch.Generator | None) -> Tensor:
     """A random (b, n) of zeros and ones whose rows are independent modulo 2, so that hashes are evenly spread."""
-    while True:
+    for _ in range(_MOST_DRAWS):
         sigma = torch.randint(2, (b, n), generator=generator)
         if _rank(sigma) == b:
             return sigma
+    raise RuntimeError(f"generator: drew no {b} independent rows of {n} bits in {_MOST_DRAWS} tries: is it random?")
 
 
 def _rank(matrix: Tensor) -> int:

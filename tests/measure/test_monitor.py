@@ -187,6 +187,15 @@ X, Y = torch.rand(20), torch.rand(20)
         (TypeError, "target", {"target": torch.arange(20)}),
         (ValueError, "target", {"target": torch.rand(19)}),
         (ValueError, "target", {"target": torch.zeros(20)}),
+        (ValueError, "target", {"target": torch.full((20,), math.nan)}),
+        (ValueError, "target", {"target": torch.full((20,), math.nan), "peaks": torch.tensor([1])}),
+        (ValueError, "target", {"target": Y / 0, "method": "frequencies", "modes": torch.tensor([1])}),
+        (ValueError, "target", {"target": Y / 0, "method": "filter", "modes": torch.tensor([1.0])}),
+        (ValueError, "target", {"target": Y / 0, "method": "projection", "modes": torch.tensor([1.0])}),
+        (ValueError, "target", {"target": torch.full((20, 9), 3e38), "peaks": torch.tensor([0])}),
+        (ValueError, "modes", {"method": "filter", "modes": torch.tensor([math.inf])}),
+        (TypeError, "modes", {"method": "frequencies", "modes": torch.tensor([1j])}),
+        (TypeError, "direction", {"method": "projection", "direction": torch.tensor([1j])}),
         (ValueError, "modes", {"modes": 0}),
         (ValueError, "modes", {"modes": (4, 4)}),
         (TypeError, "modes", {"modes": 4.0}),
@@ -214,6 +223,13 @@ def test_bad_arguments_are_named(error, named, change):
         (ValueError, "pred", lambda m: m.update(5, Y[1:])),
         (ValueError, "pred", lambda m: m.update(5, Y[:, None].expand(20, 2))),
         (ValueError, "step", lambda m: m.update(3, Y)),
+        (ValueError, "step", lambda m: m.update(1e308, Y)),
+        (ValueError, "step", lambda m: m.update(2**53 + 1, Y)),
+        (TypeError, "step", lambda m: m.update(math.nan, Y)),
+        (TypeError, "step", lambda m: m.update(math.inf, Y)),
+        (TypeError, "step", lambda m: m.update(4.5, Y)),
+        (TypeError, "step", lambda m: m.update("5", Y)),
+        (TypeError, "step", lambda m: m.update(None, Y)),
         (ValueError, "threshold", lambda m: m.steps_to(0)),
         (TypeError, "summary_writer", lambda m: m.log_to("runs")),
     ],
@@ -223,6 +239,37 @@ def test_bad_calls_are_named(error, named, call):
     m.update(4, Y)
     with pytest.raises(error, match=rf"^{named}: "):
         call(m)
+    m.update(torch.tensor(5), Y)
+    m.update(6.0, Y)
+    assert m.steps == [4, 5, 6] and all(type(step) is int for step in m.steps) and len(m.errors) == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["nufft", "projection", "frequencies", "filter"])
+def test_errors_that_are_not_finite_are_recorded_with_their_step(method, dtype, tmp_path):
+    modes = {"frequencies": torch.tensor([1, 2]), "filter": torch.tensor([0.1])}.get(method, 8)
+    peaks = None if method in ("frequencies", "filter") else 2
+    x, y = X.to(dtype), Y.to(dtype)
+    m = SpectralMonitor(x, y, modes, peaks=peaks, method=method)
+    m.update(0, 0 * y)
+    assert m.first_non_finite is None and "non_finite" not in repr(m)
+    assert "not finite" not in m.plot().axes[0].get_xlabel()
+    for step, bad in ((3, math.nan), (5, math.inf), (7, -1e308)):
+        m.update(step, torch.where(torch.arange(20) == 7, bad, Y.double()))
+    m.update(9, y)
+    assert m.first_non_finite == 3 and "updates=5, steps=0..9, first_non_finite=3)" in repr(m)
+    assert not m.errors[1:3].isfinite().any() and m.errors[4].max() < 1e-5
+    assert set(m.steps_to(0.1).values()) == {9}
+    axes = m.plot(tmp_path / "errors.png").axes[0]
+    assert axes.get_xlabel().endswith("red: not finite, first at 3)")
+    assert axes.collections[0].get_array().mask.any(), "such errors have a colour of their own"
+    m.save(tmp_path / "monitor.pt")
+    assert SpectralMonitor.load(tmp_path / "monitor.pt").first_non_finite == 3
+
+
+def test_a_fresh_monitor_says_what_it_is():
+    m = SpectralMonitor(X, Y, 8, peaks=torch.tensor([1, 2]))
+    assert repr(m) == "SpectralMonitor(method='nufft', frequencies=2, updates=0)" and m.first_non_finite is None
 
 
 def test_plot_needs_an_update():

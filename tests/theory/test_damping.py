@@ -43,6 +43,14 @@ def test_a_kernel_that_is_critical_already_is_hardly_damped():
         (lambda: fs.theory.effective_rates(torch.ones(2), 0.0), ValueError, "damping: was 0.0, must be positive"),
         (lambda: fs.theory.effective_rates(torch.ones(2, dtype=torch.int64), 1.0), TypeError, "rates: dtype was"),
         (lambda: fs.theory.critical_damping(torch.ones(9), d=0), ValueError, "d: was 0, must be a positive int"),
+        (
+            lambda: fs.theory.effective_rates(torch.ones(2), float("inf")),
+            ValueError,
+            "damping: was inf, must be positive",
+        ),
+        (lambda: fs.theory.critical_damping(torch.ones(9) + 0j), TypeError, "rates: dtype was"),
+        (lambda: fs.theory.critical_damping(torch.ones(9) / 0), ValueError, "rates: had non-finite numbers"),
+        (lambda: fs.theory.critical_damping(torch.zeros(9)), ValueError, "rates: had none above 0"),
     ],
 )
 def test_bad_input(call, error, message):

@@ -1,6 +1,7 @@
 """Minimum-norm interpolants against dense solves and the paper's three regimes; rates and evolution against nets."""
 
 import math
+import sys
 
 import pytest
 import torch
@@ -123,18 +124,71 @@ X, Y = torch.rand(9, 2), torch.rand(9)
         (ValueError, "y", {"y": Y[1:]}),
         (TypeError, "alpha", {"alpha": None}),
         (ValueError, "modes", {"modes": (2, 3)}),
-        (ValueError, "modes", {"modes": 8}),
+        (ValueError, "modes", {"modes": (8,)}),
         (ValueError, "period", {"period": 0.0}),
         (ValueError, "ridge", {"ridge": -1.0}),
         (ValueError, "weight", {"weight": torch.ones(3, 3)}),
         (ValueError, "weight", {"weight": torch.zeros(8, 8)}),
         (ValueError, "tol", {"tol": 0.0}),
+        (ValueError, "y", {"y": torch.full((9,), math.nan)}),
+        *((ValueError, "alpha", {"alpha": a}) for a in (math.nan, math.inf, -math.inf, -400, -1e308, 101, 10**400)),
+        (ValueError, "alpha", {"alpha": -99.0, "period": 1e-4}),  # weights whose inverses overflow
+        (ValueError, "weight", {"weight": torch.full((8, 8), 1e-320, dtype=torch.float64)}),
+        (ValueError, "weight", {"weight": torch.full((8, 8), math.inf)}),
+        (ValueError, "weight", {"weight": torch.full((8, 8), math.nan)}),
+        (ValueError, "max_iterations", {"max_iterations": math.inf}),
+        (ValueError, "max_iterations", {"max_iterations": -1}),
     ],
 )
 def test_bad_arguments_are_named(error, named, change):
     arguments = {"x": X, "y": Y, "alpha": 2.0, "modes": (8, 8)} | change
     with pytest.raises(error, match=rf"^{named}: "):
         fs.theory.min_norm_interpolant(**arguments)
+
+
+@pytest.mark.filterwarnings("ignore:min_norm_interpolant")
+@pytest.mark.parametrize("ridge", [0.0, 1e-3])
+@pytest.mark.parametrize("period", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("alpha", [-100, -99.5, -30.0, 0, 30.0, 99.5, 100])
+def test_every_exponent_comes_to_an_end(alpha, period, ridge):
+    """With an interpolant, whose residual says whether it is one, or with an error."""
+    try:
+        sol = fs.theory.min_norm_interpolant(X * period, Y, alpha, (8, 9), period=period, ridge=ridge)
+    except ValueError as error:
+        assert str(error).startswith("alpha: ")
+    else:
+        assert 0 <= sol.residual < 10 and sol.iterations <= 2000
+
+
+@pytest.mark.parametrize("entry", [math.nan, math.inf])
+def test_a_matrix_that_nothing_makes_definite_is_an_error(entry):
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[1, 2] = matrix[2, 1] = entry
+    with pytest.raises(RuntimeError, match="could not be factored"):
+        gram._cholesky(matrix)
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-200, 1e-3, 1e200])
+@pytest.mark.parametrize(("count", "ridge"), [(20, 0.0), (60, 1e-2)])
+def test_interpolants_are_linear_in_the_data_whatever_their_size(count, ridge, size, gen):
+    x = torch.rand(count, generator=gen, dtype=torch.float64)
+    y = torch.randn(3, count, generator=gen, dtype=torch.float64) * torch.tensor([[1.0], [0.0], [1e-3]])
+    whole = fs.theory.min_norm_interpolant(x, y, 2.0, 41, ridge=ridge).coefficients
+    scaled = fs.theory.min_norm_interpolant(x, y * size, 2.0, 41, ridge=ridge).coefficients
+    for row, other in zip(whole, scaled, strict=True):
+        assert (other / size - row).norm() <= 1e-9 * row.norm()
+
+
+def test_no_rows_have_no_coefficients():
+    sol = fs.theory.min_norm_interpolant(X, torch.zeros(0, 9), 2.0, (8, 9))
+    assert sol.coefficients.shape == (0, 8, 9) and sol.residual == 0
+
+
+def test_a_missing_scipy_is_explained(monkeypatch):
+    monkeypatch.setattr(gram, "_WHOLE", 4)
+    monkeypatch.setitem(sys.modules, "scipy.spatial", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'fastspec-torch\[theory\]'"):
+        fs.theory.min_norm_interpolant(X, Y, 2.0, (8, 9))
 
 
 @pytest.mark.parametrize(("modes", "ridge"), [((2001,), 0.0), ((2000,), 0.0), ((41, 41), 0.0), ((2001,), 1e-14)])
@@ -323,8 +377,16 @@ def test_heavy_ball_rates_are_those_of_sgd():
         (ValueError, "rates", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4), Y)),
         (ValueError, "times", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4), -Y)),
         (ValueError, "target", lambda: fs.theory.lfp_evolution(X, Y, X, torch.ones(4, 4), Y)),
+        (TypeError, "rates", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4) + 0j, Y)),
+        (ValueError, "rates", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4) / 0, Y)),
+        (TypeError, "times", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4), Y + 0j)),
+        (ValueError, "times", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4), Y / 0)),
+        (TypeError, "wavenumbers", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4), Y, wavenumbers=X + 0j)),
+        (ValueError, "divergence", lambda: fs.theory.lfp_evolution(X, Y, Y, torch.ones(4, 4), Y, divergence=X / 0)),
         (ValueError, "rates", lambda: fs.theory.momentum_rates(-Y - 1, mass=1, friction=1)),
         (ValueError, "mass", lambda: fs.theory.momentum_rates(Y, mass=0, friction=1)),
+        (ValueError, "friction", lambda: fs.theory.momentum_rates(Y, mass=1, friction=math.inf)),
+        (ValueError, "lr", lambda: fs.theory.heavy_ball_rates(Y, lr=math.nan)),
         (ValueError, "momentum", lambda: fs.theory.heavy_ball_rates(Y, lr=0.1, momentum=1.0)),
     ],
 )

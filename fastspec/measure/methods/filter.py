@@ -44,6 +44,6 @@ class Filter(Method):
 
 def _checked_widths(deltas: Any) -> Tensor:
     _check.tensor("modes", deltas)
-    if deltas.ndim != 1 or len(deltas) == 0 or not bool((deltas > 0).all()):
-        raise ValueError("modes: must be positive widths δ, (D,), for method 'filter'")
+    if deltas.ndim != 1 or len(deltas) == 0 or not bool(((deltas > 0) & deltas.isfinite()).all()):
+        raise ValueError("modes: must be positive and finite widths δ, (D,), for method 'filter'")
     return deltas.detach().cpu()

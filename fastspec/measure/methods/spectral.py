@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ... import _check
+from ..checks import check_finite
 from ..spectra import wavenumbers
 from ..tracked import Bands, target_peaks, tracked_transform
 from .method import Method, Request, is_angular
@@ -28,6 +29,8 @@ class Spectral(Method):
         self._transform = tracked_transform(x, self.wavenumbers, self.period, request.target.dtype)
         self._spectrum = self._transform(request.target)
         self._scale = self._sizes(self._spectrum)
+        if not bool(self._scale.isfinite().all()):
+            raise ValueError("target: was so large that its spectrum overflows, must be scaled down")
 
     def _chosen(self, request: Request, x: Tensor) -> Tensor:
         peaks = request.peaks
@@ -75,13 +78,10 @@ def channel_norms(spectrum: Tensor) -> Tensor:
 
 def checked_wavenumbers(name: str, k: Tensor, d: int) -> Tensor:
     """(K, d) or (K,) -> float64 (K, d) on the CPU."""
-    if k.is_complex() or k.dtype == torch.bool:
-        raise TypeError(f"{name}: dtype was {k.dtype}, must be integer or real")
+    check_finite(name, k)
     shape = tuple(k.shape)
     k = k.detach().cpu().double()
     k = k[:, None] if k.ndim == 1 else k
     if k.ndim != 2 or k.shape[1] != d or len(k) == 0:
         raise ValueError(f"{name}: shape was {shape}, must be (K, {d}){' or (K,)' if d == 1 else ''} and not empty")
-    if not bool(k.isfinite().all()):
-        raise ValueError(f"{name}: had non-finite wavenumbers, must be finite")
     return k
