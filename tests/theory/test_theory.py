@@ -123,7 +123,6 @@ X, Y = torch.rand(9, 2), torch.rand(9)
         (ValueError, "y", {"y": Y[1:]}),
         (TypeError, "alpha", {"alpha": None}),
         (ValueError, "modes", {"modes": (2, 3)}),
-        (ValueError, "modes", {"modes": 8}),
         (ValueError, "period", {"period": 0.0}),
         (ValueError, "ridge", {"ridge": -1.0}),
         (ValueError, "weight", {"weight": torch.ones(3, 3)}),
