@@ -19,8 +19,9 @@ def point_rows(x: Tensor) -> Tensor:
 def check_values(name: str, y: Tensor, x: Tensor, *, real: bool = False) -> None:
     """Values at points, ``(M,)`` or ``(M, C)``."""
     _check.data(name, y, x, real=real)
-    if y.ndim not in (1, 2) or len(y) != len(x):
-        raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({len(x)},) or ({len(x)}, C)")
+    count = x.shape[0]  # len would be a number where torch.export has a symbol
+    if y.ndim not in (1, 2) or y.shape[0] != count:
+        raise ValueError(f"{name}: shape was {tuple(y.shape)}, must be ({count},) or ({count}, C)")
 
 
 def check_real(name: str, k: Tensor) -> None:

@@ -71,7 +71,7 @@ def filter_error(x: Tensor, pred: Tensor, target: Tensor, deltas: Deltas) -> tup
 
 
 def _filtered(x: Tensor, y: Tensor, deltas: Tensor) -> Tensor:
-    sums, normalisers = gaussian_sums(x, y.reshape(1, len(x), math.prod(y.shape[1:])), deltas)
+    sums, normalisers = gaussian_sums(x, y.reshape(1, x.shape[0], math.prod(y.shape[1:])), deltas)
     return (sums / normalisers.unsqueeze(-1)).reshape(len(deltas), *y.shape)
 
 
