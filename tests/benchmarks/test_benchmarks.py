@@ -220,7 +220,7 @@ def test_a_griddings_sizes_are_the_plans():
     plan = fs.Plan(torch.rand(300, 2, dtype=torch.float64), (20, 30))
     found = Gridding.of(plan, complex=True, channels=2)
     assert (found.points, found.modes, found.itemsize, found.channels) == (300, (20, 30), 8, 2)
-    assert found.cells == stages.gridding(plan).cells and found.terms == plan.polynomials.shape[0]
+    assert found.cells == stages.gridding(plan).cells and found.terms == stages.sorted_points(plan).polynomials.shape[0]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
