@@ -1,28 +1,32 @@
 """A model reflected at the ends of its box."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 from torch import Tensor, nn
 
+from .images import EVEN, ODD, Images, box
+
 
 class Reflected(nn.Module):
-    """A model made even about both ends of a box, and so continuous and periodic with twice its length.
+    """A model made even or odd about both ends of a box, and so periodic with twice its length.
 
     An ordinary network differs between the ends of the box. A Fourier series sees a jump there, whose coefficients fall
-    like 1/|k| whatever the network, and a loss weighted toward high wavenumbers fights it. Reflected, only the slope
-    jumps: its modes are cosines. For a spectral loss the points are reflected too.
+    like 1/|k| whatever the network, and a loss weighted toward high wavenumbers fights it. Reflected evenly, only the
+    slope jumps: its modes are cosines. A function that vanishes at both ends is reflected oddly: its modes are sines,
+    those of a differential equation with Dirichlet sides. For a spectral loss the points are reflected too.
 
     Args:
         model: maps points ``(M, d)``, or ``(M,)`` for d = 1, to values; trained as it is.
         low, high: ends of the box, one per dimension; a number where d = 1.
+        odd: whether the model is odd about the ends, one for all dimensions or one per dimension. What is odd and
+            periodic is zero at the ends, whatever the model is there.
 
     Attributes:
         period: 2 (high - low), one per dimension.
 
     Raises:
-        ValueError: where high is not above low, or points have another dimension.
+        ValueError: where high is not above low, ``odd`` has another length, or points have another dimension.
 
     Example::
 
@@ -37,32 +41,50 @@ class Reflected(nn.Module):
     low: Tensor
     length: Tensor
 
-    def __init__(self, model: nn.Module, low: float | Sequence[float], high: float | Sequence[float]):
+    def __init__(
+        self,
+        model: nn.Module,
+        low: float | Sequence[float],
+        high: float | Sequence[float],
+        odd: bool | Sequence[bool] = False,
+    ):
         super().__init__()
         self.model = model
-        first, last = (torch.as_tensor(end, dtype=torch.float64).flatten() for end in (low, high))
-        if first.shape != last.shape or not bool((first < last).all()):
-            raise ValueError(f"high: was {last.tolist()}, must be above low, {first.tolist()}, in each dimension")
+        first, length = box(low, high)
+        self.odd = _per_dimension(odd, len(first))
         self.register_buffer("low", first, persistent=False)
-        self.register_buffer("length", last - first, persistent=False)
+        self.register_buffer("length", length, persistent=False)
 
     @property
     def period(self) -> tuple[float, ...]:
-        return tuple((2 * self.length).tolist())
+        return self._images.period
 
     def forward(self, x: Tensor) -> Tensor:
         low, length = self.low.to(x), self.length.to(x)
-        return self.model(low + (torch.remainder(x - low + length, 2 * length) - length).abs())
+        from_low = torch.remainder(x - low + length, 2 * length) - length
+        values = self.model(low + from_low.abs())
+        return values * self._sign(from_low, length).reshape(-1, *[1] * (values.ndim - 1)) if any(self.odd) else values
+
+    def _sign(self, from_low: Tensor, length: Tensor) -> Tensor:
+        """(M,): the odd dimensions' signs; zero at the ends, the low and the high one alike."""
+        signs = torch.where(from_low.abs() < length, from_low.sign(), 0).reshape(-1, len(self.odd))
+        return signs[:, [axis for axis, odd in enumerate(self.odd) if odd]].prod(1)
+
+    @property
+    def _images(self) -> Images:
+        return Images(self.low, self.length, tuple(ODD if odd else EVEN for odd in self.odd))
 
     def points(self, x: Tensor) -> Tensor:
         """The points ``(M, d)`` or ``(M,)`` and their images about ``low`` in each dimension, 2^d times as many."""
-        low, d = self.low.to(x), len(self.low)
-        if x.ndim > 2 or (x.shape[1] if x.ndim == 2 else 1) != d:
-            raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M, {d}){' or (M,)' * (d == 1)}")
-        signs = torch.tensor(list(product((1, -1), repeat=d)), dtype=x.dtype, device=x.device)
-        images = low + signs[:, None] * (x.reshape(len(x), d) - low)
-        return images.reshape(-1, *x.shape[1:])
+        return self._images.points(x)
 
     def values(self, values: Tensor) -> Tensor:
-        """Values ``(M,)`` or ``(M, C)`` at the points, as they are at :meth:`points`."""
-        return values.repeat(2 ** len(self.low), *[1] * (values.ndim - 1))
+        """Values ``(M,)`` or ``(M, C)`` at the points, as they are at :meth:`points`: negated at odd images."""
+        return self._images.values(values)
+
+
+def _per_dimension(odd: bool | Sequence[bool], d: int) -> tuple[bool, ...]:
+    flags = (odd,) * d if isinstance(odd, bool) else tuple(odd)
+    if len(flags) != d or not all(isinstance(flag, bool) for flag in flags):
+        raise ValueError(f"odd: was {odd!r}, must be a bool or {d} of them")
+    return flags

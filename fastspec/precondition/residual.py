@@ -1,0 +1,211 @@
+"""The energy norm of a differential equation's residual: the loss under which all frequencies of the error count alike.
+
+Where A u = g for an elliptic operator A of order m, an error e of u leaves the residual r = A e, whose modes are |k|^m
+times those of e: mean squares of r are led by the highest frequencies, which networks learn last. In the norm of the
+dual space,
+
+    ‖r‖² = Σ_k |k|^-m |r_k|²  ~  (e, A e),
+
+the residual weighs as the energy of the error does, and an ordinary network under an ordinary optimiser is balanced
+between A's bias to high frequencies and its own to low ones. The modes are those of the box and its sides: sines where
+the sides are Dirichlet, cosines where they are Neumann. Kin: operator preconditioners of residuals (arXiv 2603.00904),
+the deep Fourier residual method of Taylor, Pardo and Muga (2023), which has this norm on grids for weak forms.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ..loss import SpectralLoss
+from ..measure.checks import point_rows
+from ..measure.spectra import wavenumbers
+from ..nn.images import EVEN, NONE, ODD, Images, box
+from ..nufft import Modes, nufft1
+from .quadrature import Quadrature, quadrature
+
+Ends = tuple[float | Sequence[float] | Tensor, float | Sequence[float] | Tensor]
+
+_PARITY = {"dirichlet": ODD, "neumann": EVEN, "periodic": NONE}
+_FRACTIONS = (1.0, 0.5, 0.25)  # of the modes that a grid of as many points tells apart
+# What points drawn at random exceed, by gaps in 1-D and by clusters beyond, and jittered and quasi-random ones do not.
+_RESIDUAL, _AMPLIFICATION = 0.01, {1: 1.5, 2: 1.25, 3: 1.25}
+_EVEN = 1e-5
+
+
+class RandomPointsWarning(UserWarning):
+    """Points too uneven for the energy norm to gain anything, as those drawn at random are."""
+
+
+class EnergyNorm(nn.Module):
+    """The squared energy norm of residuals at fixed points. Made by :func:`fastspec.precondition.residual`.
+
+        L = c mean_j r_j² + Σ_k max(0, |ξ_k|^-order - c) |Σ_j q_j r_j e^{-iξ_k·x_j}|²
+
+    over the points and their images, ξ in radians per unit of x and never taken below the least but zero; c is the
+    weight at the highest wavenumber, so that what lies beyond all of them counts as that does. On a grid L is
+    Σ_k |ξ_k|^-order |r_k|² itself.
+
+    Attributes:
+        modes: wavenumbers per dimension, of the box with its images. period: of that.
+        residual: what the quadrature leaves of its conditions, and amplification: what it costs, both as in
+            :class:`fastspec.precondition.Quadrature`.
+
+    Shape:
+        residual: ``(M,)`` or ``(M, C)``, real, in the points' dtype; the mean over channels is taken. To ``()``.
+    """
+
+    def __init__(self, images: Images, points: Tensor, order: float, modes: tuple[int, ...], q: Quadrature):
+        super().__init__()
+        self.modes, self.period, self.order = modes, images.period, order
+        self.residual, self.amplification = q.residual, q.amplification
+        self._images, self._count = images, len(points)
+        weight = _weight(modes, images.period, order)
+        self.rest = min(weight.select(axis, 0).amax().item() for axis in range(len(modes)))
+        even = (q.weights * len(q.weights) - 1).abs().max().item() < _EVEN
+        self.norm = SpectralLoss(
+            modes,
+            x=images.points(points),
+            weight=(weight - self.rest).clamp_min(0).to(points),
+            period=images.period,
+            quadrature=None if even else q.weights,
+        )
+
+    def forward(self, residual: Tensor) -> Tensor:
+        if not isinstance(residual, Tensor) or residual.ndim not in (1, 2) or len(residual) != self._count:
+            was = f"shape was {tuple(residual.shape)}" if isinstance(residual, Tensor) else f"was {residual!r}"
+            raise ValueError(f"residual: {was}, must be ({self._count},) or ({self._count}, C)")
+        mirrored = self._images.values(residual)
+        return self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
+
+    def extra_repr(self) -> str:
+        return f"order={self.order:g}, modes={self.modes}, residual={self.residual:.2g}"
+
+
+def residual(
+    points: Tensor,
+    domain: Ends,
+    order: float = 2.0,
+    *,
+    boundary: str | Sequence[str] = "dirichlet",
+    modes: Modes | None = None,
+) -> EnergyNorm:
+    """A loss for the residual of a differential equation at points: its energy norm, in place of its mean squares.
+
+    It plugs into any training loop: the network, its sides (hard or as a loss of their own) and the optimiser are left
+    as they are. The points are reflected at the sides, so that the modes are those of the equation; and where they are
+    no grid, their quadrature (:func:`quadrature`) keeps the modes apart. As many modes are taken as the points allow,
+    which the quadrature's residual tells.
+
+    Measured, -u″ = g with modes 1, 4, 8 and 24, tanh 64-64, Adam at its best rate, 1,500 steps, medians of five seeds:
+    see benchmarks/results/cure.md and the tests. At purely random points nothing is gained, as the network is free in
+    their gaps; draw them jittered (one at random in each cell of a grid) or quasi-random.
+
+    Args:
+        points: where the residual is taken, real ``(M,)`` or ``(M, d)``, d = 1 to 3, in the domain.
+        domain: the lowest and the highest corner of the box, ``(low, high)``, numbers or one per dimension.
+        order: of the operator: 2 for the Laplacian, 4 for the biharmonic. Weights |ξ|^-order on the squared modes.
+        boundary: "dirichlet" (u = 0 at both sides: reflected oddly), "neumann" (its slope is: evenly) or "periodic"
+            (not reflected), for all dimensions or one per dimension.
+        modes: wavenumbers of the box with its images, per dimension; default as many as the points allow.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what it was and what it must be.
+
+    Warns:
+        RandomPointsWarning: where the points are so uneven, random or with gaps, that nothing is to be gained.
+
+    Example::
+
+        norm = fs.precondition.residual(x, (-1.0, 1.0))
+        scale = norm(source).detach()
+        for _ in range(steps):
+            ...
+            loss = norm(-second_derivative - source) / scale
+    """
+    rows = point_rows(points)
+    if rows.shape[1] > 3:
+        raise ValueError(f"points: had {rows.shape[1]} dimensions, must have 1 to 3: the norm is over a grid of modes")
+    if isinstance(order, bool) or not isinstance(order, (int, float)) or not 0 <= order < math.inf:
+        raise ValueError(f"order: was {order!r}, must be a finite number, at least 0")
+    images = Images(*_domain(domain, rows), _parity(boundary, rows.shape[1]))
+    mirrored = images.points(rows)
+    chosen = [modes] if modes is not None else _ladder(rows, images)
+    for tried in chosen:
+        q = quadrature(mirrored, tried, period=images.period, report=True)
+        if q.residual <= _RESIDUAL and q.amplification <= _AMPLIFICATION[rows.shape[1]]:
+            break
+    else:
+        _warn(q)
+    counts = (tried,) if isinstance(tried, int) else tuple(tried)
+    return EnergyNorm(images, rows, float(order), counts, q)
+
+
+def _warn(q: Quadrature) -> None:
+    warnings.warn(
+        f"points: were as uneven as points drawn at random (their quadrature leaves {q.residual:.2g} and amplifies by"
+        f" {q.amplification:.2g}), where the energy norm gains little: draw them jittered, one at random in each cell of"
+        " a grid, or quasi-random, as by torch.quasirandom.SobolEngine",
+        RandomPointsWarning,
+        stacklevel=3,
+    )
+
+
+def _domain(domain: Ends, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Low ends and lengths, of as many dimensions as the points."""
+    if not isinstance(domain, Sequence) or len(domain) != 2:
+        raise ValueError(f"domain: was {domain!r}, must be (low, high), numbers or one per dimension")
+    d = rows.shape[1]
+    low, high = (torch.as_tensor(end, dtype=torch.float64).flatten().cpu() for end in domain)
+    if len(low) not in (1, d) or len(high) not in (1, d) or not bool((low < high).all()):
+        raise ValueError(f"domain: was {domain!r}, must be (low, high), low below high in each of {d} dimensions")
+    low, length = box(low.expand(d), high.expand(d))
+    beyond = (rows.double().cpu() - low).abs().amax(0) > length * (1 + 1e-6)
+    below = (rows.double().cpu() < low - 1e-6 * length).any(0)
+    if bool((beyond | below).any()):
+        least, most = rows.amin(0).tolist(), rows.amax(0).tolist()
+        raise ValueError(f"points: were from {least} to {most}, must be in the domain, {domain!r}")
+    return low, length
+
+
+def _parity(boundary: str | Sequence[str], d: int) -> tuple[int, ...]:
+    kinds = (boundary,) * d if isinstance(boundary, str) else tuple(boundary)
+    if len(kinds) != d or not all(kind in _PARITY for kind in kinds):
+        raise ValueError(f"boundary: was {boundary!r}, must be one of {sorted(_PARITY)}, or {d} of them")
+    return tuple(_PARITY[kind] for kind in kinds)
+
+
+def _ladder(rows: Tensor, images: Images) -> list[tuple[int, ...]]:
+    """Odd numbers of modes to try, most first: all that a grid of as many points tells apart, and parts of them."""
+    counts, gridded = _counts(rows, images)
+    doubled = [count * (1 if p == NONE else 2) for count, p in zip(counts, images.parity, strict=True)]
+    parts = [tuple(min(math.ceil(part * n) | 1, n - 1 + n % 2) for n in doubled) for part in _FRACTIONS]
+    even = _unevenness(images.points(rows), parts[0], images.period) <= _EVEN
+    return parts[:1] if even else parts[1:] if gridded else parts[2:]
+
+
+def _unevenness(x: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> float:
+    """The most that equal weights leave of the quadrature's conditions."""
+    differences = tuple(2 * n - 1 for n in modes)
+    sums = nufft1(x.double(), x.new_full((len(x),), 1 / len(x), dtype=torch.float64), differences, period=period)
+    sums.view(-1)[sums.numel() // 2] = 0
+    return sums.abs().max().item()
+
+
+def _counts(rows: Tensor, images: Images) -> tuple[list[int], bool]:
+    """Points per dimension, and whether they are those of a grid; else of a grid of as many points in square cells."""
+    length = images.length.to(rows.device)
+    own = [len(column.unique()) for column in (1e6 * rows.double() / length).round().unbind(1)]
+    if math.prod(own) == len(rows):
+        return own, True
+    cell = (length.prod().item() / len(rows)) ** (1 / rows.shape[1])
+    return [max(1, round(side / cell)) for side in length.tolist()], False
+
+
+def _weight(modes: tuple[int, ...], period: tuple[float, ...], order: float) -> Tensor:
+    """|ξ|^-order, (*modes) float64."""
+    step = 2 * math.pi / torch.tensor(period, dtype=torch.float64)
+    size = (wavenumbers(modes, None) * step).norm(dim=-1)
+    return size.clamp_min(step.amin().item()) ** -order
