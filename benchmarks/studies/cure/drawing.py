@@ -26,9 +26,7 @@ def draw_table(tasks: list[Task], records: Records, path: Path) -> None:
         _draw_task(panel, task, list(rows.values()))
     for panel in list(panels)[len(drawn) :]:
         panel.set_visible(False)
-    handles = [
-        figure.axes[0].scatter([], [], color=COLOURS[group], label=CALLED[group], s=40) for group in COLOURS
-    ]
+    handles = [figure.axes[0].scatter([], [], color=COLOURS[group], label=CALLED[group], s=40) for group in COLOURS]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
     figure.savefig(path, dpi=130)
 

@@ -33,7 +33,6 @@ class Equation:
     low: float
     high: float
     wave: float = 0.0
-    regular: bool = True  # whether the points are a grid
 
     @property
     def period(self) -> float:
@@ -59,27 +58,28 @@ class Equation:
         return -torch.stack(second).sum(0)[:, None] - self.wave**2 * u
 
     def energy(self, data: Data) -> Callable[[Tensor], Tensor]:
-        """The norm in which a residual's size is that of the solution's error in H¹.
+        """Relative to the source's."""
+        norm = fs.precondition.residual(data.x, (self.low, self.high))
+        scale = 1 / norm(data.target)
+        return lambda difference: scale * norm(difference)
+
+    def symbol_norm(self, data: Data) -> Callable[[Tensor], Tensor]:
+        """The norm in which a residual's size is that of the solution's error in H1, by the operator's own symbol.
 
         A mode of rate κ and symbol s errs by r / s in the solution and by κ r / s in its slope: the weight is κ² / s²,
-        |κ|^-2 for -Δ. Zero sides make the modes sines: the residual is reflected oddly.
+        |κ|^-2 where there is no wave. On a grid: the points are reflected oddly, and need no quadrature.
         """
-        d = data.x.shape[1]
-        odd = fs.nn.Reflected(nn.Identity(), [self.low] * d, [self.high] * d)
-        x = odd.points(data.x)
-        signs = odd_signs(d)
-        grid = {"modes": data.modes, "period": self.period}
-        q = None if self.regular else fs.precondition.quadrature(x, **grid)
+        images, d = odd_images(self, data.x), data.x.shape[1]
 
         def weight(k: Tensor) -> Tensor:
             rate = (k * math.pi / (self.high - self.low)).square().sum(-1)
             return rate / self.symbol(k).square().clamp_min(1e-6)
 
-        loss = fs.SpectralLoss(x=x, weight=weight, quadrature=q, **grid)
+        loss = fs.SpectralLoss(data.modes, x=images, weight=weight, period=self.period)
 
         def norm(difference: Tensor) -> Tensor:
-            images = torch.cat([sign * difference for sign in signs])
-            return loss(images, torch.zeros_like(images))
+            values = odd_values(difference, d)
+            return loss(values, torch.zeros_like(values))
 
         scale = 1 / norm(data.target)
         return lambda difference: scale * norm(difference)
@@ -93,10 +93,16 @@ class Equation:
         return lambda x: (self.sines(x.double(), counts) @ (found / self.symbol(counts))).to(x)[:, None]
 
 
-def odd_signs(d: int) -> list[float]:
-    """Of the images that Reflected.points makes, in its order."""
-    signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0])] * d).reshape(-1, d)
-    return signs.prod(1).tolist()
+def odd_images(equation: Equation, x: Tensor) -> Tensor:
+    """Points (M, d) and their reflections about the lower sides, (2^d M, d)."""
+    d = x.shape[1]
+    return fs.nn.Reflected(nn.Identity(), [equation.low] * d, [equation.high] * d).points(x)
+
+
+def odd_values(values: Tensor, d: int) -> Tensor:
+    """What a function that is odd about these sides is there: (M, C) to (2^d M, C)."""
+    signs = torch.cartesian_prod(*[torch.tensor([1.0, -1.0])] * d).reshape(-1, d).prod(1)
+    return torch.cat([sign * values for sign in signs])
 
 
 def problem(equation: Equation, x: Tensor, test: Tensor, counts: Tensor, sizes: Tensor, **more) -> Data:
@@ -123,16 +129,12 @@ class SineLines:
     """Errors of the tracked sine modes: the solution is reflected oddly, so that none leaks into another."""
 
     def __init__(self, equation: Equation, x: Tensor, solution: Tensor, counts: Tensor):
-        self.x, self.signs = x, odd_signs(x.shape[1])
-        odd = fs.nn.Reflected(nn.Identity(), [equation.low] * x.shape[1], [equation.high] * x.shape[1])
-        images = odd.points(x) - equation.low
-        self.monitor = fs.SpectralMonitor(images, self.odd(solution), None, peaks=counts, period=equation.period)
-
-    def odd(self, values: Tensor) -> Tensor:
-        return torch.cat([sign * values.flatten() for sign in self.signs])
+        self.x, images = x, odd_images(equation, x) - equation.low
+        odd = odd_values(solution[:, None], x.shape[1])
+        self.monitor = fs.SpectralMonitor(images, odd, None, peaks=counts, period=equation.period)
 
     def update(self, step: int, model: nn.Module) -> None:
-        self.monitor.update(step, self.odd(model(self.x)))
+        self.monitor.update(step, odd_values(model(self.x), self.x.shape[1]))
 
     @property
     def errors(self) -> Tensor:
@@ -148,7 +150,9 @@ def on_a_line(seed: int, jitter: float, equation: Equation, counts: Tensor, size
     cells = torch.arange(points) + 0.5 + jitter * (torch.rand(points, generator=gen) - 0.5)
     x = cells[:, None] / points * 2 - 1
     test = torch.linspace(-1, 1, 1001)[:, None]
-    return problem(equation, x, test, counts, sizes, lines=len(counts), highest=40.0, modes=2 * points - 1, inducing=256)
+    return problem(
+        equation, x, test, counts, sizes, lines=len(counts), highest=40.0, modes=2 * points - 1, inducing=256
+    )
 
 
 def poisson_grid(seed: int) -> Data:
@@ -158,7 +162,7 @@ def poisson_grid(seed: int) -> Data:
 
 def poisson_jittered(seed: int) -> Data:
     """The same, each point anywhere in its cell."""
-    return on_a_line(seed, 1.0, Equation(-1.0, 1.0, regular=False), LINE_COUNTS, LINE_SIZES)
+    return on_a_line(seed, 1.0, Equation(-1.0, 1.0), LINE_COUNTS, LINE_SIZES)
 
 
 def helmholtz(seed: int) -> Data:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import fastspec as fs
 
-RATES = (1e-2, 3e-3, 3e-2, 1e-3)  # the likeliest first: a rate that is slower than another is given up
+RATES = (7e-3, 2e-3, 2e-2)  # the likeliest first: a rate that is slower than another is given up
 WIDTH = 128
 TAU = 2 * math.pi
 
@@ -33,12 +33,14 @@ class Data:
     clean: tuple[Tensor, Tensor]  # held-out points and what is true there
     judge: Callable[[], Judge]
     network: Callable[[], nn.Module]  # the plain one
-    operator: Callable[[nn.Module, Tensor], Tensor] | None = None  # what the loss compares, where not the model's values
+    operator: Callable[[nn.Module, Tensor], Tensor] | None = (
+        None  # what the loss compares, where not the model's values
+    )
     loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.mse_loss
     held_out: Callable[[nn.Module, Tensor, Tensor], float] = lambda model, x, y: relative_error(model(x), y)
     lines: int = 0  # that a side may be told
     highest: float | None = None  # cycles per unit, of a search for lines
-    inducing: int = 128
+    inducing: int = 200
     period: float = TAU
     modes: int | tuple[int, ...] = 256
     batch: int | None = None  # points of a step; None for all
@@ -80,6 +82,7 @@ class Side:
     rates: tuple[float, ...] = RATES
     sweep: tuple[float, ...] = (0.0,)
     steps: int = 0
+    needs: str = "torch"  # a module whose import is no part of its time
 
     def settings(self) -> list[Setting]:
         return [Setting(rate, swept) for swept in self.sweep for rate in self.rates]

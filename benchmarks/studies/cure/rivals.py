@@ -6,7 +6,6 @@ from itertools import chain
 from typing import Any
 
 import torch
-from pytorch_optimizer import SOAP as SoapOptimizer
 from torch import Tensor, nn
 from torch.func import functional_call, grad, hessian, vmap
 
@@ -21,6 +20,8 @@ Closure = Callable[[], Tensor]
 
 
 def soap(data: Data, setting: Setting) -> Learner:
+    from pytorch_optimizer import SOAP as SoapOptimizer
+
     model = data.network()
     return fitted(data, model, SoapOptimizer(model.parameters(), lr=setting.rate, weight_decay=0.0))
 
@@ -124,14 +125,16 @@ def levenberg_marquardt(data: Data, setting: Setting) -> Learner:
     model = data.network()
     tangent = of_layers(model, data) if data.operator is None else of_equation(model, data)
     parameters = list(model.parameters())
-    return fitted(data, model, LevenbergMarquardt(lambda: data.values(model, data.x) - data.target, tangent, parameters))
+    return fitted(
+        data, model, LevenbergMarquardt(lambda: data.values(model, data.x) - data.target, tangent, parameters)
+    )
 
 
 # --- inductive gradient adjustment (arXiv 2410.13271) -----------------------------------------------------------------
 
 
 def groups_of(x: Tensor, count: int) -> Tensor:
-    """(count, M // count) indices: points halved along their widest axis again and again; the last ones are left out."""
+    """Indices (count, M // count): points halved along their widest axis again and again; the last are left out."""
     parts = [torch.arange(len(x))]
     while len(parts) < count:
         halves = []
@@ -243,7 +246,7 @@ def batch_norm(data: Data, setting: Setting) -> Learner:
 
 NO_RATE = (math.nan,)
 
-SOAP = Side("SOAP", soap, "rival", unchanged=True)
+SOAP = Side("SOAP", soap, "rival", unchanged=True, needs="pytorch_optimizer")
 MUON = Side("Muon", muon, "rival", unchanged=True)
 LBFGS = Side("L-BFGS", lbfgs, "rival", unchanged=True, rates=NO_RATE)
 LM = Side("Levenberg-Marquardt", levenberg_marquardt, "rival", unchanged=True, rates=NO_RATE)

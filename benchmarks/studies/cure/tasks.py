@@ -112,7 +112,7 @@ def ridges(seed: int) -> Data:
         return torch.sin(x @ waves.mT).sum(1) + 0.3 * x[:, 0]
 
     x, test = torch.randn(4000, 8, generator=gen), torch.randn(4000, 8, generator=gen)
-    more = {"lines": 2, "highest": 1.0, "inducing": 128}
+    more = {"lines": 2, "highest": 1.0}
     return regression(x, clean(x), (test, clean(test)), lines(x, clean(x), waves, TAU), **more)
 
 

@@ -1,5 +1,6 @@
 """Trains one side with one setting; chooses a side's setting on a seed of its own."""
 
+import importlib
 import math
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from .problem import Data, Learner, Setting, Side, Task
 
 EVERY = 10
 SEEDS, TUNING_SEED = 5, 5
-LAST_RATE = 1 / 30  # of the first, where the cosine ends
+FALL = 0.3  # the last part of a run, over which rates fall to nothing
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,18 @@ class Run:
     ran: int
     took: float
 
-    def order(self) -> tuple[float, float]:
-        """What tuning goes by: steps to the threshold, else the held-out error."""
-        return (math.inf if self.steps is None else self.steps, self.held_out)
+    def order(self, threshold: float) -> tuple[int, float]:
+        """What tuning goes by: steps to the threshold where the run still was below it at its end, else the error."""
+        if self.steps is not None and self.worst < threshold:
+            return 0, self.steps
+        return 1, self.held_out
 
 
-def run(side: Side, data: Data, setting: Setting, seed: int, budget: Budget, threshold: float, patience=math.inf) -> Run:
+def run(
+    side: Side, data: Data, setting: Setting, seed: int, budget: Budget, threshold: float, patience=math.inf
+) -> Run:
     """Ends early where more than ``patience`` steps have not reached the threshold."""
+    importlib.import_module(side.needs)
     torch.manual_seed(seed)
     clock, judge = Clock(), data.judge()
     with clock:
@@ -109,7 +115,7 @@ def train(learner: Learner, budget: Budget, clock: Clock) -> Iterator[int]:
             return
         with clock:
             for group, rate in zip(learner.optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * (LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * spent)) / 2)
+                group["lr"] = rate * min(1.0, (1 - spent) / FALL)
             learner.optimizer.step(closure)
         step += 1
 
@@ -122,9 +128,9 @@ def chosen(side: Side, task: Task) -> Setting:
     data, best, found = task.data(TUNING_SEED), settings[0], None
     budget = budget_of(side, task, task.tuning)
     for setting in settings:
-        patience = math.inf if found is None or found.steps is None else found.steps
-        tried = run(side, data, setting, TUNING_SEED, budget, task.threshold, patience)
-        if found is None or tried.order() < found.order():
+        patience = math.inf if found is None or found[0] else found[1]
+        tried = run(side, data, setting, TUNING_SEED, budget, task.threshold, patience).order(task.threshold)
+        if found is None or tried < found:
             best, found = setting, tried
     return best
 
