@@ -9,7 +9,7 @@ from torch import nn
 
 from benchmarks import RESULTS
 from benchmarks.studies.cure import __main__ as study
-from benchmarks.studies.cure import direct, physics, rivals, sides, tasks, train
+from benchmarks.studies.cure import direct, paces, physics, rivals, sides, tasks, train
 from benchmarks.studies.cure.drawing import draw_errors, draw_table
 from benchmarks.studies.cure.problem import Setting, Task, mlp, within
 from benchmarks.studies.cure.records import Record, Records
@@ -65,7 +65,7 @@ def test_what_needs_no_network_is_there_at_once(ran):
 
 def test_the_table_has_a_row_for_every_side_and_says_which_targets_were_met(ran):
     some, records, _ = ran
-    text = markdown(list(some.values()), records)
+    text = markdown(list(some.values()), records, {})
     tables = [line for line in text.splitlines() if line.startswith("| ")]
     headings = [line for line in tables if line.startswith("| group")]
     rows = [line for line in tables if line.split(" | ")[0] in ("| baseline", "| fastspec", "| rivals", "| no network")]
@@ -85,7 +85,7 @@ def test_the_figures_are_drawn(ran, tmp_path):
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
-def judged(task: str, **methods: tuple[int | None, float, float]) -> bool:
+def judged(task: str, step: float = 1.0, **methods: tuple[int | None, float, float]) -> bool:
     """Whether the target is met by steps to the threshold, seconds and held-out errors of MSE and of ours."""
     records = Records(None)
     for name, (steps, seconds, held_out) in methods.items():
@@ -93,7 +93,7 @@ def judged(task: str, **methods: tuple[int | None, float, float]) -> bool:
         for seed in range(3):
             there = None if steps is None else seconds
             records.add(Record(task, method, seed, 1e-2, 0.0, steps, there, held_out, 0.05, 1000, seconds))
-    (found,) = verdicts(TASKS, records)
+    (found,) = verdicts(TASKS, records, {(task, "energy norm"): step})
     return found.met
 
 
@@ -108,8 +108,17 @@ def test_targets_are_met_or_not_by_steps_seconds_and_errors():
     assert judged("ridges", mse=(900, 9.0, 0.5), kernel=(300, 9.0, 0.5))
     assert not judged("ridges", mse=(900, 9.0, 0.5), kernel=(310, 9.0, 0.5))
     assert judged("poisson line", mse=(None, 10.0, 0.02), energy_norm=(None, 11.0, 0.001))
-    assert not judged("poisson line", mse=(None, 10.0, 0.02), energy_norm=(None, 12.0, 0.001))
+    assert not judged("poisson line", step=1.2, mse=(None, 10.0, 0.02), energy_norm=(None, 10.0, 0.001))
     assert not judged("poisson line", mse=(None, 10.0, 0.019), energy_norm=(None, 11.0, 0.001))
+
+
+def test_steps_are_timed_in_turns(monkeypatch, tmp_path):
+    monkeypatch.setattr(paces, "TURNS", 2)
+    monkeypatch.setattr(paces, "BLOCK", 2)
+    task = small("poisson line", sides.MSE, sides.ENERGY)
+    paces.measure([task], tmp_path / "paces.csv")
+    assert list(paces.read(tmp_path / "paces.csv")) == [("poisson line", "energy norm")]
+    assert paces.read(tmp_path / "none.csv") == {}
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -233,6 +242,7 @@ def test_the_cures_compared_are_those_recorded():
     rows = Records(RESULTS / "cure.csv").rows
     recorded = {(row.task, row.method) for row in rows}
     assert recorded == {(task.name, side.name) for task in TASKS.values() for side in task.sides}
+    timed = paces.read(RESULTS / "cure_paces.csv")
     limits = {(task.name, side.name): side.steps for task in TASKS.values() for side in task.sides}
     assert all(row.ran <= limits[row.task, row.method] for row in rows)
-    assert (RESULTS / "cure.md").read_text() == markdown(list(TASKS.values()), Records(RESULTS / "cure.csv"))
+    assert (RESULTS / "cure.md").read_text() == markdown(list(TASKS.values()), Records(RESULTS / "cure.csv"), timed)

@@ -10,6 +10,7 @@ import torch
 from benchmarks import RESULTS, ROOT
 
 from . import __doc__ as about
+from . import paces
 from .drawing import draw_errors, draw_table
 from .problem import Side, Task
 from .records import Record, Records
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--only", nargs="*", metavar="METHOD", help="methods whose names start so; default all")
     parser.add_argument("--table", action="store_true", help="run nothing: write the table of what is recorded")
+    parser.add_argument("--paces", action="store_true", help="run nothing: time steps, and write cure_paces.csv")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -56,13 +58,16 @@ def main(arguments: list[str] | None = None) -> None:
     tasks = [TASKS[name] for name in given.tasks or TASKS]
     tasks = [shortened(task, QUICK) for task in tasks] if given.quick else tasks
     warm_up()
-    if not given.table:
+    if not (given.table or given.paces):
         for task in tasks:
             sides = [side for side in task.sides if not given.only or side.name.startswith(tuple(given.only))]
             fill(task, sides, 1 if given.quick else given.seeds, records)
-    print(markdown(tasks, records))
+    if given.paces:
+        paces.measure(tasks, given.out / "cure_paces.csv")
+    timed = paces.read(given.out / "cure_paces.csv")
+    print(markdown(tasks, records, timed))
     if given.table:
-        (given.out / "cure.md").write_text(markdown(list(TASKS.values()), records))
+        (given.out / "cure.md").write_text(markdown(list(TASKS.values()), records, timed))
         draw_table(list(TASKS.values()), records, given.out / "cure.png")
         draw_errors(TASKS["sines"], records, ROOT / "docs" / "cure.png")
 

@@ -21,10 +21,10 @@ def draw_table(tasks: list[Task], records: Records, path: Path) -> None:
     drawn = [(task, rows) for task, rows in drawn if rows]
     lines = -(-len(drawn) // 2)
     figure = Figure(figsize=(13, 3.7 * lines + 0.5), layout="constrained")
-    panels = figure.subplots(lines, 2, squeeze=False).flat
+    panels = list(figure.subplots(lines, 2, squeeze=False).flat)
     for panel, (task, rows) in zip(panels, drawn, strict=False):
         _draw_task(panel, task, list(rows.values()))
-    for panel in list(panels)[len(drawn) :]:
+    for panel in panels[len(drawn) :]:
         panel.set_visible(False)
     handles = [figure.axes[0].scatter([], [], color=COLOURS[group], label=CALLED[group], s=40) for group in COLOURS]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
@@ -32,6 +32,8 @@ def draw_table(tasks: list[Task], records: Records, path: Path) -> None:
 
 
 def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     rows = sorted(rows, key=lambda row: row.held_out.median, reverse=True)
     for place, row in enumerate(rows):
         colour, low, high = COLOURS[row.side.group], max(row.held_out.least, 1e-7), min(row.held_out.most, 1e2)
@@ -41,6 +43,11 @@ def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
     names = [row.side.name + ("" if row.side.unchanged or row.side.group == "none" else " *") for row in rows]
     panel.set_yticks(range(len(rows)), names, fontsize=7.5)
     panel.set(xscale="log", ylim=(-0.6, len(rows) - 0.4))
+    low, high = panel.get_xlim()
+    panel.set_xlim(low / 1.5, high * 1.5)
+    panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_title(task.title, fontsize=10)
     panel.set_xlabel("held-out error; filled: threshold reached; * another network", fontsize=8)
     panel.grid(axis="x", color="0.9")

@@ -40,7 +40,7 @@ class Data:
     held_out: Callable[[nn.Module, Tensor, Tensor], float] = lambda model, x, y: relative_error(model(x), y)
     lines: int = 0  # that a side may be told
     highest: float | None = None  # cycles per unit, of a search for lines
-    inducing: int = 200
+    inducing: int | None = 200
     period: float = TAU
     modes: int | tuple[int, ...] = 256
     batch: int | None = None  # points of a step; None for all
@@ -102,6 +102,7 @@ class Task:
     threshold: float
     reached: str  # in words, what is to be below the threshold
     tuning: float = 0.5  # of the steps and the seconds, that a rate is tried for
+    by_error: bool = False  # tuned for the held-out error, in place of the steps to the threshold
 
 
 def relative_error(pred: Tensor, true: Tensor) -> float:

@@ -29,7 +29,7 @@ def sines(seed: int) -> Data:
     x = (torch.rand(600, 1, generator=gen) * 2 - 1) * math.pi
     test = (torch.rand(2000, 1, generator=gen) * 2 - 1) * math.pi
     y = clean(x) + 0.02 * torch.randn(600, generator=gen)
-    return regression(x, y, (test, clean(test)), lines(x, y, k, TAU), lines=5)
+    return regression(x, y, (test, clean(test)), lines(x, y, k, TAU), lines=5, inducing=None)
 
 
 def co2(seed: int) -> Data:

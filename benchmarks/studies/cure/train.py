@@ -128,10 +128,11 @@ def chosen(side: Side, task: Task) -> Setting:
     data, best, found = task.data(TUNING_SEED), settings[0], None
     budget = budget_of(side, task, task.tuning)
     for setting in settings:
-        patience = math.inf if found is None or found[0] else found[1]
-        tried = run(side, data, setting, TUNING_SEED, budget, task.threshold, patience).order(task.threshold)
-        if found is None or tried < found:
-            best, found = setting, tried
+        patience = math.inf if task.by_error or found is None or found[0] else found[1]
+        tried = run(side, data, setting, TUNING_SEED, budget, task.threshold, patience)
+        order = (1, tried.held_out) if task.by_error else tried.order(task.threshold)
+        if found is None or order < found:
+            best, found = setting, order
     return best
 
 
