@@ -6,7 +6,8 @@ and without a network. Thresholds were fixed, and each side's settings tuned on 
 seeds were run.
 
     python -m benchmarks.studies.cure [--quick] [task ...]    runs what cure.csv in benchmarks/results lacks
-    python -m benchmarks.studies.cure --table                 writes cure.md and cure.png, and docs/cure.png
+    python -m benchmarks.studies.cure --paces                 times steps, for cure_paces.csv
+    python -m benchmarks.studies.cure --table --figure        writes cure.md and cure.png, and docs/cure.png
 
 problem: what a task and a side are. tasks, physics: the data. sides, rivals, direct: the ways to train, or not to.
 suite: which side is given to which task, for how long. train: one run, and tuning. records, summary, table, drawing:

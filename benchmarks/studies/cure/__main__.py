@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="*", metavar="METHOD", help="methods whose names start so; default all")
     parser.add_argument("--table", action="store_true", help="run nothing: write the table of what is recorded")
     parser.add_argument("--paces", action="store_true", help="run nothing: time steps, and write cure_paces.csv")
+    parser.add_argument("--figure", action="store_true", help="train two sides anew, and draw docs/cure.png")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     tasks = [TASKS[name] for name in given.tasks or TASKS]
     tasks = [shortened(task, QUICK) for task in tasks] if given.quick else tasks
     warm_up()
-    if not (given.table or given.paces):
+    if not (given.table or given.paces or given.figure):
         for task in tasks:
             sides = [side for side in task.sides if not given.only or side.name.startswith(tuple(given.only))]
             fill(task, sides, 1 if given.quick else given.seeds, records)
@@ -69,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.table:
         (given.out / "cure.md").write_text(markdown(list(TASKS.values()), records, timed))
         draw_table(list(TASKS.values()), records, given.out / "cure.png")
+    if given.figure:
         draw_errors(TASKS["sines"], records, ROOT / "docs" / "cure.png")
 
 

@@ -1,5 +1,6 @@
 """Figures: all sides of all tasks, and the error of each frequency over the steps with and without one line."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -7,7 +8,7 @@ import torch
 from .problem import Data, Learner, Lines, Setting, Side, Task
 from .records import Records
 from .summary import Summary, summaries
-from .train import TUNING_SEED, Clock, budget_of, judged, train
+from .train import Budget, Clock, judged, train
 
 COLOURS = {"baseline": "0.45", "ours": "#0077BB", "rival": "#EE7733", "none": "#009988"}
 CALLED = {"baseline": "MSE and Adam", "ours": "fastspec", "rival": "rivals", "none": "no network"}
@@ -54,7 +55,7 @@ def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
 
 
 def draw_errors(task: Task, records: Records, path: Path, names: tuple[str, str] = ("MSE, Adam", "kernel")) -> None:
-    """Trains both sides anew on the tuning seed."""
+    """Trains both sides anew on the first seed."""
     from matplotlib.figure import Figure
 
     titles = ("mean squared error", "the same network, Adam, and one line: precondition.kernel")
@@ -67,10 +68,15 @@ def draw_errors(task: Task, records: Records, path: Path, names: tuple[str, str]
         steps = torch.tensor(judge.monitor.steps)
         for k, errors in zip(judge.monitor.frequencies.flatten().tolist(), judge.errors.T, strict=True):
             shade = ["#BBCCEE", "#77AADD", "#4477AA", "#EE8866", "#BB3311"][len(panel.lines) % 5]
-            panel.plot(steps.clamp_min(1), errors.clamp_min(1e-4), color=shade, linewidth=1.6, label=f"k = {k:g}")
+            panel.plot(steps.clamp_min(1), errors.clamp_min(1e-4), color=shade, linewidth=1.2, label=f"k = {k:g}")
         panel.axhline(task.threshold, color="0.6", linewidth=0.8, linestyle=":")
-        panel.set(xscale="log", yscale="log", xlabel="step", ylim=(2e-3, 2), xlim=(10, None))
+        panel.set(xscale="log", yscale="log", xlabel="step", ylim=(4e-3, 2), xlim=(10, None))
         panel.set_title(title, fontsize=10)
+        below = (judge.errors < task.threshold).all(1).nonzero().flatten().tolist()
+        if below:
+            at = max(int(steps[below[0]]), 1)
+            panel.axvline(at, color="0.3", linewidth=1, linestyle="--")
+            panel.text(at * 0.93, 1.45, f"all within 10 %: step {at:,}", ha="right", fontsize=8)
     panels[0].set_ylabel("relative error of the frequency")
     panels[0].legend(frameon=False, fontsize=8, loc="lower left")
     path.parent.mkdir(exist_ok=True)
@@ -78,10 +84,10 @@ def draw_errors(task: Task, records: Records, path: Path, names: tuple[str, str]
 
 
 def history(side: Side, task: Task, setting: Setting) -> Lines:
-    torch.manual_seed(TUNING_SEED)
-    data: Data = task.data(TUNING_SEED)
+    torch.manual_seed(0)
+    data: Data = task.data(0)
     judge, made = data.judge(), side.make(data, setting)
     assert isinstance(judge, Lines) and isinstance(made, Learner)
-    for step in train(made, budget_of(side, task), Clock()):
+    for step in train(made, Budget(side.steps, math.inf), Clock()):
         judged(judge, step, made.model)
     return judge

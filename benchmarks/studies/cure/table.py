@@ -1,6 +1,7 @@
 """The table in words: by task and group, with what was reached and what was not, and which targets were met."""
 
 import math
+from collections.abc import Callable
 
 from .paces import Paces
 from .problem import Side, Task
@@ -59,6 +60,8 @@ def markdown(tasks: list[Task], records: Records, paces: Paces) -> str:
     for task in tasks:
         if found[task.name]:
             parts.append(_section(task, found[task.name], paces))
+        else:
+            parts.append(f"## {task.title[0].upper() + task.title[1:]}\n\n`{task.name}`: not run yet.\n")
     return "\n".join(parts)
 
 
@@ -98,7 +101,9 @@ def _section(task: Task, found: dict[str, Summary], paces: Paces) -> str:
         rows = [s for s in found.values() if s.side.group == group]
         best = _best(rows) if len(rows) > 1 else (None, None)
         lines += [f"| {called} | {_row(row, best)} |" for row in rows]
-    return text + "\n" + "\n".join(lines) + "\n"
+    missing = [side.name for side in task.sides if side.name not in found]
+    rest = f"\nNot run yet: {', '.join(missing)}.\n" if missing else ""
+    return text + "\n" + "\n".join(lines) + "\n" + rest
 
 
 def _best(rows: list[Summary]) -> tuple[str | None, str]:
@@ -109,7 +114,7 @@ def _best(rows: list[Summary]) -> tuple[str | None, str]:
 
 def _row(row: Summary, best: tuple[str | None, str]) -> str:
     side = row.side
-    steps, held = _steps(row), _spread(row.held_out)
+    steps, held = _steps(row), _spread(row.held_out, _figures)
     rate = "-" if math.isnan(row.rate) else f"{row.rate:g}"
     cells = [
         side.name + (f", {row.swept:g}" if len(side.sweep) > 1 else ""),
@@ -128,19 +133,18 @@ def _steps(row: Summary) -> str:
     if row.side.group == "none":
         return "-"
     if row.steps is not None:
-        return f"{row.steps.median:.0f} ({row.steps.least:.0f} to {row.steps.most:.0f})"
+        return _spread(row.steps, "{:.0f}".format)
     ran = f"{row.ran.median:.0f} steps"
     return f"not in {ran}" if row.ran.median >= row.side.steps else f"not in {row.took.median:.0f} s, {ran}"
 
 
 def _seconds(row: Summary) -> str:
-    spread = row.seconds or row.took
-    text = f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"
-    return text if row.seconds else f"[{spread.median:.1f}]"
+    return _spread(row.seconds, "{:.2f}".format) if row.seconds else f"[{row.took.median:.1f}]"
 
 
-def _spread(spread: Spread) -> str:
-    return " ".join((_figures(spread.median), f"({_figures(spread.least)} to {_figures(spread.most)})"))
+def _spread(spread: Spread, form: Callable[[float], str]) -> str:
+    least, median, most = (form(value) for value in (spread.least, spread.median, spread.most))
+    return median if least == most else f"{median} ({least} to {most})"
 
 
 def _figures(value: float) -> str:

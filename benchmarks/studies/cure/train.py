@@ -126,11 +126,12 @@ def chosen(side: Side, task: Task) -> Setting:
     if len(settings) == 1:
         return settings[0]
     data, best, found = task.data(TUNING_SEED), settings[0], None
+    by_error = task.by_error or side.group == "none"
     budget = budget_of(side, task, task.tuning)
     for setting in settings:
-        patience = math.inf if task.by_error or found is None or found[0] else found[1]
+        patience = math.inf if by_error or found is None or found[0] else found[1]
         tried = run(side, data, setting, TUNING_SEED, budget, task.threshold, patience)
-        order = (1, tried.held_out) if task.by_error else tried.order(task.threshold)
+        order = (1, tried.held_out) if by_error else tried.order(task.threshold)
         if found is None or order < found:
             best, found = setting, order
     return best
