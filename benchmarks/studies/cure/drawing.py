@@ -33,14 +33,15 @@ def draw_table(tasks: list[Task], records: Records, path: Path) -> None:
 
 
 def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     rows = sorted(rows, key=lambda row: row.held_out.median, reverse=True)
     for place, row in enumerate(rows):
-        colour, low, high = COLOURS[row.side.group], max(row.held_out.least, 1e-7), min(row.held_out.most, 1e2)
+        colour = COLOURS[row.side.group]
+        low, middle, high = (min(max(value, 1e-7), 1e2) for value in _range(row))
         panel.plot([low, high], [place, place], color=colour, linewidth=1.5, alpha=0.6)
         filled = colour if row.reached > row.runs / 2 else "white"
-        panel.scatter(min(max(row.held_out.median, 1e-7), 1e2), place, color=filled, edgecolors=colour, s=34, zorder=3)
+        panel.scatter(middle, place, color=filled, edgecolors=colour, s=34, zorder=3)
     names = [row.side.name + ("" if row.side.unchanged or row.side.group == "none" else " *") for row in rows]
     panel.set_yticks(range(len(rows)), names, fontsize=7.5)
     panel.set(xscale="log", ylim=(-0.6, len(rows) - 0.4))
@@ -48,10 +49,14 @@ def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
     panel.set_xlim(low / 1.5, high * 1.5)
     panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0,)))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.minorticks_off()
     panel.set_title(task.title, fontsize=10)
     panel.set_xlabel("held-out error; filled: threshold reached; * another network", fontsize=8)
     panel.grid(axis="x", color="0.9")
+
+
+def _range(row: Summary) -> tuple[float, float, float]:
+    return row.held_out.least, row.held_out.median, row.held_out.most
 
 
 def draw_errors(task: Task, records: Records, path: Path, names: tuple[str, str] = ("MSE, Adam", "kernel")) -> None:
