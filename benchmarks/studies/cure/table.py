@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+from .findings import FINDINGS
 from .paces import Paces
 from .problem import Side, Task
 from .records import Records
@@ -57,6 +58,8 @@ def markdown(tasks: list[Task], records: Records, paces: Paces) -> str:
         HEAD.format(seeds=_seeds(counts), rates=rates),
         _targets(verdicts({t.name: t for t in tasks}, records, paces)),
     ]
+    if counts:
+        parts.append(FINDINGS)
     for task in tasks:
         if found[task.name]:
             parts.append(_section(task, found[task.name], paces))
@@ -71,7 +74,7 @@ def _seeds(counts: list[int]) -> str:
     names = {1: "One seed", 3: "Three seeds", 5: "Five seeds"}
     if len(counts) == 1:
         return names.get(counts[0], f"{counts[0]} seeds")
-    return f"{counts[0]} to {counts[-1]} seeds, as the last column says"
+    return f"{counts[0]} to {counts[-1]} seeds, as the last column says (rows of fewer than five are a first look)"
 
 
 def _targets(found: list[Verdict]) -> str:
@@ -150,6 +153,8 @@ def _spread(spread: Spread, form: Callable[[float], str]) -> str:
 def _figures(value: float) -> str:
     if math.isinf(value):
         return "diverged"
+    if value < 1e-6:
+        return "below 1e-6"
     return f"{value:.3f}" if value >= 0.02 else f"{value:.4f}" if value >= 0.002 else f"{value:.1e}"
 
 
@@ -162,7 +167,7 @@ def _words(found: dict[str, Summary]) -> str:
     if without and networks:
         alone = min(without, key=lambda row: row.held_out.median)
         best = min(networks, key=lambda row: row.held_out.median)
-        if alone.held_out.median <= best.held_out.median:
+        if alone.held_out.median <= 1.05 * best.held_out.median:
             out.append(
                 f"No network was needed: {alone.side.name} errs by {_figures(alone.held_out.median)} in"
                 f" {alone.took.median:.2f} s, the best network ({best.side.name}) by"
