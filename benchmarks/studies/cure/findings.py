@@ -10,6 +10,7 @@ FINDINGS = """\
 - **It is not claimed** to generalise better: held-out errors of the sines are as those of MSE, of the waves worse.
   It does not bring CO2's yearly cycle, nor all of the photograph's tracked frequencies. On digits there is no bias
   to cure.
+  In batches, on the full photograph, it measures anew at each step and SOAP errs less in the same seconds (.53, .60).
 - **Where the network may change, change it**: SIREN with ω₀ matched to the data, and ours started at its
   frequencies, have sines, CO2 and the photograph in 20 to 200 steps. Ours find the frequencies themselves, but are
   told how many.
