@@ -1,6 +1,7 @@
 """Preconditioning of a gradient in the network's own tangent kernel: the network is left as it is."""
 
 import math
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -18,7 +19,6 @@ from .factors import Factor, Products, error_of, factor_of, factor_of_state
 Damping = float | str
 
 
-@torch.compiler.disable(reason="fastspec.precondition.kernel looks up what it holds of a model: use Kernel instead")
 def kernel(
     h: Tensor,
     model: nn.Module,
@@ -51,7 +51,8 @@ def kernel(
         model: any nn.Module whose outputs at a point depend on no other point; ``eval()`` batch normalisation first.
             Linear layers and convolutions have a fast way, with no Jacobian; any other module has its rows.
         x: points as the model takes them, (M, ...).
-        operator: takes (model, x) to ``h`` where h is not model(x), as the residual of an equation.
+        operator: takes (model, x) to ``h`` where h is not model(x), as the residual of an equation; the same function
+            at each call.
         damping: c over the greatest eigenvalue of K; or "critical": see :func:`fastspec.theory.critical_damping`.
         every: backward passes from one measurement to the next.
         inducing: Nyström's method with that many of the points, or with these points (R, ...): K then costs M R in
@@ -63,10 +64,22 @@ def kernel(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    key = (operator, damping, every, inducing if not isinstance(inducing, Tensor) else id(inducing))
+    compiler = sys.modules.get("torch._dynamo")  # whose import takes a second
+    call = _by_held if compiler is None else compiler.disable(_by_held)
+    return call(h, model, x, {"operator": operator, "damping": damping, "every": every, "inducing": inducing})
+
+
+# torch.compile can't look up what is held of a model
+kernel._torchdynamo_disable = True  # type: ignore[attr-defined]
+kernel._torchdynamo_disable_msg = "use fastspec.precondition.Kernel in its place"  # type: ignore[attr-defined]
+
+
+def _by_held(h: Tensor, model: nn.Module, x: Tensor, choices: dict[str, Any]) -> Tensor:
+    key = tuple(id(value) if isinstance(value, Tensor) else value for value in choices.values())
     states = _HELD.setdefault(model, {}) if isinstance(model, nn.Module) else {}
-    made = Kernel(model, x, operator=operator, damping=damping, every=every, inducing=inducing)
+    made = Kernel(model, x, **choices)
     made._state = states.setdefault(key, made._state)
+    made._state.choices = choices  # what is known by its id must live on
     return made(h, x)
 
 
@@ -217,6 +230,7 @@ class _State:
     def __init__(self, x: Tensor, generator: torch.Generator | None):
         self.x, self.generator = versioned(x), generator
         self.version = self.x._version
+        self.choices: dict[str, Any] = {}
         self.inducing: Tensor | None = None
         self.way: str | None = None
         self.factor: Factor | None = None

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 import fastspec as fs
-from benchmarks import RESULTS, ROOT, clocks, limits, measure, processes, report, stages, suite
+from benchmarks import ROOT, clocks, limits, measure, processes, report, stages, suite
 from benchmarks.clocks import CPU, Graph, WallClock
 from benchmarks.limits import Gridding, Rates, Stage
 from benchmarks.measure import Benchmark, Case, Contender, Figure, Row, Setting, Size, ladder, loosest
-from benchmarks.studies import cure
 
 PLANE = Gridding(points=1000, modes=(20, 30), cells=(32, 48), width=5, complex=False)
 
@@ -331,14 +330,3 @@ def test_benchmarks_are_reached_from_anywhere_without_the_path(tmp_path):
     command = [sys.executable, str(tmp_path / "script.py")]
     said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert said.stdout == "both here and there\n", said.stderr
-
-
-# --- studies ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_cures_compared_are_those_recorded():
-    with (RESULTS / "cure.csv").open(newline="") as file:
-        recorded = [(row["task"], row["method"], int(row["steps run"])) for row in csv.DictReader(file)]
-    sides = [(task, side) for task in cure.TASKS.values() for side in (task.plain, *task.recipes)]
-    steps = [task.plain_steps if side is task.plain else task.steps for task, side in sides]
-    assert [(t.name, side.name, n) for (t, side), n in zip(sides, steps, strict=True)] == recorded
