@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
-from .._core.autograd import Operation, apply, follows, with_forward_mode
+from .._core.autograd import Operation, apply, follows
 from .._core.plain import versioned
 from ..tangent import Operator, Outputs, outside_of_modes
 from .factors import Factor, Products, error_of, factor_of, factor_of_state
+from .multiply import multiply, preconditioned
 
 Damping = float | str
 
@@ -138,13 +139,13 @@ class Kernel:
             return h
         factor = self._factor(x)
         _check_outputs("h", h, factor.count, len(self._state.x if x is None else x))
-        return apply(_Preconditioned, 1, h, factor, self._state)
+        return preconditioned(h, factor, self._state)
 
     def multiply(self, values: Tensor, x: Tensor | None = None) -> Tensor:
         """c (K + c)^-1 times values (M,) or (M, C)."""
         factor = self._factor(x)
         _check_outputs("values", values, factor.count, len(self._state.x if x is None else x))
-        return _multiply(values, factor)
+        return multiply(values, factor)
 
     def step(self, gradient: Tensor, x: Tensor | None = None) -> Tensor:
         """:meth:`multiply`, counted as a backward pass: for a loop that has its gradient at the outputs by hand."""
@@ -244,76 +245,6 @@ class _State:
         factor = None if self.factor is None else self.factor.state()
         counts = {name: getattr(self, name) for name in ("steps", "due", "measurements", "way", "inducing")}
         return counts | {"factor": factor}
-
-
-@with_forward_mode
-class _Preconditioned(Operation):
-    """The identity, whose derivative is taken for c (K + c)^-1 in reverse and in forward mode."""
-
-    @staticmethod
-    def raw(h, factor, state):
-        return h.view_as(h)
-
-    @staticmethod
-    def forward(h, factor, state):
-        return h.clone()  # no view: torch's forward mode takes none from a Function
-
-    @staticmethod
-    def saved(inputs, output):
-        return ()
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.factor, ctx.state = inputs[1:]
-
-    @staticmethod
-    def backward(ctx, gradient):
-        ctx.state.steps += 1
-        return _multiply(gradient, ctx.factor), None, None
-
-    @staticmethod
-    def tangents(ctx, tangent, *_):
-        return _multiply(tangent, ctx.factor)
-
-    @staticmethod
-    def vmap(info, in_dims, h, factor, state):
-        return apply(_Preconditioned, 1, h, factor, state), in_dims[0]
-
-
-def _multiply(values: Tensor, factor: Factor) -> Tensor:
-    return apply(_Symmetric, 1, values.reshape(-1, 1), factor).view_as(values)
-
-
-@with_forward_mode
-class _Symmetric(Operation):
-    """c (K + c)^-1 on columns, which is its own transpose."""
-
-    @staticmethod
-    def raw(columns, factor):
-        return factor.apply(columns)
-
-    forward = raw
-
-    @staticmethod
-    def saved(inputs, output):
-        return ()
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.factor = inputs[1]
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return apply(_Symmetric, 1, gradient, ctx.factor), None
-
-    @staticmethod
-    def tangents(ctx, tangent, _):
-        return apply(_Symmetric, 1, tangent, ctx.factor)
-
-    @staticmethod
-    def vmap(info, in_dims, columns, factor):
-        wide = columns.movedim(in_dims[0], 1)
-        return apply(_Symmetric, 1, wide.flatten(1), factor).view_as(wide), 1
 
 
 # A compiled graph can't hold the factor, nor measure K: it holds a number, and asks for the product when it runs.

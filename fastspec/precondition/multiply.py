@@ -1,0 +1,84 @@
+"""c (K + c)^-1 as an operation on gradients, and as the derivative of the identity."""
+
+from typing import Any
+
+from torch import Tensor
+
+from .._core.autograd import Operation, apply, with_forward_mode
+from .factors import Factor
+
+
+def preconditioned(h: Tensor, factor: Factor, counts: Any) -> Tensor:
+    """h, with its gradient multiplied; ``counts.steps`` counts backward passes."""
+    return apply(_Preconditioned, 1, h, factor, counts)
+
+
+@with_forward_mode
+class _Preconditioned(Operation):
+    """The identity, whose derivative is taken for c (K + c)^-1 in reverse and in forward mode."""
+
+    @staticmethod
+    def raw(h, factor, counts):
+        return h.view_as(h)
+
+    @staticmethod
+    def forward(h, factor, counts):
+        return h.clone()  # no view: torch's forward mode takes none from a Function
+
+    @staticmethod
+    def saved(inputs, output):
+        return ()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.factor, ctx.counts = inputs[1:]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ctx.counts.steps += 1
+        return multiply(gradient, ctx.factor), None, None
+
+    @staticmethod
+    def tangents(ctx, tangent, *_):
+        return multiply(tangent, ctx.factor)
+
+    @staticmethod
+    def vmap(info, in_dims, h, factor, counts):
+        return apply(_Preconditioned, 1, h, factor, counts), in_dims[0]
+
+
+def multiply(values: Tensor, factor: Factor) -> Tensor:
+    """Values (M,) or (M, C), multiplied."""
+    return apply(_Symmetric, 1, values.reshape(-1, 1), factor).view_as(values)
+
+
+@with_forward_mode
+class _Symmetric(Operation):
+    """c (K + c)^-1 on columns, which is its own transpose."""
+
+    @staticmethod
+    def raw(columns, factor):
+        return factor.apply(columns)
+
+    forward = raw
+
+    @staticmethod
+    def saved(inputs, output):
+        return ()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.factor = inputs[1]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return apply(_Symmetric, 1, gradient, ctx.factor), None
+
+    @staticmethod
+    def tangents(ctx, tangent, _):
+        return apply(_Symmetric, 1, tangent, ctx.factor)
+
+    @staticmethod
+    def vmap(info, in_dims, columns, factor):
+        wide = columns.movedim(in_dims[0], 1)
+        return apply(_Symmetric, 1, wide.flatten(1), factor).view_as(wide), 1
