@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import RESULTS, ROOT
+from fastspec._files import write_whole
 
 from . import __doc__ as about
 from . import paces
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     timed = paces.read(given.out / "cure_paces.csv")
     print(markdown(tasks, records, timed))
     if given.table:
-        (given.out / "cure.md").write_text(markdown(list(TASKS.values()), records, timed))
+        write_whole(given.out / "cure.md", markdown(list(TASKS.values()), records, timed))
         draw_table(list(TASKS.values()), records, given.out / "cure.png")
     if given.figure:
         draw_errors(TASKS["sines"], records, ROOT / "docs" / "cure.png")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from fastspec._files import write_figure
+
 from .problem import Data, Learner, Lines, Setting, Side, Task
 from .records import Records
 from .summary import Summary, summaries
@@ -29,7 +31,7 @@ def draw_table(tasks: list[Task], records: Records, path: Path) -> None:
         panel.set_visible(False)
     handles = [figure.axes[0].scatter([], [], color=COLOURS[group], label=CALLED[group], s=40) for group in COLOURS]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=130)
+    write_figure(path, figure, 130)
 
 
 def _draw_task(panel, task: Task, rows: list[Summary]) -> None:
@@ -85,7 +87,7 @@ def draw_errors(task: Task, records: Records, path: Path, names: tuple[str, str]
     panels[0].set_ylabel("relative error of the frequency")
     panels[0].legend(frameon=False, fontsize=8, loc="lower left")
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=140)
+    write_figure(path, figure, 140)
 
 
 def history(side: Side, task: Task, setting: Setting) -> Lines:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.report import write_csv
+
 from .problem import Learner, Setting, Side, Task
 
 Paces = dict[tuple[str, str], float]  # by task and method
@@ -42,16 +44,14 @@ def _step(learner: Learner) -> None:
 
 def measure(tasks: list[Task], path: Path, ours: tuple[str, ...] = ("kernel", "energy norm")) -> None:
     """Of these sides of all tasks, written to a CSV file."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["task", "method", "step over MSE's"])
-        for task in tasks:
-            by_name = {side.name: side for side in task.sides}
-            for name in ours:
-                if name in by_name:
-                    ratio = pace(task, (by_name["MSE, Adam"], by_name[name]))
-                    writer.writerow([task.name, name, f"{ratio:.3f}"])
-                    file.flush()
+    rows = []
+    for task in tasks:
+        by_name = {side.name: side for side in task.sides}
+        for name in ours:
+            if name in by_name:
+                ratio = pace(task, (by_name["MSE, Adam"], by_name[name]))
+                rows.append({"task": task.name, "method": name, "step over MSE's": f"{ratio:.3f}"})
+    write_csv(path, rows)
 
 
 def read(path: Path) -> Paces:
