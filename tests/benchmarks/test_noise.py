@@ -57,6 +57,7 @@ def test_no_rival_is_no_noise():
 
 def test_a_gradient_that_seems_to_take_no_time_is_noise(monkeypatch):
     """With a clock by which forward and backward take less than forward alone."""
+    pytest.importorskip("finufft")
     monkeypatch.setattr(WallClock, "medians", lambda self, calls, seconds: {"plain": 2e-3, "both": 1e-3})
     rows = list(point_gradient.measure(point_gradient.CASES[0], 0.01))
     assert rows and all(found.noisy for found in rows)
