@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.library import custom_op
 
 from .. import _check
 from .._core.autograd import Operation, apply, follows
@@ -43,7 +44,7 @@ def kernel(
     at a frequency, or holds all alike (Fourier features), it cannot or need not: :func:`fastspec.measure.ntk_rates`
     tells.
 
-    K is measured at the first call and after each ``every`` backward passes, at a cost of about one step, and what was
+    K is measured at the first call and after each ``every`` backward passes, at the cost of one to two steps. What was
     found is held with the model. A call with other points than the first one's, a minibatch, measures K of these. To
     save that state, or for ``torch.compile(fullgraph=True)``, use :class:`Kernel`.
 
@@ -277,7 +278,7 @@ class _Compiled(Operation):
         return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
 
 
-@torch.library.custom_op("fastspec_precondition::by_kernel", mutates_args=())
+@custom_op("fastspec_precondition::by_kernel", mutates_args=())
 def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
     # autograd is off in an op, but on in a new thread
     with ThreadPoolExecutor(1) as thread:

@@ -57,11 +57,6 @@ class _Operated(nn.Module):
         return self.model(x) if self.operator is None else self.operator(self.model, x)
 
 
-def has_batch_statistics(model: nn.Module) -> bool:
-    """Whether a point's output depends on the other points."""
-    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
-
-
 def working_dtype(dtype: torch.dtype) -> torch.dtype:
     """That of matrices made from a model's numbers."""
     return torch.promote_types(dtype, torch.float32)
