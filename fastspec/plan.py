@@ -227,7 +227,8 @@ def explain(asked: Request, choice: Choice) -> str:
             f"algorithm  {algorithm}",
             f"window     {fine.width} cells wide, for an upsampling factor of {fine.sigma:.3g}",
             f"fine grid  {_times(fine.cells)} cells, in tiles of {_times(fine.tile)}",
-            f"error      {expected.error:.1e} expected of gridding, relative l2; direct sums are exact to rounding",
+            f"error      {expected.error:.1e} expected of gridding, relative l2, of which rounding {expected.rounding:.1e}; "
+            "direct sums are exact to rounding",
             f"device     {asked.device}" if cuda else host,
         ]
     )
