@@ -7,6 +7,7 @@ to rounding), costs O(points x modes), runs on any device in any dtype, and is d
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -164,13 +165,15 @@ def _per_set(transform: Callable[[Tensor, Tensor], Tensor], x: Tensor, data: Ten
 def _exponentials(x: Tensor, axes: list[Tensor], sign: int, period: Period) -> list[Tensor]:
     x = x[:, None] if x.ndim == 1 else x
     periods = [period] * x.shape[1] if isinstance(period, (int, float)) else list(period)
-    return [
-        _exponential(
-            (sign * 2 * math.pi / p) * x[:, a, None] * k.to(x.device, x.dtype),
-            lambda x=x[:, a], k=k, p=p: sign * cycles(x, k, p),
-        )
-        for a, (k, p) in enumerate(zip(axes, periods, strict=True))
-    ]
+    exponentials = []
+    for a, (k, p) in enumerate(zip(axes, periods, strict=True)):
+        phase = (sign * 2 * math.pi / p) * x[:, a, None] * k.to(x.device, x.dtype)
+        exponentials.append(_exponential(phase, partial(_signed_cycles, x[:, a], k, p, sign)))
+    return exponentials
+
+
+def _signed_cycles(x: Tensor, k: Tensor, period: float, sign: int) -> Tensor:
+    return sign * cycles(x, k.to(x.device), period)
 
 
 def _exponential(phase: Tensor, exact: Callable[[], Tensor]) -> Tensor:

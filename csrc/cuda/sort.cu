@@ -26,10 +26,11 @@ struct Place {
 template <class T>
 FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point) {
   const int64_t at = point * a.grid.dim + axis;
-  const double cells = double(a.grid.cells[axis]), period = 1 / cells, tile = 1 / double(a.grid.tile[axis]);  // of a cell
+  const double cells = double(a.grid.cells[axis]), period = 1 / cells,
+               tile = 1 / double(a.grid.tile[axis]);  // of a cell
   const Rate rate = a.cells_per_unit[axis];
-  const Scaled cell = a.x_single ? scaled(static_cast<const float*>(a.x)[at], rate)
-                                 : scaled(static_cast<const double*>(a.x)[at], rate);
+  const Scaled cell =
+      a.x_single ? scaled(static_cast<const float*>(a.x)[at], rate) : scaled(static_cast<const double*>(a.x)[at], rate);
   const double near = rint(cell.exact), left = (cell.exact - near) + (cell.rest - product(0.5, a.width));
   const double up = ceil(left), whole = near + up;
   if (!(up - left < 2)) return {0, 0, 0, false};
