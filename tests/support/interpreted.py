@@ -88,69 +88,6 @@ def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: 
     rate = sign * k * (tau / (tau if period == math.tau else np.longdouble(period)))
     folded = np.array([exact.cycles(v, period) >> exact.BITS - 63 for v in x.flatten().tolist()])
     phase = tau * sign * k * (folded.astype(np.longdouble).reshape(*x.shape, 1) / 2**63)
-    return np.cos(phase) + 1j * np.sin(phase)
-
-
-def _numpy(t: Tensor) -> np.ndarray:
-    return t.numpy().astype(np.clongdouble)
-
-
-def _torch(a: np.ndarray) -> Tensor:
-    return torch.from_numpy(a.astype(np.complex128))
-
-
-def sums(dtype: torch.dtype, d: int, m: int, k: int, rows: int, paired: bool, sign: int, phase: float, device="cpu"):
-    """Sums and gradients in the points, the dimensions of very different size, phases up to ``phase``."""
-    from fastspec._core.triton.exponential_sums import (
-        exponential_sums,
-        exponential_sums_gradient,
-        exponential_sums_real,
-    )
-
-    gen = _generator(d, m, k, rows, paired)
-    spread = torch.logspace(-2, 2, d, dtype=dtype) if d > 1 else torch.ones(1, dtype=dtype)
-    x = (torch.rand(m, d, generator=gen, dtype=dtype) - 0.5) * spread
-    s = torch.randn(k, d, generator=gen, dtype=dtype) / spread
-    s = s * (phase / (s.abs().amax(0) * x.abs().amax(0)).sum())
-    c = torch.randn(rows, m, generator=gen, dtype=torch.promote_types(dtype, torch.complex32) if paired else dtype)
-    g = torch.randn(rows, k, generator=gen, dtype=torch.promote_types(dtype, torch.complex32))
-    waves = _exponentials(x, s, sign)
-    want = _torch(_numpy(c) @ waves.T)
-    pairs = (np.conj(_numpy(g)).T[:, None, :] * _numpy(c).T[None]).sum(-1) * (1j * sign * waves)
-    want_gradient = _torch(pairs.real.T @ _numpy(s)).real
-    x, c, s, g = (t.to(device) for t in (x, c, s, g))
-    given = x, c, s
-    found = (
-        *(op(*given, sign) for op in (exponential_sums, exponential_sums_real)),
-        exponential_sums_gradient(*given, g, sign),
-    )
-    names = "sums", "real part", "gradient"
-    return dict(zip(names, map(_error, found, (want, want.real, want_gradient)), strict=True))
-
-
-def no_sums(dtype: torch.dtype, device="cpu") -> dict:
-    from fastspec._core.triton.exponential_sums import (
-        exponential_sums,
-        exponential_sums_gradient,
-        exponential_sums_real,
-    )
-
-    empty = {"dtype": dtype, "device": device}
-    x, c, s = torch.zeros(0, 2, **empty), torch.zeros(3, 0, **empty), torch.ones(4, 2, **empty)
-    gradient = exponential_sums_gradient(s, torch.ones(3, 4, **empty), x, c, 1)
-    found = exponential_sums(x, c, s, 1), exponential_sums_real(x, c, s, 1), gradient
-    shapes = [tuple(t.shape) for t in found]
-    return {"shapes": float(shapes != [(3, 4), (3, 4), (4, 2)]), "zero": sum(t.abs().sum().item() for t in found)}
-
-
-def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exponentials (S, M, N) of one axis and d phase / dx for each mode, of points folded exactly."""
-    k = np.arange(n // 2 + 1) if halved else np.arange(-(n // 2), (n + 1) // 2)
-    k = k if centered or halved else np.roll(k, -(n // 2))
-    tau = 2 * np.arctan2(np.longdouble(0), np.longdouble(-1))
-    rate = sign * k * (tau / (tau if period == math.tau else np.longdouble(period)))
-    folded = [exact.cycles(v, period) / 2 ** (exact.BITS - 64) for v in x.flatten().tolist()]
-    phase = tau * sign * k * (np.array(folded, np.longdouble).reshape(*x.shape, 1) / np.longdouble(2.0**64))
     return np.cos(phase) + 1j * np.sin(phase), rate
 
 
