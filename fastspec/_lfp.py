@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from . import _check
+from ._core.plain import without_autocast
 
 _QUADRATURE = 4001  # nodes over the norm of a Gaussian weight
 _ENTRIES = 2**22  # frequencies times neurons at a time
 
 
+@without_autocast()
 def lfp_rate(
     xi: Tensor,
     *,

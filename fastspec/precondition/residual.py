@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import exact, without_autocast
 from ..loss import SpectralLoss
 from ..measure.checks import point_rows
 from ..measure.spectra import wavenumbers
@@ -92,6 +93,7 @@ class EnergyNorm(nn.Module):
         mirrored = self._images.values(residual)
         return self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
 
+    @exact
     def forward(self, residual: Tensor) -> Tensor:
         residual = self._checked(residual)
         if self.matrix is None:
@@ -115,6 +117,7 @@ class EnergyNorm(nn.Module):
         return f"power={self.power:g}, modes={self.modes}, residual={self.residual:.2g}"
 
 
+@without_autocast()
 def residual(
     points: Tensor,
     domain: Ends,
@@ -199,7 +202,7 @@ def _warn(q: Quadrature) -> None:
         f" {q.amplification:.2g}), where the energy norm gains little: draw them jittered, one at random in each cell"
         " of a grid, or quasi-random, as by torch.quasirandom.SobolEngine",
         RandomPointsWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
