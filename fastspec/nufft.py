@@ -149,7 +149,7 @@ def rnufft2(
     _check.points(x)
     _check.data("f", f, x, complex=True)
     planned = plan_once(x, _check.wanted(x, f, modes, eps, period, order), real=True)
-    _check.trailing("f", f, planned.grid.half_modes)
+    _check.trailing("f", f, planned.choice.gridding.grid.half_modes)  # torch 2.10 traces no property here
     return planned.real_type2(f)
 
 

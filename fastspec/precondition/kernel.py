@@ -269,30 +269,35 @@ class _Compiled(Operation):
         return h.clone()
 
     @staticmethod
+    def saved(inputs, output):
+        return (inputs[1],)
+
+    @staticmethod
     def setup_context(ctx, inputs, output):
         ctx.number = inputs[2]
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx, gradient):
-        return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
+        return _precondition(gradient, ctx.saved_tensors[0], ctx.number, True), None, None
+
+    @staticmethod
+    def tangents(ctx, tangent, *_):
+        return _precondition(tangent, ctx.saved_tensors[0], ctx.number, False)
 
 
 @custom_op("fastspec_precondition::by_kernel", mutates_args=())
-def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+def _precondition(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
+    """The product; ``counts`` of a backward pass."""
+    kernel = _KERNELS[number]
     # autograd is off in an op, but on in a new thread
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_precondition_in_thread, gradient, x, number).result()
+        return thread.submit(kernel.step if counts else kernel.multiply, gradient, x).result()
 
 
 @_precondition.register_fake
-def _(gradient, x, number):
+def _(gradient, x, number, counts):
     return torch.empty_like(gradient)
-
-
-def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
-    kernel = _KERNELS[number]
-    return kernel.step(gradient, x)
 
 
 # Of the function's calls, by the model and the choices made.

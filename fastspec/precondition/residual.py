@@ -26,6 +26,7 @@ from ..measure.checks import point_rows
 from ..measure.spectra import wavenumbers
 from ..nn.images import EVEN, NONE, ODD, Images, box
 from ..nufft import Modes, nufft1
+from .multiply import symmetric_product
 from .quadrature import Quadrature, quadrature
 
 Ends = tuple[float | Sequence[float] | Tensor, float | Sequence[float] | Tensor]
@@ -67,7 +68,7 @@ class EnergyNorm(nn.Module):
         super().__init__()
         self.modes, self.period, self.power = modes, images.period, power
         self.residual, self.amplification = q.residual, q.amplification
-        self._images, self._count, self._dtype = images, len(points), points.dtype
+        self._images, self._count = images, len(points)
         weight = _weight(modes, images.period, power).to(points.device)
         self.rest = min(weight.select(axis, 0).amax().item() for axis in range(len(modes)))
         even = (q.weights * len(q.weights) - 1).abs().max().item() < _EVEN
@@ -99,18 +100,19 @@ class EnergyNorm(nn.Module):
         if self.matrix is None:
             return self._transformed(residual)
         channels = residual.reshape(self._count, -1)
-        return (channels * (self.matrix @ channels)).sum() / channels.shape[1]
+        return (channels * symmetric_product(self.matrix, channels)).sum() / channels.shape[1]
 
     def _checked(self, residual: Tensor) -> Tensor:
         """In the points' dtype; half precision, as of autocast, is made so."""
+        dtype = (self.norm.plan.x if self.matrix is None else self.matrix).dtype
         _check.tensor("residual", residual)
         if residual.ndim not in (1, 2) or len(residual) != self._count or residual.numel() == 0:
             shape = f"({self._count},) or ({self._count}, C)"
             raise ValueError(f"residual: shape was {tuple(residual.shape)}, must be {shape}")
         if residual.dtype in (torch.float16, torch.bfloat16):
-            return residual.to(self._dtype)
-        if residual.dtype != self._dtype:
-            raise TypeError(f"residual: dtype was {residual.dtype}, must be {self._dtype} as the points' was")
+            return residual.to(dtype)
+        if residual.dtype != dtype:
+            raise TypeError(f"residual: dtype was {residual.dtype}, must be {dtype} as the points' was")
         return residual
 
     def extra_repr(self) -> str:
