@@ -104,15 +104,15 @@ class EnergyNorm(nn.Module):
 
     def _checked(self, residual: Tensor) -> Tensor:
         """In the points' dtype; half precision, as of autocast, is made so."""
-        dtype = (self.norm.plan.x if self.matrix is None else self.matrix).dtype
+        held = self.norm.get_buffer("plan.x") if self.matrix is None else self.matrix
         _check.tensor("residual", residual)
         if residual.ndim not in (1, 2) or len(residual) != self._count or residual.numel() == 0:
             shape = f"({self._count},) or ({self._count}, C)"
             raise ValueError(f"residual: shape was {tuple(residual.shape)}, must be {shape}")
         if residual.dtype in (torch.float16, torch.bfloat16):
-            return residual.to(dtype)
-        if residual.dtype != dtype:
-            raise TypeError(f"residual: dtype was {residual.dtype}, must be {dtype} as the points' was")
+            return residual.to(held.dtype)
+        if residual.dtype != held.dtype:
+            raise TypeError(f"residual: dtype was {residual.dtype}, must be {held.dtype} as the points' was")
         return residual
 
     def extra_repr(self) -> str:

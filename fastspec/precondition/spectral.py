@@ -150,7 +150,8 @@ class _Preconditioned(Operation):
     def vmap(info, in_dims, h, *given):
         """Points of its own: vmap's axis is the first of the point sets'. Points held in common: it follows theirs."""
         (*tensors, choice, sets), batch = given, info.batch_size
-        held, dims = _Saved(*tensors), _Saved(*in_dims[1:-2])
+        held = _Saved(*tensors)
+        dims: Any = _Saved(*in_dims[1:-2])
         place = len(sets)
         if dims.x is not None or dims.position is not None:
             moved: Any = {name: merge(getattr(held, name), getattr(dims, name), batch, 0) for name in _OF_EACH_SET}

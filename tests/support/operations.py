@@ -134,12 +134,8 @@ def on_grid(n: int) -> dict[str, Operation]:
         "nufft1": Operation(
             lambda x, c: fs.nufft1(x, _wave(c), n), lambda x, c: ref.nufft1(x, _wave(c), n), (X, STRENGTHS), 2
         ),
-        "nufft2": Operation(
-            lambda x, f: fs.nufft2(x, _wave(f)), lambda x, f: ref.nufft2(x, _wave(f)), (X, (n, 2)), 2
-        ),
-        "rnufft1": Operation(
-            lambda x, c: fs.rnufft1(x, c, n), lambda x, c: ref.rnufft1(x, c, n), (X, ("M",)), 2
-        ),
+        "nufft2": Operation(lambda x, f: fs.nufft2(x, _wave(f)), lambda x, f: ref.nufft2(x, _wave(f)), (X, (n, 2)), 2),
+        "rnufft1": Operation(lambda x, c: fs.rnufft1(x, c, n), lambda x, c: ref.rnufft1(x, c, n), (X, ("M",)), 2),
         "rnufft2": Operation(
             lambda x, f: fs.rnufft2(x, _wave(f), n), lambda x, f: ref.rnufft2(x, _wave(f), n), (X, half), 2
         ),
