@@ -86,9 +86,9 @@ class MscaleMLP(nn.Module):
     ) -> "MscaleMLP":
         """Subnetworks whose scales span the frequencies of the data: the paper takes 1 to 32 on all problems.
 
-        x is standardised to [-1, 1] along each axis and y to mean zero and variance one, so that their origins and units
-        do not matter: the model takes x and returns y in yours. Scales are doubled from 1 until the highest of the
-        data's significant frequencies is at most half a cycle per unit to the last subnetwork.
+        x is standardised to [-1, 1] along each axis and y to mean zero and variance one, so that their origins and
+        units do not matter: the model takes x and returns y in yours. Scales are doubled from 1 until the highest of
+        the data's significant frequencies is at most half a cycle per unit to the last subnetwork.
 
         Args:
             x: points, real ``(M,)`` or ``(M, d)``.
