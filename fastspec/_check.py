@@ -155,7 +155,7 @@ def modes(value: object, dim: int | None = None, most: int | None = 3) -> tuple[
 
 def period(value: object, dim: int) -> tuple[float, ...]:
     if isinstance(value, (int, float)):
-        lengths: list = [_plain(value)] * dim
+        lengths: list[Any] = [_plain(value)] * dim
     else:
         lengths = _numbers(value, "period: was {!r}, must be a float or one per dimension")
         lengths = lengths * dim if getattr(value, "ndim", 1) == 0 else lengths

@@ -1,7 +1,7 @@
 """Points that are kept: sorted once, for many transforms."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,8 +91,8 @@ class Plan(nn.Module, Shown):
         wanted = _check.wanted(x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
         return wanted._replace(dtype=dtype, eps=_check.eps(self.eps, dtype))
 
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Plan":
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if any(held.x is not self.x for held in self._held.values()):
             self._held = {}
             with suppress(ValueError):  # where memory is not yet filled in, it may hold any points
@@ -119,8 +119,8 @@ class Plan(nn.Module, Shown):
         return held.planned.of(x) if x.requires_grad else held.planned
 
     def _points(self) -> Tensor:
-        buffers: Any = self._buffers
-        x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
+        held: Any = self._buffers if "x" in self._buffers else self._parameters
+        x: Tensor = held["x"]
         return x
 
     def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:

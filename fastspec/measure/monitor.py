@@ -214,7 +214,7 @@ class SpectralMonitor(Shown):
 
     def plot(
         self,
-        path: str | PathLike | None = None,
+        path: str | PathLike[str] | None = None,
         *,
         ax: "Axes | None" = None,
         unit: str | None = None,
@@ -262,13 +262,13 @@ class SpectralMonitor(Shown):
     def _row_labels(self) -> list[str]:
         return row_labels(self._tracked.names(), bands=self._tracked.bands is not None)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Everything recorded, as plain lists and numbers that ``json`` can write.
 
         An error that is not finite, and the limit of an unbounded band, is the string "NaN", "Infinity" or
         "-Infinity", for strict JSON has no number for it: ``float(entry)`` reads any entry back.
         """
-        return strict(
+        out: dict[str, Any] = strict(
             {
                 **self._settings(),
                 "wavenumbers": self.wavenumbers.tolist(),
@@ -278,6 +278,7 @@ class SpectralMonitor(Shown):
                 "first_non_finite": self.first_non_finite,
             }
         )
+        return out
 
     def _settings(self) -> dict[str, Any]:
         bands = self._tracked.bands
@@ -321,7 +322,7 @@ class SpectralMonitor(Shown):
             raise ValueError(f"errors: were {tuple(errors.shape)}, which are not those of its steps")
         self.steps, self._errors = steps, [errors] if steps else []
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the points, the target and everything recorded to ``path``, for :meth:`load`.
 
         Whole or not at all: where it fails, as on a full disk, an earlier file at ``path`` stays as it was. The file
@@ -330,7 +331,7 @@ class SpectralMonitor(Shown):
         write_state(path, self.state_dict())
 
     @classmethod
-    def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
+    def load(cls, path: str | PathLike[str], device: torch.device | str = "cpu") -> "SpectralMonitor":
         """The monitor that :meth:`save` wrote, ready for further updates with predictions on ``device``.
 
         Loads tensors only, never code (``torch.load(weights_only=True)``). Writers given to :meth:`log_to` are not

@@ -69,7 +69,8 @@ class MscaleMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.standard(points(x, self.in_features))
         stretched = self.scales[:, None, None] * x.reshape(1, -1, self.in_features)
-        return self.subnetworks(stretched).sum(0).reshape(*x.shape[:-1], -1)
+        out: Tensor = self.subnetworks(stretched).sum(0).reshape(*x.shape[:-1], -1)
+        return out
 
     @classmethod
     def from_data(

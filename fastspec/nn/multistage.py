@@ -33,7 +33,8 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """u, of size one."""
         inner = self.first(self.kappa * x)
-        return self.rest(torch.where(self.periodic, inner.sin(), inner.tanh()))
+        out: Tensor = self.rest(torch.where(self.periodic, inner.sin(), inner.tanh()))
+        return out
 
 
 class MultiStage(nn.Module):
@@ -119,7 +120,8 @@ class MultiStage(nn.Module):
         x, y = self._checked(x, y)
         newest = cast(Stage, self.stages[-1])
         aim = (y - self._before(x, len(self.stages) - 1)) / newest.size
-        return (newest(self._standard(x)) - aim).square().mean()
+        out: Tensor = (newest(self._standard(x)) - aim).square().mean()
+        return out
 
     def _total(self, standard: Tensor, count: int) -> Tensor:
         total = standard.new_zeros(*standard.shape[:-1], self.out_features)

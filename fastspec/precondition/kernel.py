@@ -135,7 +135,8 @@ class Kernel:
         """``h`` with the gradient's new path; x where h is of other points than those held, a minibatch."""
         _check.tensor("h", h)
         if torch.compiler.is_compiling():
-            return apply(_Compiled, 1, h, x, self._handle)
+            out: Tensor = apply(_Compiled, 1, h, x, self._handle)
+            return out
         if not (torch.is_grad_enabled() and follows(h)):
             return h
         factor = self._factor(x)
@@ -261,20 +262,20 @@ def _register(kernel: Kernel) -> int:
 
 class _Compiled(Operation):
     @staticmethod
-    def raw(h, x, number):
+    def raw(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.view_as(h)
 
     @staticmethod
-    def forward(h, x, number):
+    def forward(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.number = inputs[2]
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
 
 
@@ -286,7 +287,7 @@ def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
 
 
 @_precondition.register_fake
-def _(gradient, x, number):
+def _(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
     return torch.empty_like(gradient)
 
 
@@ -296,7 +297,7 @@ def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> 
 
 
 # Of the function's calls, by the model and the choices made.
-_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple, _State]] = weakref.WeakKeyDictionary()
+_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], _State]] = weakref.WeakKeyDictionary()
 
 
 def _chosen(inducing: int | Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:

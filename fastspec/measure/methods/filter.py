@@ -46,4 +46,5 @@ def _checked_widths(deltas: Any) -> Tensor:
     _check.tensor("modes", deltas)
     if deltas.ndim != 1 or len(deltas) == 0 or not bool(((deltas > 0) & deltas.isfinite()).all()):
         raise ValueError("modes: must be positive and finite widths δ, (D,), for method 'filter'")
-    return deltas.detach().cpu()
+    out: Tensor = deltas.detach().cpu()
+    return out

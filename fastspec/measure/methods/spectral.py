@@ -80,7 +80,8 @@ def target_magnitude(request: Request, x: Tensor, listed: Tensor, period: Sequen
 
 
 def channel_norms(spectrum: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(spectrum, dim=-1)
+    out: Tensor = torch.linalg.vector_norm(spectrum, dim=-1)
+    return out
 
 
 def checked_wavenumbers(name: str, k: Tensor, d: int) -> Tensor:
