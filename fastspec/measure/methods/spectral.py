@@ -64,6 +64,13 @@ class Spectral(Method):
             difference = (spectrum + difference).abs() - spectrum.abs()
         return self._sizes(difference) / self._scale
 
+    def axis_label(self, unit: str | None) -> str:
+        if self.bands is None:
+            return super().axis_label(unit)
+        if all(map(is_angular, self.period)):
+            return "band of |k|" if unit is None else f"band of angular frequency (rad per {unit})"
+        return f"band of frequency (cycles per {unit or 'unit of x'})"
+
     def _sizes(self, spectrum: Tensor) -> Tensor:
         norms = channel_norms(spectrum)
         return norms if self._in_bands is None else self._in_bands.norms(norms)
