@@ -138,7 +138,8 @@ def focal_or_values(planned: Planned | AtFrequencies, weight: focal | Focal, val
         or torch.compiler.is_compiling()
         or wants_transforms(planned, weight)
     ):
-        return given(weight)
+        out: focal | Weighing = given(weight)
+        return out
     return weighing(weight, planned)
 
 

@@ -209,7 +209,8 @@ def _chance(fewer: _Fit, more: _Fit) -> float:
     free = count - more.trend.shape[1] - 2 * len(more.picked)
     before, after = (fit.residual.square().sum() + torch.finfo(fit.residual.dtype).tiny for fit in (fewer, more))
     gain = (free * channels / 2 * (before / after).log()).clamp_min(0)
-    return torch.special.gammaincc(gain.new_tensor(float(channels)), gain).item()
+    out: float = torch.special.gammaincc(gain.new_tensor(float(channels)), gain).item()
+    return out
 
 
 def _search(unit_x: Tensor, span: Tensor, max_frequency: float | None) -> "_Grid | _Ball":

@@ -95,7 +95,9 @@ class Filtered(nn.Module):
     def spectrum(self, values: Tensor) -> Tensor:
         """û (..., *modes), centered, of real values (..., prod(modes)) on the grid."""
         axes = tuple(range(-len(self.modes), 0))
-        return torch.fft.fftshift(torch.fft.fftn(values.unflatten(-1, self.modes), dim=axes, norm="forward"), axes)
+        grid: Tensor = values.unflatten(-1, self.modes)
+        spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(grid, dim=axes, norm="forward"), axes)
+        return spectrum
 
     @exact
     def filtered(self, values: Tensor, x: Tensor) -> Tensor:

@@ -135,7 +135,8 @@ class Kernel:
         """``h`` with the gradient's new path; x where h is of other points than those held, a minibatch."""
         _check.tensor("h", h)
         if torch.compiler.is_compiling():
-            return apply(_Compiled, 1, h, x, self._handle)
+            out: Tensor = apply(_Compiled, 1, h, x, self._handle)
+            return out
         if not (torch.is_grad_enabled() and follows(h)):
             return h
         factor = self._factor(x)
@@ -261,29 +262,30 @@ def _register(kernel: Kernel) -> int:
 
 class _Compiled(Operation):
     @staticmethod
-    def raw(h, x, number):
+    def raw(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.view_as(h)
 
     @staticmethod
-    def forward(h, x, number):
+    def forward(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.clone()
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Tensor | None, ...]:
         return (inputs[1],)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.number = inputs[2]
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return _precondition(gradient, ctx.saved_tensors[0], ctx.number, True), None, None
 
     @staticmethod
-    def tangents(ctx, tangent, *_):
-        return _precondition(tangent, ctx.saved_tensors[0], ctx.number, False)
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        out: Tensor = _precondition(tangent, ctx.saved_tensors[0], ctx.number, False)
+        return out
 
 
 @custom_op("fastspec_precondition::by_kernel", mutates_args=())
@@ -296,12 +298,12 @@ def _precondition(gradient: Tensor, x: Tensor | None, number: int, counts: bool)
 
 
 @_precondition.register_fake
-def _(gradient, x, number, counts):
+def _(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
     return torch.empty_like(gradient)
 
 
 # Of the function's calls, by the model and the choices made.
-_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple, _State]] = weakref.WeakKeyDictionary()
+_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], _State]] = weakref.WeakKeyDictionary()
 
 
 def _chosen(inducing: int | Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -92,7 +92,8 @@ class EnergyNorm(nn.Module):
 
     def _transformed(self, residual: Tensor) -> Tensor:
         mirrored = self._images.values(residual)
-        return self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
+        out: Tensor = self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
+        return out
 
     @exact
     def forward(self, residual: Tensor) -> Tensor:
@@ -263,4 +264,5 @@ def _weight(modes: tuple[int, ...], period: tuple[float, ...], order: float) -> 
     """|ξ|^-order, (*modes) float64."""
     step = 2 * math.pi / torch.tensor(period, dtype=torch.float64)
     size = (wavenumbers(modes, None) * step).norm(dim=-1)
-    return size.clamp_min(step.amin().item()) ** -order
+    out: Tensor = size.clamp_min(step.amin().item()) ** -order
+    return out

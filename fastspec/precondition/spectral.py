@@ -69,7 +69,8 @@ def spectral(
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
     points = planned.points
     places = *points.sorted, points.factors, points.half_factors
-    return apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
+    out: Tensor = apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
+    return out
 
 
 def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
@@ -119,35 +120,35 @@ class _Saved(NamedTuple):
 @with_forward_mode
 class _Preconditioned(Operation):
     @staticmethod
-    def raw(h, *given):
+    def raw(h: Tensor, *given: Any) -> Tensor:
         return h.view_as(h)
 
     @staticmethod
-    def forward(h, *given):
+    def forward(h: Tensor, *given: Any) -> Tensor:
         return h.clone()  # no view: torch's forward mode takes none from a Function
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
         return inputs[1:-2]
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs[1:-2])
         ctx.choice, ctx.sets = inputs[-2:]
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         held = _Saved(*ctx.saved_tensors)
         out = _operator(gradient, held.weight, held.share, held.planned(ctx.choice, ctx.sets))
         return out, *[None] * (len(_Saved._fields) + 2)
 
     @staticmethod
-    def tangents(ctx, tangent, *_):
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
         held = _Saved(*ctx.saved_tensors)
         return _operator(tangent, held.weight, held.share, held.planned(ctx.choice, ctx.sets))
 
     @staticmethod
-    def vmap(info, in_dims, h, *given):
+    def vmap(info: Any, in_dims: tuple[Any, ...], h: Tensor, *given: Any) -> tuple[Any, Any]:
         """Points of its own: vmap's axis is the first of the point sets'. Points held in common: it follows theirs."""
         (*tensors, choice, sets), batch = given, info.batch_size
         held = _Saved(*tensors)

@@ -264,6 +264,7 @@ def _toeplitz(x: Tensor, modes: tuple[int, ...], period: Sequence[float]) -> con
 
     def product(c: Tensor) -> Tensor:
         spectrum = torch.fft.fftn(c, s=multiplier.shape, dim=axes)
-        return torch.fft.ifftn(spectrum * multiplier, dim=axes)[inside]
+        out: Tensor = torch.fft.ifftn(spectrum * multiplier, dim=axes)[inside]
+        return out
 
     return product

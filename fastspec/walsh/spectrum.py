@@ -66,7 +66,7 @@ def spectrum_by_degree(f: Model | Tensor, n: int) -> Tensor:
         raise ValueError(f"f: had values of shape {tuple(values.shape)}, must be ({2**n},) or ({2**n}, C)")
     rows = values.reshape(2**n, -1)
     energy = (fwht(rows, dim=0) / 2**n).abs().square()
-    out = energy.new_zeros(n + 1, rows.shape[1]).index_add(0, degrees(n, rows.device), energy)
+    out: Tensor = energy.new_zeros(n + 1, rows.shape[1]).index_add(0, degrees(n, rows.device), energy)
     return out[:, 0] if rows.shape[1] == 1 else out
 
 
