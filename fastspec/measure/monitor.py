@@ -13,6 +13,7 @@ from .._files import strict, write_figure
 from .._notebook import Shown, Table
 from ..nufft import Period
 from .checked import checked_points, checked_step, checked_target, checked_values
+from .classes import of_logits
 from .heatmap import draw_heatmap
 from .labels import error_table, row_labels
 from .methods import METHODS, Frequency, Request
@@ -70,8 +71,9 @@ class SpectralMonitor(Shown):
         bands: pairs (lo, hi) of frequency, lo ≤ |f| < hi, in place of peaks: the error of a band is the norm of that of
             all its wavenumbers, over the norm of the target's.
         direction: of "projection", ``(d,)``; default the first principal component of x.
-        logits: ``pred`` are a classifier's logits ``(M, C)``, compared as probabilities, their softmax; ``target`` may
-            then be integer labels ``(M,)``.
+        logits: ``pred`` are a classifier's logits ``(M, C)``, compared as probabilities, their softmax; a single logit,
+            ``(M,)`` or ``(M, 1)``, is that of class 1 beside class 0. ``target`` is then integer labels ``(M,)``, not
+            all of which need occur, or probabilities ``(M, C)``, ``(M,)`` being those of class 1.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -192,11 +194,12 @@ class SpectralMonitor(Shown):
 
     def _residual(self, pred: Tensor) -> Tensor:
         pred = checked_values("pred", pred, self._x, real=not self._target.is_complex())
+        target = self._target
         if self._logits:
-            pred = pred.softmax(-1)
-        if pred.shape != self._target.shape:
-            raise ValueError(f"pred: had {pred.shape[1]} channels, must have {self._target.shape[1]} as the target has")
-        return pred.to(self._target.dtype) - self._target
+            pred, target = of_logits(pred, target)
+        if pred.shape != target.shape:
+            raise ValueError(f"pred: had {pred.shape[1]} channels, must have {target.shape[1]} as the target has")
+        return pred.to(target.dtype) - target
 
     def steps_to(self, threshold: float, *, lasting: bool = False) -> dict[Frequency, int | None]:
         """The first recorded step at which each frequency's error is below ``threshold``; ``None`` where it never was.

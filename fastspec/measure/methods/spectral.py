@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ... import _check
 from ..checks import check_finite
+from ..classes import padded
 from ..spectra import wavenumbers
 from ..tracked import Bands, target_peaks, tracked_transform
 from .method import Method, Request, is_angular
@@ -59,7 +60,8 @@ class Spectral(Method):
     def errors(self, residual: Tensor) -> Tensor:
         difference = self._transform(residual)
         if self._magnitudes:
-            difference = (self._spectrum + difference).abs() - self._spectrum.abs()
+            spectrum = padded(self._spectrum, difference.shape[1])
+            difference = (spectrum + difference).abs() - spectrum.abs()
         return self._sizes(difference) / self._scale
 
     def axis_label(self, unit: str | None) -> str:
