@@ -12,7 +12,7 @@ from .._data import Given, grain_of, numbers
 from .._warn import warn
 from .fits import polynomials
 from .joint import Fit, fit
-from .prewhitening import MOST_LINES, all_lines, chances, lines_of
+from .prewhitening import MOST_LINES, all_lines, chances, lines_of, lines_over_red
 from .search import Ball, Grid, nyquist
 
 
@@ -85,6 +85,7 @@ def find_lines(
     trend_degree: int = 1,
     false_alarm: float = 0.01,
     min_separation: float = 0.75,
+    red: bool = False,
 ) -> Lines:
     """The sinusoids that scattered data are made of, off any grid, whatever trend they ride on.
 
@@ -117,8 +118,11 @@ def find_lines(
     if n_lines is not None and false_alarm == 1:
         found = all_lines(start, search, n_lines)
     else:
-        coarse = search.coarse() if isinstance(search, Grid) else search
-        found = lines_of(start, search, coarse, min(MOST_LINES if n_lines is None else n_lines, room), false_alarm)
+        most = min(MOST_LINES if n_lines is None else n_lines, room)
+        if red and isinstance(search, Grid):
+            found, search = lines_over_red(start, search, most, false_alarm)
+        else:
+            found = lines_of(start, search, search.coarse() if isinstance(search, Grid) else search, most, false_alarm)
     lines = _described(found, search, scale, span, origin)
     if n_lines is not None and len(lines) < n_lines:
         warn(
@@ -182,7 +186,7 @@ def _described(found: Fit, search: Grid | Ball, scale: Tensor, span: Tensor, ori
         amplitude=(found.amplitudes() * scale)[order],
         phase=torch.where(flipped, -phase, phase)[order],
         explained=explained[order],
-        false_alarm=explained.new_tensor(chances(found, search.trials))[order],
+        false_alarm=explained.new_tensor(chances(found, search))[order],
         error=(found.errors() / span)[order] if len(found) else frequency,
         origin=origin,
         max_frequency=span.new_tensor(search.limits) / span,

@@ -7,6 +7,25 @@ import torch
 from torch import Tensor
 
 
+class Background(NamedTuple):
+    """Power over frequency f in cycles per span, 1 + ratio / (1 + (f / knee)^slope), over its mean in what is searched.
+
+    An autoregressive process and a random walk have a slope of 2.
+    """
+
+    ratio: float = 0.0
+    slope: float = 0.0
+    knee: float = 1.0
+    mean: float = 1.0
+
+    def __call__(self, frequency: Tensor) -> Tensor:
+        """(..., d) -> (...)."""
+        return (1 + self.ratio / (1 + (frequency.norm(dim=-1) / self.knee) ** self.slope)) / self.mean
+
+
+WHITE = Background()
+
+
 class Trials(NamedTuple):
     """What a search gives to chance: so many ``discrete`` frequencies, or a ``volume`` of them.
 
