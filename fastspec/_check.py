@@ -108,7 +108,7 @@ def tensor(name: str, value: object) -> None:
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
     if value.is_nested or value.layout != torch.strided:
         kind = "nested" if value.is_nested else str(value.layout)
-        raise TypeError(f"{name}: was a {kind} tensor, must be a dense one; pad ragged sets with strengths of zero")
+        raise TypeError(f"{name}: was a {kind} tensor, must be dense: pad ragged sets with strengths of zero")
 
 
 def data(name: str, value: Tensor, x: Tensor, *, real: bool = False, complex: bool = False) -> None:
@@ -155,7 +155,7 @@ def modes(value: object, dim: int | None = None, most: int | None = 3) -> tuple[
 
 def period(value: object, dim: int) -> tuple[float, ...]:
     if isinstance(value, (int, float)):
-        lengths: list = [_plain(value)] * dim
+        lengths: list[Any] = [_plain(value)] * dim
     else:
         lengths = _numbers(value, "period: was {!r}, must be a float or one per dimension")
         lengths = lengths * dim if getattr(value, "ndim", 1) == 0 else lengths

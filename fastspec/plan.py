@@ -1,8 +1,9 @@
 """Points that are kept: sorted once, for many transforms."""
 
 import math
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,13 @@ from ._core.modes import Modes, Period
 from ._core.plain import is_plain, plainly, versioned
 from ._core.planning import Request, expectation, make_request, plan
 from ._core.transform import Choice, Planned
+from ._notebook import Shown, Table, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BINS = 80
+_MOST_POINTS = 2**20
 
 
 class _Held(NamedTuple):
@@ -28,7 +36,7 @@ class _Held(NamedTuple):
 _TRACED = -1  # the version of points that torch.compile sorts where the plan is made
 
 
-class Plan(nn.Module):
+class Plan(nn.Module, Shown):
     """Points sorted once, for many transforms between them and the same modes.
 
     The points are its one parameter or buffer, ``x``: ``.to(device)`` moves it, ``state_dict`` has it, it pickles and
@@ -83,8 +91,8 @@ class Plan(nn.Module):
         wanted = _check.wanted(x, None, self.modes, self.eps, self.period, self.order, self.algorithm)
         return wanted._replace(dtype=dtype, eps=_check.eps(self.eps, dtype))
 
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Plan":
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if any(held.x is not self.x for held in self._held.values()):
             self._held = {}
             with suppress(ValueError):  # where memory is not yet filled in, it may hold any points
@@ -111,8 +119,8 @@ class Plan(nn.Module):
         return held.planned.of(x) if x.requires_grad else held.planned
 
     def _points(self) -> Tensor:
-        buffers: Any = self._buffers
-        x: Any = buffers["x"] if "x" in buffers else self._parameters["x"]
+        held: Any = self._buffers if "x" in self._buffers else self._parameters
+        x: Tensor = held["x"]
         return x
 
     def _sorted(self, x: Tensor, dtype: torch.dtype) -> _Held:
@@ -201,8 +209,17 @@ class Plan(nn.Module):
         return {**self.__dict__, "_held": {}}
 
     def extra_repr(self) -> str:
-        fine = self.choice.gridding
-        return f"points={tuple(self.x.shape)}, modes={self.modes}, cells={fine.cells}, width={fine.width}"
+        choice, fine = self.choice, self.choice.gridding
+        ways = " / ".join(dict.fromkeys(NAMES[getattr(choice, use).name] for use in ("real", "complex", "step")))
+        chosen = f"algorithm={ways}, cells={fine.cells}, width={fine.width}"
+        return f"points={tuple(self.x.shape)}, modes={self.modes}, period={self.period}, {chosen}"
+
+    def _table(self) -> Table:
+        lines = (line.partition("  ") for line in self.explain().splitlines()[1:])
+        return Table(f"Plan: {self.explain().splitlines()[0]}", (), [(name, text.strip()) for name, _, text in lines])
+
+    def _picture(self) -> "Figure":
+        return draw_points(self.x, self.period)
 
 
 torch.serialization.add_safe_globals([Plan])
@@ -250,3 +267,24 @@ def _milliseconds(nanoseconds: float) -> str:
 
 def _times(counts: tuple[int, ...]) -> str:
     return " x ".join(f"{n:,}" for n in counts)
+
+
+def draw_points(x: Tensor, period: Sequence[float]) -> "Figure":
+    """Where in the box points are, along each axis or, in two dimensions, over the plane."""
+    d = len(period)
+    rows = x.detach().reshape(-1, d)
+    rows = rows[:: -(-len(rows) // _MOST_POINTS)].cpu().double().remainder(torch.tensor(period, dtype=torch.float64))
+    share = torch.full((len(rows),), 1 / max(len(rows), 1))
+    if d == 2:
+        figure = new_figure(4.4, 3.4)
+        axes = figure.add_subplot()
+        *_, drawn = axes.hist2d(rows[:, 0], rows[:, 1], bins=_BINS, range=[(0, p) for p in period], weights=share)
+        figure.colorbar(drawn, label="share of the points")
+        axes.set(xlabel="$x_1$, folded into the box", ylabel="$x_2$")
+        return figure
+    figure = new_figure(5.0 if d == 1 else 8.0, 2.2)
+    for axis, axes in enumerate(figure.subplots(1, d, sharey=True, squeeze=False)[0]):
+        axes.hist(rows[:, axis], bins=_BINS, range=(0, period[axis]), weights=share)
+        axes.set(xlabel=("x" if d == 1 else f"$x_{axis + 1}$") + ", folded into the box", ylabel="share of the points")
+        axes.label_outer()
+    return figure

@@ -57,7 +57,8 @@ class band:
 
     def __call__(self, k: Tensor) -> Tensor:
         norm = _wavenumbers(k).norm(dim=-1)
-        return ((norm >= self.lo) & (norm <= self.hi)).to(norm.dtype)
+        out: Tensor = ((norm >= self.lo) & (norm <= self.hi)).to(norm.dtype)
+        return out
 
 
 def sample_sobolev(

@@ -5,7 +5,16 @@ import sys
 
 import fastspec
 
-SCRIPT = "import sys, torch; before = set(sys.modules); import fastspec; print(*set(sys.modules) - before)"
+SCRIPT = """
+import sys, torch
+before = set(sys.modules)
+import fastspec as fs
+x = torch.rand(9)
+monitor = fs.SpectralMonitor(x, x, 4, peaks=1)
+monitor.update(0, x)
+repr(monitor), repr(fs.Plan(x, 4)), repr(fs.SpectralLoss(4, x=x)), fs.callbacks
+print(*set(sys.modules) - before)
+"""
 
 
 def run(*arguments: str) -> str:

@@ -24,10 +24,17 @@ from torch.autograd import Function, forward_ad
 from .plain import without_autocast
 
 
-class Operation(Function):
+class TypedFunction(Function):
+    """torch's Function, whose own of these have no types."""
+
+    apply: ClassVar[Callable[..., Any]]
+    vmap: ClassVar[Callable[..., Any]]
+
+
+class Operation(TypedFunction):
     """A Function, and what apply asks of it besides."""
 
-    second_form: ClassVar[type[Function]]
+    second_form: ClassVar[type[TypedFunction]]
     raw: ClassVar[Callable[..., Any]]
     saved: ClassVar[Callable[..., tuple[Tensor | None, ...]]]
     tangents: ClassVar[Callable[..., Any]]
@@ -59,11 +66,11 @@ def ends_here() -> bool:
 def with_forward_mode(operation: type[Operation]) -> type[Operation]:
     """Gives an operation its second form, from ``tangents(ctx, *tangents)`` and ``saved(inputs, output)``."""
 
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         operation.setup_context(ctx, inputs, output)
         ctx.save_for_forward(*operation.saved(inputs, output))
 
-    def jvp(ctx, *tangents):
+    def jvp(ctx: Any, *tangents: Any) -> Any:
         # torch takes what a jvp computes for constants of an outer jvp, silently zero, unless forward mode is on in it
         with forward_ad._set_fwd_grad_enabled(True):
             return operation.tangents(_Primal(ctx), *tangents)
@@ -122,7 +129,7 @@ def levels() -> tuple[str, ...]:
 levels._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _traced(operation: type[Operation], followed: int, inputs: tuple) -> Any:
+def _traced(operation: type[Operation], followed: int, inputs: tuple[Any, ...]) -> Any:
     active = levels()
     if active:  # of an argument of torch.func.grad itself torch.compile does not know that it requires a gradient
         inputs = (*[t if t is None else t.view_as(t) for t in inputs[:followed]], *inputs[followed:])
@@ -154,7 +161,7 @@ def _holds_tensor(node: Any) -> bool:
     return isinstance(node.meta.get("example_value"), Tensor)
 
 
-def _traced_forward_mode(operation: type[Operation], followed: int, inputs: tuple) -> Any:
+def _traced_forward_mode(operation: type[Operation], followed: int, inputs: tuple[Any, ...]) -> Any:
     """A Function's jvp as plain code: the tangents taken off the inputs and put onto the outputs."""
     pairs = [forward_ad.unpack_dual(t, level=0) for t in inputs[:followed]]
     primals = (*[pair.primal for pair in pairs], *inputs[followed:])
@@ -200,7 +207,7 @@ def _is_older_batched(t: Any) -> bool:
 _OLDER_BATCHED = torch._C._dispatch_key_parse("Batched")
 
 
-def _by_older_vmap(operation: type[Operation], followed: int, level: int, inputs: tuple) -> Any:
+def _by_older_vmap(operation: type[Operation], followed: int, level: int, inputs: tuple[Any, ...]) -> Any:
     """By the operation's own rule, as that vmap has rules for few ops."""
     plain = [_unbatched(t, level) if _is_older_batched(t) else None for t in inputs]
     size = max(t.shape[0] for t in plain if t is not None)
@@ -252,7 +259,7 @@ def _product(sizes: Sequence[int]) -> int:
     return product
 
 
-def one_by_one(function, info, in_dims, *inputs):
+def one_by_one(function: Any, info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
     """vmap by a loop over its axis."""
     each = [[t] * info.batch_size if dim is None else t.unbind(dim) for t, dim in zip(inputs, in_dims, strict=True)]
     results = [function(*one) for one in zip(*each, strict=True)]

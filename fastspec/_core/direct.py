@@ -48,7 +48,8 @@ class Direct(NamedTuple):
 
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
-        return getattr(expected.direct, use)
+        out: float = getattr(expected.direct, use)
+        return out
 
     def _box(self) -> tuple[tuple[int, ...], tuple[float, ...], bool]:
         return self.grid.modes, self.grid.period, self.grid.centered

@@ -13,6 +13,8 @@ gradient that comes in, L = Re sum conj(G) F:
 Every backward is written with these same functions, so any order of derivative is there.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -22,7 +24,8 @@ from .autograd import Operation, apply, ends_here, flattened, merge, one_by_one,
 
 def exponential_sums(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool = False) -> Tensor:
     """(M, d), (B, M), (K, d) of one precision -> (B, K) complex, or its real part at half the cost."""
-    return apply(ExponentialSums, 3, x, c, s, sign, real)
+    out: Tensor = apply(ExponentialSums, 3, x, c, s, sign, real)
+    return out
 
 
 def sums_of_sets(x: Tensor, c: Tensor, s: Tensor, sign: int) -> Tensor:
@@ -57,23 +60,23 @@ def _gradient(x: Tensor, c: Tensor, s: Tensor, g: Tensor, sign: int) -> Tensor:
 @with_forward_mode
 class ExponentialSums(Operation):
     @staticmethod
-    def raw(x, c, s, sign, real):
+    def raw(x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool) -> Tensor:
         op = ops.exponential_sums_real if real else ops.exponential_sums
         return op(x.contiguous(), c.contiguous(), s.contiguous(), sign)
 
     forward = raw
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
         return inputs[:3]
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs[:3])
         ctx.sign, ctx.real = inputs[3:]
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, c, s), sign = ctx.saved_tensors, ctx.sign
         grads: list[Tensor | None] = [None, None, None]
         if ctx.needs_input_grad[0]:
@@ -85,7 +88,9 @@ class ExponentialSums(Operation):
         return *grads, None, None
 
     @staticmethod
-    def tangents(ctx, x_tangent, c_tangent, s_tangent, *_):
+    def tangents(
+        ctx: Any, x_tangent: Tensor | None, c_tangent: Tensor | None, s_tangent: Tensor | None, *_: Any
+    ) -> Any:
         (x, c, s), sign, real = ctx.saved_tensors, ctx.sign, ctx.real
         terms = [] if c_tangent is None else [exponential_sums(x, c_tangent, s, sign, real)]
         for moved, factor in ((x_tangent, s), (x, s_tangent)):
@@ -96,7 +101,9 @@ class ExponentialSums(Operation):
         return sum(terms)
 
     @staticmethod
-    def vmap(info, in_dims, x, c, s, sign, real):
+    def vmap(
+        info: Any, in_dims: tuple[Any, ...], x: Tensor, c: Tensor, s: Tensor, sign: int, real: bool
+    ) -> tuple[Any, Any]:
         """Points and frequencies held in common: vmap's axis joins the rows."""
         if in_dims[0] is None and in_dims[2] is None:
             rows = merge(c, in_dims[1], info.batch_size, 0)

@@ -19,7 +19,8 @@ RULES = "table", "focal"  # as csrc/stages.h numbers them
 
 
 def _chunks(x: Tensor, others: int) -> tuple[Tensor, ...]:
-    return x.split(max(CHUNK // max(others, 1), 1))
+    out: tuple[Tensor, ...] = x.split(max(CHUNK // max(others, 1), 1))
+    return out
 
 
 def _exponentials(x: Tensor, s: Tensor, sign: int) -> Tensor:
@@ -34,7 +35,8 @@ def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sig
 
 
 def exponential_sums_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
-    return torch.ops.fastspec.exponential_sums(points, strengths, frequencies, sign).real.contiguous()
+    out: Tensor = torch.ops.fastspec.exponential_sums(points, strengths, frequencies, sign).real.contiguous()
+    return out
 
 
 def _sum(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:

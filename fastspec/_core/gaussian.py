@@ -8,6 +8,8 @@ differentiated again it is composed of the sums of y and of x y. With g for the 
     in x_i    sum_wj K_w(i, j) / delta_w (g_wi y_j + g_wj y_i) (x_j - x_i)
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,8 @@ from .autograd import Operation, apply, ends_here, flattened, one_by_one, split,
 
 def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
     """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n)."""
-    return apply(GaussianSums, 2, x, y, deltas)
+    out: tuple[Tensor, Tensor] = apply(GaussianSums, 2, x, y, deltas)
+    return out
 
 
 def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
@@ -39,21 +42,21 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
 @with_forward_mode
 class GaussianSums(Operation):
     @staticmethod
-    def raw(x, y, deltas):
+    def raw(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
         return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
 
     forward = raw
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
         return inputs
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    def backward(ctx, sums_grad, normalisers_grad):
+    def backward(ctx: Any, sums_grad: Tensor, normalisers_grad: Tensor) -> tuple[Tensor | None, ...]:
         x, y, deltas = ctx.saved_tensors
         x_grad = y_grad = None
         if ctx.needs_input_grad[0]:
@@ -65,7 +68,7 @@ class GaussianSums(Operation):
         return x_grad, y_grad, None
 
     @staticmethod
-    def tangents(ctx, x_tangent, y_tangent, _):
+    def tangents(ctx: Any, x_tangent: Tensor | None, y_tangent: Tensor | None, _: Any) -> Any:
         x, y, deltas = ctx.saved_tensors
         sums = None if y_tangent is None else gaussian_sums(x, y_tangent, deltas)[0]
         if x_tangent is None:
@@ -80,7 +83,7 @@ class GaussianSums(Operation):
         return sum_given(sums, total[..., :-1]), total[..., -1]
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         return one_by_one(gaussian_sums, info, in_dims, *inputs)
 
 

@@ -40,7 +40,8 @@ class Gridding(NamedTuple):
         if 0 in c.shape[:2]:  # FFT libraries refuse a batch of none
             return c.new_zeros((*c.shape[:2], *modes), dtype=torch.promote_types(c.dtype, torch.complex32))
         grid = ops.spread(points.sorted, c.contiguous(), self.cells, self.tile).flatten(0, 1)
-        return ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
+        out: Tensor = ops.grid_to_modes(grid, factors, *band, -1 if real else sign).unflatten(0, c.shape[:2])
+        return out
 
     def type2(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
         return ops.interpolate(points.sorted, self._fine_grid(points, f, sign, real), self.tile)
@@ -64,7 +65,8 @@ class Gridding(NamedTuple):
     @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
         """Nanoseconds that the planner expects it to take; of the loss's step, less what all algorithms share."""
-        return getattr(expected.gridding, use)
+        out: float = getattr(expected.gridding, use)
+        return out
 
     def _fine_grid(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
         factors = points.half_factors if real else points.factors
@@ -73,7 +75,8 @@ class Gridding(NamedTuple):
         band = self.cells, self._negative(real), self.grid.centered
         whole = self.grid.modes[-1] if real else 0
         grid = ops.modes_to_grid(f.flatten(0, 1).contiguous(), factors, *band, sign, whole)
-        return grid.unflatten(0, f.shape[:2])
+        out: Tensor = grid.unflatten(0, f.shape[:2])
+        return out
 
     def _negative(self, real: bool) -> list[int]:
         """How many wavenumbers of each axis are negative."""
@@ -100,13 +103,15 @@ class Gridding(NamedTuple):
         fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.half_modes[-1]]
         others = tuple(range(2, fine.ndim - 1))
         fine = torch.fft.fftn(fine, dim=others) if others else fine
-        return fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
+        out: Tensor = fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
+        return out
 
     def inverse_fft(self, spectrum: Tensor) -> Tensor:
         fine = spectrum.permute(0, 1, *range(spectrum.ndim - 1, 1, -1))
         others = tuple(range(2, fine.ndim - 1))
         fine = torch.fft.ifftn(fine, dim=others, norm="forward") if others else fine
-        return torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward").contiguous()
+        out: Tensor = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward").contiguous()
+        return out
 
     def deconvolution(self, points: Points) -> list[Tensor]:
         """The window's, per axis of half_spectrum's band: 0 ... N//2, of the others -(N//2) ... N//2, FFT order."""

@@ -1,21 +1,22 @@
-"""The raw ops, without gradients: shapes and dtypes for tracing, and nothing else calls torch.ops.fastspec.
+"""The raw ops, without gradients: nothing else calls torch.ops.fastspec.
 
 Shapes: S point sets of M points in d dimensions; C strengths vectors per set; *cells the fine grid.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
-from torch.library import register_fake
 
 from .. import _C as _C  # registers the ops
+from . import fakes as fakes
 from . import fallback as fallback
 from . import triton
 
 Ints = Sequence[int]
 Floats = Sequence[float]
+T = TypeVar("T")
 _ops = torch.ops.fastspec
 _triton = triton.register()
 NON_FINITE = "x: had non-finite points, must be finite"
@@ -56,17 +57,20 @@ def spread(points: Sorted, strengths: Tensor, cells: Ints, tile: Ints) -> Tensor
     """
     ordered = strengths.is_cuda and torch.are_deterministic_algorithms_enabled()
     op = _ops.spread_ordered if ordered else _ops.spread
-    return op(*points, strengths, cells, tile)
+    out: Tensor = op(*points, strengths, cells, tile)
+    return out
 
 
 def interpolate(points: Sorted, grid: Tensor, tile: Ints) -> Tensor:
     """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
-    return _ops.interpolate(*points, grid, tile)
+    out: Tensor = _ops.interpolate(*points, grid, tile)
+    return out
 
 
 def interpolate_slopes(points: Sorted, grid: Tensor, tile: Ints) -> tuple[Tensor, Tensor]:
     """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
-    return _ops.interpolate_slopes(*points, grid, tile)
+    out: tuple[Tensor, Tensor] = _ops.interpolate_slopes(*points, grid, tile)
+    return out
 
 
 def interpolate_gradient(
@@ -76,7 +80,8 @@ def interpolate_gradient(
 
     Where the values are not wanted, an empty tensor stands for them.
     """
-    return _ops.interpolate_gradient(*points, grid, strengths, tile, values)
+    out: tuple[Tensor, Tensor] = _ops.interpolate_gradient(*points, grid, strengths, tile, values)
+    return out
 
 
 def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, centered: bool, sign: int) -> Tensor:
@@ -85,7 +90,8 @@ def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, ce
     ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
     the last axis 0 ... N//2, none of them negative.
     """
-    return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+    out: Tensor = _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+    return out
 
 
 def modes_to_grid(
@@ -95,14 +101,16 @@ def modes_to_grid(
 
     With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
     """
-    return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
+    out: Tensor = _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
+    return out
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
     """The Walsh-Hadamard transform along the middle axis, times scale: (R, n, C), n a power of two, float32, float64,
     their complex kin, int32 or int64; integers with scale 1 only.
     """
-    return _ops.hadamard(x, scale)
+    out: Tensor = _ops.hadamard(x, scale)
+    return out
 
 
 RULES = {"table": 0, "focal": 1}  # as csrc/stages.h numbers them
@@ -123,7 +131,7 @@ class Rule(NamedTuple):
     name: str = "table"
     parameter: float = 0.0
 
-    def arguments(self, scale: float) -> tuple:
+    def arguments(self, scale: float) -> tuple[Tensor, float, Ints, int, float]:
         """As the ops take it."""
         return self.weight, scale, self.modes, RULES[self.name], self.parameter
 
@@ -136,7 +144,8 @@ def weigh(spectrum: Tensor, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
     """
     given = spectrum, *rule.arguments(scale)
     if torch.compiler.is_compiling():  # inductor fails on ops that write to their arguments
-        return _ops.weigh_copy(*given)
+        sums, spectrum = _ops.weigh_copy(*given)
+        return sums, spectrum
     return _ops.weigh(*given), spectrum
 
 
@@ -158,7 +167,8 @@ def loss_step(
     The rule is as weigh takes it, for all R rows. Returns the
     rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
-    return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    out: tuple[Tensor, Tensor] = _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    return out
 
 
 def direct_loss_step(
@@ -168,7 +178,10 @@ def direct_loss_step(
 
     The spectrum that is weighed is 0 ... N//2 along the halved axis, -(N//2) ... N//2 along the others.
     """
-    return _of_finite_points(_ops.direct_loss_step, *residual, x, modes, period, *rule.arguments(scale))
+    out: tuple[Tensor, Tensor] = _of_finite_points(
+        _ops.direct_loss_step, *residual, x, modes, period, *rule.arguments(scale)
+    )
+    return out
 
 
 def direct_type1(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int) -> Tensor:
@@ -176,7 +189,8 @@ def direct_type1(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, cent
 
     Raises ValueError where a coordinate is not finite; on CUDA the modes are not finite then.
     """
-    return _of_finite_points(_ops.direct_type1, x, strengths, modes, period, centered, sign)
+    out: Tensor = _of_finite_points(_ops.direct_type1, x, strengths, modes, period, centered, sign)
+    return out
 
 
 def direct_type2(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> Tensor:
@@ -184,7 +198,8 @@ def direct_type2(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bo
 
     Raises as direct_type1.
     """
-    return _of_finite_points(_ops.direct_type2, x, f, modes, period, centered, sign, real)
+    out: Tensor = _of_finite_points(_ops.direct_type2, x, f, modes, period, centered, sign, real)
+    return out
 
 
 def direct_type2_gradient(
@@ -194,7 +209,8 @@ def direct_type2_gradient(
 
     The gradient is that of the sum of Re(conj(strengths) values). Values that are not wanted are an empty tensor.
     """
-    return _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
+    out: tuple[Tensor, Tensor] = _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
+    return out
 
 
 def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
@@ -202,19 +218,22 @@ def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sig
 
     Raises ValueError where a coordinate is not finite.
     """
-    return _finite(_ops.exponential_sums, points, strengths, frequencies, sign)
+    out: Tensor = _finite(_ops.exponential_sums, points, strengths, frequencies, sign)
+    return out
 
 
 def exponential_sums_real(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """The real part of exponential_sums, without the work of the other."""
-    return _finite(_ops.exponential_sums_real, points, strengths, frequencies, sign)
+    out: Tensor = _finite(_ops.exponential_sums_real, points, strengths, frequencies, sign)
+    return out
 
 
 def exponential_sums_gradient(
     points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
 ) -> Tensor:
     """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
-    return _ops.exponential_sums_gradient(points, strengths, frequencies, gradient, sign)
+    out: Tensor = _ops.exponential_sums_gradient(points, strengths, frequencies, gradient, sign)
+    return out
 
 
 def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,15 +241,17 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
 
     K = exp(-|x_i - x_j|^2 / (2 delta)).
     """
-    return _ops.gaussian_filter(x, y, deltas)
+    out: tuple[Tensor, Tensor] = _ops.gaussian_filter(x, y, deltas)
+    return out
 
 
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     """The gradient in x, (n, d), of the sum of cotangent (D, n, C) times gaussian_filter's sums of y (1, n, C)."""
-    return _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+    out: Tensor = _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+    return out
 
 
-def _of_finite_points(op, *args):
+def _of_finite_points(op: Callable[..., T], *args: Any) -> T:
     try:
         return op(*args)
     except RuntimeError as error:
@@ -239,7 +260,7 @@ def _of_finite_points(op, *args):
         raise ValueError(NON_FINITE) from None
 
 
-def _finite(op, *args):
+def _finite(op: Callable[..., T], *args: Any) -> T:
     try:
         return op(*args)
     except RuntimeError as error:
@@ -247,115 +268,3 @@ def _finite(op, *args):
             raise
         name = "x" if "points" in str(error) else "s"
         raise ValueError(f"{name}: had non-finite numbers, must be finite") from None
-
-
-@register_fake("fastspec::sort")
-def _(x, period, cells, tile, width, single):
-    tiles = 1
-    for n, t in zip(cells, tile, strict=True):
-        tiles *= -(-n // t)
-    sets, count, _ = x.shape
-    return (
-        x.new_empty(x.shape, dtype=torch.int32 if single else torch.int64),
-        x.new_empty((sets, count), dtype=torch.int32),
-        x.new_empty((sets, tiles + 1), dtype=torch.int32),
-    )
-
-
-@register_fake("fastspec::spread")
-@register_fake("fastspec::spread_ordered")
-def _(position, order, starts, polynomials, strengths, cells, tile):
-    return strengths.new_empty((*strengths.shape[:2], *cells))
-
-
-@register_fake("fastspec::interpolate")
-def _(position, order, starts, polynomials, grid, tile):
-    return grid.new_empty((*grid.shape[:2], position.shape[1]))
-
-
-@register_fake("fastspec::interpolate_slopes")
-def _(position, order, starts, polynomials, grid, tile):
-    values = grid.new_empty((*grid.shape[:2], position.shape[1]))
-    return values, grid.new_empty((*values.shape, position.shape[2]))
-
-
-@register_fake("fastspec::interpolate_gradient")
-def _(position, order, starts, polynomials, grid, strengths, tile, values):
-    real = torch.float32 if position.dtype == torch.int32 else torch.float64
-    shape = (*grid.shape[:2], position.shape[1]) if values else (0,)
-    return grid.new_empty(shape), grid.new_empty(position.shape, dtype=real)
-
-
-@register_fake("fastspec::grid_to_modes")
-def _(grid, factors, modes, negative, centered, sign):
-    return grid.new_empty((grid.shape[0], *modes), dtype=torch.promote_types(grid.dtype, torch.complex32))
-
-
-@register_fake("fastspec::modes_to_grid")
-def _(modes, factors, cells, negative, centered, sign, whole):
-    return modes.new_empty((modes.shape[0], *cells), dtype=factors.dtype if whole else modes.dtype)
-
-
-@register_fake("fastspec::hadamard")
-def _(x, scale):
-    return torch.empty_like(x)
-
-
-@register_fake("fastspec::weigh")
-def _(spectrum, weight, scale, modes, rule, parameter):
-    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64)
-
-
-@register_fake("fastspec::weigh_copy")
-def _(spectrum, weight, scale, modes, rule, parameter):
-    return spectrum.new_empty((spectrum.shape[0],), dtype=torch.float64), torch.empty_like(spectrum)
-
-
-@register_fake("fastspec::loss_step")
-@register_fake("fastspec::direct_loss_step")
-def _(pred, target, quadrature, reduce, wanted, *_):
-    rows = () if reduce or pred.ndim == 1 else (*pred.shape[:-2], pred.shape[-1])
-    return pred.new_empty(rows), pred.new_empty(pred.shape if wanted else (0,))
-
-
-@register_fake("fastspec::direct_type1")
-def _(x, strengths, modes, period, centered, sign):
-    last = modes[-1] if strengths.is_complex() else modes[-1] // 2 + 1
-    dtype = torch.promote_types(strengths.dtype, torch.complex32)
-    return strengths.new_empty((*strengths.shape[:2], *modes[:-1], last), dtype=dtype)
-
-
-@register_fake("fastspec::direct_type2")
-def _(x, f, modes, period, centered, sign, real):
-    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=x.dtype if real else f.dtype)
-
-
-@register_fake("fastspec::direct_type2_gradient")
-def _(x, f, strengths, modes, period, centered, sign, values):
-    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), torch.empty_like(x)
-
-
-@register_fake("fastspec::exponential_sums")
-def _(points, strengths, frequencies, sign):
-    dtype = torch.promote_types(strengths.dtype, torch.complex32)
-    return strengths.new_empty((strengths.shape[0], frequencies.shape[0]), dtype=dtype)
-
-
-@register_fake("fastspec::exponential_sums_real")
-def _(points, strengths, frequencies, sign):
-    return points.new_empty((strengths.shape[0], frequencies.shape[0]))
-
-
-@register_fake("fastspec::exponential_sums_gradient")
-def _(points, strengths, frequencies, gradient, sign):
-    return torch.empty_like(points)
-
-
-@register_fake("fastspec::gaussian_filter")
-def _(x, y, deltas):
-    return x.new_empty((deltas.shape[0], *y.shape[1:])), x.new_empty((deltas.shape[0], x.shape[0]))
-
-
-@register_fake("fastspec::gaussian_filter_gradient")
-def _(x, y, deltas, cotangent):
-    return torch.empty_like(x)

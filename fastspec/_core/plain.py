@@ -49,7 +49,7 @@ def exact(method: Method) -> Method:
     """A method of a tensor whose phases autocast must not round; torch.compile traces it."""
 
     @wraps(method)
-    def call(self, x, *args, **kwargs):
+    def call(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         if torch._C._is_any_autocast_enabled() and isinstance(x, Tensor) and x.device.type in DEVICES:
             with torch.autocast(x.device.type, enabled=False):
                 return method(self, x, *args, **kwargs)

@@ -94,7 +94,7 @@ def _choose(request: Request) -> tuple[Choice, Tables]:
     return Choice(gridding, way, way, way), Tables(*tables)
 
 
-def _constants(grid: tuple, *rest: Any) -> tuple[tuple, tuple]:
+def _constants(grid: tuple[Any, ...], *rest: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """In and out as plain tuples: torch 2.11 cannot trace the attributes of any other constant."""
     *asked, device = rest
     choice, tables = _chosen(Request(ModeGrid(*grid), *asked), device)

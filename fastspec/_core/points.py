@@ -1,12 +1,11 @@
 """Points ready for transforms."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
-from torch.autograd import Function
 
 from . import ops
-from .autograd import merge
+from .autograd import TypedFunction, merge
 from .ops import Sorted
 
 
@@ -20,26 +19,26 @@ class Points(NamedTuple):
     half_factors: Tensor = None  # type: ignore[assignment]  # the same, the last axis halved
 
 
-class Sort(Function):
+class Sort(TypedFunction):
     """ops.sort under torch.func: integers come of it, so no gradients."""
 
     @staticmethod
-    def forward(x, *layout):
+    def forward(x: Tensor, *layout: Any) -> tuple[Tensor, Tensor, Tensor]:
         return ops.sort(x.detach().contiguous(), *layout)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.mark_non_differentiable(*output)
 
     @staticmethod
-    def backward(ctx, *_):
+    def backward(ctx: Any, *_: Any) -> tuple[Tensor | None, ...]:
         return (None,) * len(ctx.needs_input_grad)
 
     @staticmethod
-    def jvp(ctx, *_):
+    def jvp(ctx: Any, *_: Any) -> tuple[None, None, None]:
         return None, None, None
 
     @staticmethod
-    def vmap(info, in_dims, x, *layout):
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, *layout: Any) -> tuple[Any, Any]:
         out = Sort.apply(merge(x, in_dims[0], info.batch_size, 0), *layout)
         return tuple(o.unflatten(0, (info.batch_size, -1)) for o in out), (0, 0, 0)

@@ -65,7 +65,7 @@ class Inputs(NamedTuple):
         return self.which.sign, self.which.real
 
 
-def inputs_of(points: Points, data: Tensor, which: Transform) -> tuple:
+def inputs_of(points: Points, data: Tensor, which: Transform) -> tuple[Any, ...]:
     return points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, which
 
 
@@ -74,17 +74,20 @@ NOT_SORTED = (None,) * 4
 
 def type1(points: Points, c: Tensor, which: Transform) -> Tensor:
     """(S, C, M) -> (S, C, *modes)."""
-    return apply(Type1, 2, *inputs_of(points, c, which))
+    out: Tensor = apply(Type1, 2, *inputs_of(points, c, which))
+    return out
 
 
 def type2(points: Points, f: Tensor, which: Transform) -> Tensor:
     """(S, C, *modes) -> (S, C, M)."""
-    return apply(Type2, 2, *inputs_of(points, f, which))
+    out: Tensor = apply(Type2, 2, *inputs_of(points, f, which))
+    return out
 
 
 def slopes(points: Points, f: Tensor, which: Transform) -> tuple[Tensor, Tensor]:
     """As type2, and its slopes in the points (S, C, M, d)."""
-    return apply(Slopes, 2, *inputs_of(points, f, which))
+    out: tuple[Tensor, Tensor] = apply(Slopes, 2, *inputs_of(points, f, which))
+    return out
 
 
 def point_gradient(
@@ -106,17 +109,17 @@ class _Shared(Operation):
     """What type 1, type 2 and its slopes share."""
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
         return inputs[:-1]
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.save_for_backward(*inputs[:-1])
         ctx.which = inputs[-1]
 
 
 def _saved(ctx: Any) -> Inputs:
-    given: tuple = (*ctx.saved_tensors, ctx.which)
+    given: tuple[Any, ...] = (*ctx.saved_tensors, ctx.which)
     return Inputs(*given)
 
 
@@ -124,7 +127,7 @@ def _gradients(x_grad: Tensor | None, data_grad: Tensor | None) -> tuple[Tensor 
     return x_grad, data_grad, *[None] * (len(Inputs._fields) - 2)
 
 
-def _vmap(function: Any, info: Any, in_dims: tuple, inputs: tuple) -> tuple:
+def _vmap(function: Any, info: Any, in_dims: tuple[Any, ...], inputs: tuple[Any, ...]) -> tuple[Any, Any]:
     """Points held in common: vmap's axis joins the channels. Points of its own: it joins the sets."""
     given, batch, into = Inputs(*inputs), info.batch_size, 1
     dims: Any = Inputs(*in_dims)
@@ -141,14 +144,14 @@ def _vmap(function: Any, info: Any, in_dims: tuple, inputs: tuple) -> tuple:
 @with_forward_mode
 class Type1(_Shared):
     @staticmethod
-    def raw(*inputs):
+    def raw(*inputs: Any) -> Any:
         given = Inputs(*inputs)
         return given.which.algorithm.type1(given.points(), given.data, *given.settings())
 
     forward = raw
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         given = _saved(ctx)
         points, which = given.points(), given.which.flipped()
         if which.real:  # type 2 counts a mode m_k times, its transpose once
@@ -159,7 +162,7 @@ class Type1(_Shared):
         return _gradients(x_grad, c_grad if ctx.needs_input_grad[1] else None)
 
     @staticmethod
-    def tangents(ctx, x_tangent, c_tangent, *_):
+    def tangents(ctx: Any, x_tangent: Tensor | None, c_tangent: Tensor | None, *_: Any) -> Any:
         given = _saved(ctx)
         points, c, which = given.points(), given.data, given.which
         from_c = None if c_tangent is None else type1(points, c_tangent, which)
@@ -172,21 +175,21 @@ class Type1(_Shared):
         return sum_given(from_c, *(sign * 1j * r * moved[:, a] for a, r in enumerate(rates)))
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         return _vmap(type1, info, in_dims, inputs)
 
 
 @with_forward_mode
 class Type2(_Shared):
     @staticmethod
-    def raw(*inputs):
+    def raw(*inputs: Any) -> Any:
         given = Inputs(*inputs)
         return given.which.algorithm.type2(given.points(), given.data, *given.settings())
 
     forward = raw
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         given = _saved(ctx)
         x_grad = f_grad = None
         if ctx.needs_input_grad[0]:
@@ -196,7 +199,7 @@ class Type2(_Shared):
         return _gradients(x_grad, f_grad)
 
     @staticmethod
-    def tangents(ctx, x_tangent, f_tangent, *_):
+    def tangents(ctx: Any, x_tangent: Tensor | None, f_tangent: Tensor | None, *_: Any) -> Any:
         given = _saved(ctx)
         from_f = None if f_tangent is None else type2(given.points(), f_tangent, given.which)
         if x_tangent is None:
@@ -205,7 +208,7 @@ class Type2(_Shared):
         return sum_given(from_f, moved.sum(-1))
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         return _vmap(type2, info, in_dims, inputs)
 
 
@@ -219,14 +222,14 @@ class Slopes(_Shared):
     """Type 2 and its slopes in the points, (S, C, M) and (S, C, M, d)."""
 
     @staticmethod
-    def raw(*inputs):
+    def raw(*inputs: Any) -> Any:
         given = Inputs(*inputs)
         return given.which.algorithm.slopes(given.points(), given.data, *given.settings())
 
     forward = raw
 
     @staticmethod
-    def backward(ctx, value_grad, slope_grad):
+    def backward(ctx: Any, value_grad: Tensor, slope_grad: Tensor) -> tuple[Tensor | None, ...]:
         given = _saved(ctx)
         points, f, which = given.points(), given.data, given.which
         # values and slopes are one type 2 with d + 1 times the channels: of f, and of i t_a f
@@ -242,7 +245,7 @@ class Slopes(_Shared):
         return _gradients(x_grad, f_grad)
 
     @staticmethod
-    def tangents(ctx, x_tangent, f_tangent, *_):
+    def tangents(ctx: Any, x_tangent: Tensor | None, f_tangent: Tensor | None, *_: Any) -> Any:
         given = _saved(ctx)
         points, f, which = given.points(), given.data, given.which
         values, tangents = (None, None) if f_tangent is None else slopes(points, f_tangent, which)
@@ -255,7 +258,7 @@ class Slopes(_Shared):
         return values, sum_given(tangents, moved)
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         return _vmap(slopes, info, in_dims, inputs)
 
 

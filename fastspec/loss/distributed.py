@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd import Function
+
+from .._core.autograd import TypedFunction
 
 
 def sum_(spectrum: Tensor, group: Any) -> Tensor:
@@ -18,25 +19,28 @@ def sum_(spectrum: Tensor, group: Any) -> Tensor:
     return spectrum
 
 
-class _Sum(Function):
+class _Sum(TypedFunction):
     """Every rank computes the same loss from the sum, so its gradient in a rank's own part is that in the sum."""
 
     @staticmethod
-    def forward(spectrum, group):
+    def forward(spectrum: Tensor, group: Any) -> Tensor:
         return sum_(spectrum.clone(), group)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         pass
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return grad, None
 
 
 def differentiable_sum(spectrum: Tensor, group: Any) -> Tensor:
     """As sum_, out of place and differentiable."""
-    return spectrum if group is None else _Sum.apply(spectrum, group)
+    if group is None:
+        return spectrum
+    out: Tensor = _Sum.apply(spectrum, group)
+    return out
 
 
 class Shard(NamedTuple):

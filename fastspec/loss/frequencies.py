@@ -46,7 +46,8 @@ class AtFrequencies(NamedTuple):
 
     def spectrum(self, strengths: Tensor) -> Tensor:
         """(S, R, M) to (S, R, *modes), sign -1."""
-        return sums_of_sets(self.points.x, strengths, self.s.unsqueeze(0), -1).unflatten(2, self.grid.modes)
+        out: Tensor = sums_of_sets(self.points.x, strengths, self.s.unsqueeze(0), -1).unflatten(2, self.grid.modes)
+        return out
 
 
 def at_frequencies(x: Tensor, k: Tensor, period: Period, dtype: torch.dtype) -> AtFrequencies:

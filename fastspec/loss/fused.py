@@ -86,7 +86,8 @@ def _gradient_wanted(strengths: Tensor) -> bool:
 
 def fused(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     """As Inputs to the sums (S, R), their gradient (S, R, M), empty where not wanted, and the weights used."""
-    return apply(_Fused, 1, *inputs)
+    out: tuple[Tensor, Tensor, Tensor] = apply(_Fused, 1, *inputs)
+    return out
 
 
 def _spectrum(strengths: Tensor, points: Sorted, deconvolution: Any, how: Pass) -> Tensor:
@@ -109,7 +110,7 @@ class _Fused(Operation):
     """
 
     @staticmethod
-    def raw(*inputs):
+    def raw(*inputs: Any) -> Any:
         given = Inputs(*inputs)
         strengths, how, table = given.strengths, given.how, given.weight
         spectrum = _spectrum(strengths, given.points(), given.deconvolution, how)
@@ -127,20 +128,20 @@ class _Fused(Operation):
     forward = raw
 
     @staticmethod
-    def saved(inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
         given, (_, gradient, table) = Inputs(*inputs), output
         strengths = given.strengths if given.how.rule == "focal" else None
         return Saved(gradient, table, *given.points(), strengths, given.deconvolution)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.mark_non_differentiable(output[2])
         ctx.set_materialize_grads(False)
         ctx.how = inputs[-1]
         ctx.save_for_backward(*_Fused.saved(inputs, output))
 
     @staticmethod
-    def backward(ctx, loss_grad, gradient_grad, _):
+    def backward(ctx: Any, loss_grad: Tensor, gradient_grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
         held, how = Saved(*ctx.saved_tensors), ctx.how
         out = None if loss_grad is None else loss_grad.unsqueeze(-1) * held.gradient
         if gradient_grad is not None and not torch.compiler.is_compiling():
@@ -149,13 +150,13 @@ class _Fused(Operation):
         return out, *[None] * (len(Inputs._fields) - 1)
 
     @staticmethod
-    def tangents(ctx, tangent, *_):
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Any:
         held = Saved(*ctx.saved_tensors)
         moved = fused(tangent, _weights(held, ctx.how), held.deconvolution, *held.points(), ctx.how.linear())[1]
         return (held.gradient * tangent).sum(-1), moved, None
 
     @staticmethod
-    def vmap(info, in_dims, *inputs):
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
         """Points held in common: vmap's axis joins the rows. Points of its own: it joins the sets."""
         given, batch = Inputs(*inputs), info.batch_size
         dims: Any = Inputs(*in_dims)

@@ -11,7 +11,7 @@ of points and frequencies forward, one backward, and between them nothing but F.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,14 +19,23 @@ from torch.nn.modules.loss import _Loss
 
 from .. import _check
 from .._core.autograd import follows
-from .._core.modes import Modes, Period
+from .._core.modes import Modes, Period, wavenumbers
 from .._core.plain import versioned, without_autocast
 from .._core.planning import plan
 from .._core.transform import Planned
+from .._notebook import Shown, Table
 from ..plan import Plan
-from ..weights import focal, lfp
+from ..weights import Adaptive, focal, lfp
 from .composed import composed
-from .frequencies import AtFrequencies, Frequencies, at_frequencies, checked_frequencies, grid_of_wavenumbers
+from .frequencies import (
+    AtFrequencies,
+    Frequencies,
+    Wavenumbers,
+    at_frequencies,
+    checked_frequencies,
+    grid_of_wavenumbers,
+)
+from .picture import MOST_DRAWN, draw_weight
 from .reductions import REDUCTIONS, reduction_of
 from .step import LossStep, make_step
 from .terms import Terms, at_points, check
@@ -43,10 +52,13 @@ from .weighing import (
     weight_values,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 NO_POINTS = "x: was given neither to the loss nor at the call, must be one or the other"
 
 
-class SpectralLoss(_Loss):
+class SpectralLoss(_Loss, Shown):
     """Mean over batch and channels of sum_k w(k) |F_k|^2, with F the spectrum of pred - target.
 
     With N = M modes, uniform points and w = 1 this is exactly ``torch.nn.MSELoss``.
@@ -67,7 +79,9 @@ class SpectralLoss(_Loss):
         eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
             exact to rounding.
         quadrature: q_j (M,), or (..., M) for each of x's sets its own, the share of space that each point stands for;
-            default 1/M. Zeros leave points out: a mask of ragged sets, padded. Gradients flow to it.
+            default 1/M. Zeros leave points out: sets of unequal size are padded, jagged tensors by
+            ``to_padded_tensor(0.0)``, and a mask of theirs gives it: ``mask / mask.sum(-1, keepdim=True)``. Gradients
+            flow to it.
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
         group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients at the
@@ -269,8 +283,39 @@ class SpectralLoss(_Loss):
         return {**self.__dict__, "_step": None, "_weighing": None, "_values": None}
 
     def extra_repr(self) -> str:
-        counted = f"modes={self.modes}" if self.modes else "frequencies"
-        return f"{counted}, period={self.period}, relative={self.relative}, reduction={self.reduction!r}"
+        return ", ".join(f"{name}={value}" for name, value in self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        frequencies, weight = self.frequencies, self.weight
+        counted = (
+            len(frequencies) if isinstance(frequencies, Tensor) else getattr(frequencies, "__name__", "a callable")
+        )
+        x = self.points if self.plan is None else self.plan.x
+        facts = {
+            "modes" if self.modes else "frequencies": self.modes or counted,
+            "period": self.period,
+            "points": None if x is None else tuple(x.shape),
+            "weight": f"tensor{tuple(weight.shape)}" if isinstance(weight, Tensor) else weight,
+            "relative": self.relative,
+            "reduction": repr(self.reduction),
+        }
+        return [(name, str(value)) for name, value in facts.items()]
+
+    def _table(self) -> Table:
+        return Table("SpectralLoss: mean over batch and channels of Σ w(k) |F_k|²", (), self._facts())
+
+    def _picture(self) -> "Figure | None":
+        """None where the weight is of the error, or the frequencies are drawn anew at each call."""
+        if isinstance(self.frequencies, Tensor):
+            k = self.frequencies if self.modes else self.frequencies.reshape(len(self.frequencies), -1)
+        elif self.modes is None or math.prod(self.modes) > MOST_DRAWN:
+            return None
+        else:
+            k = wavenumbers(self.modes, True).float()
+        if isinstance(self.weight, Adaptive):
+            return None
+        values = weight_values(self.weight, Wavenumbers(k, tuple(k.shape[:-1])), k)
+        return draw_weight(k, values, _check.period(self.period, k.shape[-1]))
 
 
 def spectral_loss(

@@ -1,12 +1,11 @@
 """The loss's step on real residuals as one op and one node of the graph, by the algorithm that the planner chose."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
-from .._core.autograd import follows, transforms_active
+from .._core.autograd import TypedFunction, follows, transforms_active
 from .._core.ops import Residual, Rule
 from .._core.plain import version
 from .._core.planning import overridden
@@ -65,7 +64,8 @@ class LossStep(NamedTuple):
     def _sums(self, pred: Tensor, target: Tensor, reduces: bool) -> Tensor:
         """Of the rows; reduced where the op is to do it."""
         if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
-            return _Step.apply(pred, target, self, reduces)
+            sums: Tensor = _Step.apply(pred, target, self, reduces)
+            return sums
         return self.run(pred, target, reduces, False)[0]
 
     def run(self, pred: Tensor, target: Tensor, reduces: bool, wanted: bool) -> tuple[Tensor, Tensor]:
@@ -109,18 +109,18 @@ def _fits(shape: torch.Size, planned: Planned) -> bool:
     return not sets or (len(shape) > len(sets) + 1 and shape[: len(sets)] == sets)
 
 
-class _Step(Function):
+class _Step(TypedFunction):
     """Sums and gradient in one op. The second derivative is that of the composition."""
 
     @staticmethod
-    def forward(ctx, pred, target, step, reduces):
+    def forward(ctx: Any, pred: Tensor, target: Tensor, step: LossStep, reduces: bool) -> Tensor:
         sums, gradient = step.run(pred, target, reduces, True)
         ctx.step, ctx.reduces = step, reduces
         ctx.save_for_backward(pred, target, gradient)
         return sums
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         pred, target, gradient = ctx.saved_tensors
         wanted = ctx.needs_input_grad[:2]
         if torch.is_grad_enabled():

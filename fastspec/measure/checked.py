@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .. import _check
 from .checks import point_rows
+from .classes import of_labels, of_probabilities
 
 _LAST_STEP = 2**53  # up to which JSON's readers keep every integer
 
@@ -45,12 +46,10 @@ def _at_least_single(values: Tensor) -> Tensor:
 
 
 def checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
+    """(M, C); of a classifier probabilities, of two classes at least."""
     if logits and isinstance(target, Tensor) and not target.is_floating_point() and not target.is_complex():
-        if target.ndim != 1 or len(target) != len(x) or bool((target < 0).any()):
-            shape = tuple(target.shape)
-            raise ValueError(f"target: shape was {shape}, must be ({len(x)},) labels from 0, or (M, C) probabilities")
-        target = torch.nn.functional.one_hot(target.long()).to(x.dtype)
+        target = of_labels(target, len(x)).to(x.dtype)
     target = checked_values("target", target, x, real=logits)
     if not bool(target.isfinite().all()):
         raise ValueError("target: had non-finite values, must be finite")
-    return target
+    return of_probabilities(target) if logits else target

@@ -64,7 +64,8 @@ def unit_direction(direction: Tensor, x: Tensor) -> Tensor:
     length = p.norm()
     if not (bool(length.isfinite()) and length > 0):
         raise ValueError("direction: had no finite positive length")
-    return p / length
+    out: Tensor = p / length
+    return out
 
 
 @without_autocast()
@@ -78,4 +79,5 @@ def principal_direction(x: Tensor) -> Tensor:
         p = p / p.norm()
     else:
         p = torch.svd_lowrank(centred, q=8, niter=16)[2][:, 0]
-    return p * p[p.abs().argmax()].sign()
+    out: Tensor = p * p[p.abs().argmax()].sign()
+    return out

@@ -77,7 +77,8 @@ def _filtered(x: Tensor, y: Tensor, deltas: Tensor) -> Tensor:
 
 def _ratio(parts: Tensor) -> Tensor:
     error, size = torch.linalg.vector_norm(parts, dim=(1, 2)).unbind(-1)
-    return error / size
+    out: Tensor = error / size
+    return out
 
 
 def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Tensor, list[Tensor], Tensor]:

@@ -10,11 +10,15 @@ from torch import Tensor
 
 from .._core.plain import version, without_autocast
 from .._files import strict, write_figure
+from .._notebook import Shown, Table
 from ..nufft import Period
 from .checked import checked_points, checked_step, checked_target, checked_values
+from .classes import of_logits
 from .heatmap import draw_heatmap
+from .labels import error_table, row_labels
 from .methods import METHODS, Frequency, Request
 from .saved import read_state, write_state
+from .writers import Write, tags_of, writer_to
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +28,7 @@ _SETTINGS = ("method", "magnitudes", "period", "bands", "logits")
 _SAVED = {*_SETTINGS, "x", "target", "wavenumbers", "deltas", "direction", "steps", "errors"}
 
 
-class SpectralMonitor:
+class SpectralMonitor(Shown):
     """Error per frequency of a network's output against its target, cheap enough to record at every step.
 
     With ĥ_k = (1/M) Σ_j h(x_j) e^{-2πi k·x_j/period} and f̂_k the same of the target, each update records
@@ -67,8 +71,9 @@ class SpectralMonitor:
         bands: pairs (lo, hi) of frequency, lo ≤ |f| < hi, in place of peaks: the error of a band is the norm of that of
             all its wavenumbers, over the norm of the target's.
         direction: of "projection", ``(d,)``; default the first principal component of x.
-        logits: ``pred`` are a classifier's logits ``(M, C)``, compared as probabilities, their softmax; ``target`` may
-            then be integer labels ``(M,)``.
+        logits: ``pred`` are a classifier's logits ``(M, C)``, compared as probabilities, their softmax; a single logit,
+            ``(M,)`` or ``(M, 1)``, is that of class 1 beside class 0. ``target`` is then integer labels ``(M,)``, not
+            all of which need occur, or probabilities ``(M, C)``, ``(M,)`` being those of class 1.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
@@ -116,15 +121,28 @@ class SpectralMonitor:
         self.wavenumbers, self.frequencies = self._tracked.wavenumbers, self._tracked.frequencies
         self.steps: list[int] = []
         self._errors: list[Tensor] = []
-        self._writers: list[tuple[Any, str]] = []
+        self._writers: list[tuple[Write, str]] = []
 
-    def __repr__(self) -> str:
+    def _table(self) -> Table:
         parts = [f"method={self.method!r}", f"frequencies={len(self.frequencies)}", f"updates={len(self.steps)}"]
         if self.steps:
             parts.append(f"steps={self.steps[0]}..{self.steps[-1]}")
         if (first := self.first_non_finite) is not None:
             parts.append(f"first_non_finite={first}")
-        return f"SpectralMonitor({', '.join(parts)})"
+        title = f"SpectralMonitor({', '.join(parts)})"
+        if not self.steps:
+            return Table(title)
+        reached = [self.steps_to(0.1, lasting=lasting).values() for lasting in (False, True)]
+        heading = self._tracked.axis_label(None)
+        return error_table(title, heading, self._row_labels(), self.errors[-1].tolist(), *map(list, reached))
+
+    def _picture(self) -> "Figure | None":
+        return self.plot() if self.steps else None
+
+    @property
+    def x(self) -> Tensor:
+        """The points, ``(M, d)``, in single precision at least."""
+        return self._x
 
     @property
     def first_non_finite(self) -> int | None:
@@ -171,16 +189,17 @@ class SpectralMonitor:
         self.steps.append(step)
         self._errors.append(error[None])
         for writer, tag in self._writers:
-            for frequency, value in zip(self._tracked.names(), error.tolist(), strict=True):
-                writer.add_scalar(f"{tag}/{_label(frequency)}", value, step)
+            names = (f"{tag}/{name}" for name in tags_of(self._tracked.names()))
+            writer(dict(zip(names, error.tolist(), strict=True)), step)
 
     def _residual(self, pred: Tensor) -> Tensor:
         pred = checked_values("pred", pred, self._x, real=not self._target.is_complex())
+        target = self._target
         if self._logits:
-            pred = pred.softmax(-1)
-        if pred.shape != self._target.shape:
-            raise ValueError(f"pred: had {pred.shape[1]} channels, must have {self._target.shape[1]} as the target has")
-        return pred.to(self._target.dtype) - self._target
+            pred, target = of_logits(pred, target)
+        if pred.shape != target.shape:
+            raise ValueError(f"pred: had {pred.shape[1]} channels, must have {target.shape[1]} as the target has")
+        return pred.to(target.dtype) - target
 
     def steps_to(self, threshold: float, *, lasting: bool = False) -> dict[Frequency, int | None]:
         """The first recorded step at which each frequency's error is below ``threshold``; ``None`` where it never was.
@@ -203,23 +222,27 @@ class SpectralMonitor:
 
     def plot(
         self,
-        path: str | PathLike | None = None,
+        path: str | PathLike[str] | None = None,
         *,
         ax: "Axes | None" = None,
         unit: str | None = None,
         title: str | None = None,
         log_steps: bool = False,
+        lasting: bool = True,
     ) -> "Figure":
-        """Heatmap of the error, frequency × step, with a bar where each frequency first falls below 10 %.
+        """Heatmap of the error, frequency × step, with a bar where each frequency falls below 10 % for good.
 
-        Errors that are not finite are red, and the step axis names the first step that has one.
+        Where it first fell below and came back, the bar is dotted. Errors that are not finite are red, errors above
+        120 % black, and a line below the axis says what there is of all this. A notebook shows the figure that is a
+        cell's last line.
 
         Args:
             path: image file to write; ``None`` writes none.
             ax: matplotlib axes to draw in, without a colour bar of its own; ``None`` makes a figure.
             unit: name of the unit of ``x``, such as ``"year"``, for the frequency axis.
             title: title of the axes.
-            log_steps: logarithmic step axis.
+            log_steps: logarithmic step axis; what was recorded at step 0 is a narrow column at its left.
+            lasting: ``False`` marks the first step below 10 %, whatever came after, as :meth:`steps_to` does.
 
         Returns:
             The matplotlib figure.
@@ -233,23 +256,27 @@ class SpectralMonitor:
         figure = draw_heatmap(
             self.steps,
             self.errors,
-            [_label(key) for key in self._tracked.names()],
+            self._row_labels(),
             ax=ax,
             log_steps=log_steps,
             frequency_label=self._tracked.axis_label(unit),
             title=title,
+            lasting=lasting,
         )
         if path is not None:
             write_figure(path, figure, dpi=160)
         return figure
 
-    def to_dict(self) -> dict:
+    def _row_labels(self) -> list[str]:
+        return row_labels(self._tracked.names(), bands=self._tracked.bands is not None)
+
+    def to_dict(self) -> dict[str, Any]:
         """Everything recorded, as plain lists and numbers that ``json`` can write.
 
         An error that is not finite, and the limit of an unbounded band, is the string "NaN", "Infinity" or
         "-Infinity", for strict JSON has no number for it: ``float(entry)`` reads any entry back.
         """
-        return strict(
+        out: dict[str, Any] = strict(
             {
                 **self._settings(),
                 "wavenumbers": self.wavenumbers.tolist(),
@@ -259,6 +286,7 @@ class SpectralMonitor:
                 "first_non_finite": self.first_non_finite,
             }
         )
+        return out
 
     def _settings(self) -> dict[str, Any]:
         bands = self._tracked.bands
@@ -302,7 +330,7 @@ class SpectralMonitor:
             raise ValueError(f"errors: were {tuple(errors.shape)}, which are not those of its steps")
         self.steps, self._errors = steps, [errors] if steps else []
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the points, the target and everything recorded to ``path``, for :meth:`load`.
 
         Whole or not at all: where it fails, as on a full disk, an earlier file at ``path`` stays as it was. The file
@@ -311,7 +339,7 @@ class SpectralMonitor:
         write_state(path, self.state_dict())
 
     @classmethod
-    def load(cls, path: str | PathLike, device: torch.device | str = "cpu") -> "SpectralMonitor":
+    def load(cls, path: str | PathLike[str], device: torch.device | str = "cpu") -> "SpectralMonitor":
         """The monitor that :meth:`save` wrote, ready for further updates with predictions on ``device``.
 
         Loads tensors only, never code (``torch.load(weights_only=True)``). Writers given to :meth:`log_to` are not
@@ -340,21 +368,18 @@ class SpectralMonitor:
         self._take_over(state)
 
     def log_to(self, summary_writer: Any, tag: str = "spectral_error") -> None:
-        """Pass every later update's error on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
+        """Pass every later update's errors on to ``summary_writer``, one scalar ``tag/frequency`` per frequency.
 
         Args:
-            summary_writer: anything with TensorBoard's ``add_scalar(tag, value, step)``. Each update then waits for the
-                device, as the values must be known.
+            summary_writer: a TensorBoard writer (``add_scalar``), a W&B run (``log``), an MLflow run, or the module
+                ``mlflow`` or a Lightning logger (``log_metrics``). Each update then waits for the device, as the
+                values must be known.
             tag: first part of the scalars' names.
 
         Raises:
-            TypeError: if ``summary_writer`` has no ``add_scalar``.
+            TypeError: if ``summary_writer`` is none of these.
         """
-        if not callable(getattr(summary_writer, "add_scalar", None)):
-            raise TypeError(
-                f"summary_writer: was {type(summary_writer).__name__}, must have add_scalar(tag, value, step)"
-            )
-        self._writers.append((summary_writer, tag))
+        self._writers.append((writer_to(summary_writer), tag))
 
 
 torch.serialization.add_safe_globals([SpectralMonitor])
@@ -364,11 +389,3 @@ def _same(own: Any, other: Any) -> bool:
     if isinstance(own, Tensor) and isinstance(other, Tensor):
         return own.shape == other.shape and bool((own == other).all())
     return type(own) is type(other) and own == other
-
-
-def _label(frequency: Frequency) -> str:
-    if isinstance(frequency, tuple):
-        if isinstance(frequency[0], str):
-            return f"{frequency[0]} {frequency[1]:.3g}"
-        return "(" + ", ".join(f"{f:.3g}" for f in frequency) + ")"
-    return f"{frequency:.4g}"

@@ -14,6 +14,7 @@ _MOST_MODES = 2**22
 _NYQUIST_FACTOR = 5  # how far beyond the mean sampling's Nyquist frequency scattered points are searched
 LOWEST = 0.9  # cycles per span: below, a line is a trend
 _OFF_GRID = 0.1  # of a spacing: nearer than this to its multiples, gaps are those of a grid
+_GRAINS = 20  # of rounding in a spacing that is none of its own
 _CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
 _CLIMBERS, _CLIMB = 16, 30
 _PAIRS = 2**25  # of points and frequencies at a time: half a second, in which no interrupt is heard
@@ -57,6 +58,7 @@ class Grid:
     def __init__(self, unit_x: Tensor, limits: list[float], separation: float, *, cut: bool):
         self.unit_x, self.separation = unit_x, separation
         self.oversampling, self.half = _grid_of(limits, cut)
+        self.modes = tuple(2 * h + 1 for h in self.half)
         self.limits = [h / self.oversampling for h in self.half]
         self.trials = Trials(len(limits), volume_of(unit_x, math.prod(2 * top for top in self.limits) / 2))
 
@@ -72,7 +74,7 @@ class Grid:
         return Comb(self.unit_x / (1 + gap), tuple(2 * int(top * (1 + gap)) + 1 for top in self.limits), 1 + gap)
 
     def strongest(self, values: Tensor, taken: Tensor) -> Tensor:
-        modes = tuple(2 * h + 1 for h in self.half)
+        modes = self.modes
         power = power_spectrum(self.unit_x, values, modes, (float(self.oversampling),) * len(modes))
         if self.noise != WHITE:
             power /= self.noise(modes_of(modes, power) / self.oversampling)
@@ -141,9 +143,14 @@ class Comb:
 
 
 def power_spectrum(x: Tensor, values: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> Tensor:
-    """Over the half of the modes whose last wavenumber is not negative."""
-    spectrum = rnufft1(x, values.mT.contiguous(), modes, eps=1e-6, period=period)
+    """Summed over channels."""
+    spectrum = spectrum_of(x, values, modes, period)
     return (spectrum.real.square() + spectrum.imag.square()).sum(0)
+
+
+def spectrum_of(x: Tensor, values: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> Tensor:
+    """Of values (M, C) over the half of the modes whose last wavenumber is not negative: (C, *half)."""
+    return rnufft1(x, values.mT.contiguous(), modes, eps=1e-6, period=period)
 
 
 def modes_of(modes: tuple[int, ...], power: Tensor) -> Tensor:
@@ -230,7 +237,9 @@ def nyquist(unit_x: Tensor, grain: float) -> list[float]:
         multiples = [(gaps / (gaps.min() / part)).round() for part in (1, 2, 3)]
         spacings = [(gaps.sum() / m.sum()).item() for m in multiples]
         on_grid = [
-            p for p, m in zip(spacings, multiples, strict=True) if bool(((gaps / p - m).abs() < _OFF_GRID).all())
+            p
+            for p, m in zip(spacings, multiples, strict=True)
+            if p > _GRAINS * grain and bool(((gaps / p - m).abs() < _OFF_GRID).all())
         ]
         count = len(gaps) + 1
         each = float(count) if 2 * count < len(column) else len(column) ** (1 / unit_x.shape[1])

@@ -59,7 +59,8 @@ class Trials(NamedTuple):
 
 def _tail(channels: int, half: float) -> float:
     one = torch.tensor([float(channels), max(half, 0.0)], dtype=torch.float64)
-    return torch.special.gammaincc(one[0], one[1]).item()
+    out: float = torch.special.gammaincc(one[0], one[1]).item()
+    return out
 
 
 def _density(gain: float, degrees: int, d: int) -> float:

@@ -85,7 +85,8 @@ class TangentKernel:
 
         def transform(values: Tensor) -> Tensor:
             rows = values.flatten(0, 1).mT
-            return spectrum(self.points, rows, k, period).mT.unflatten(0, values.shape[:2]) * len(self.points)
+            out: Tensor = spectrum(self.points, rows, k, period).mT.unflatten(0, values.shape[:2]) * len(self.points)
+            return out
 
         return transform
 

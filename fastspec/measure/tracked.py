@@ -153,4 +153,5 @@ class Bands:
 
     def norms(self, magnitude: Tensor) -> Tensor:
         """(K,) magnitudes of the wavenumbers inside -> (B,)."""
-        return (self._member.to(magnitude) @ magnitude.square()).sqrt()
+        out: Tensor = (self._member.to(magnitude) @ magnitude.square()).sqrt()
+        return out

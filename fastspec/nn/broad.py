@@ -4,7 +4,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import without_autocast
 from .grouped import Activation, check_sizes, checked_activation, points
+from .standard import Standard
 
 
 class BroadLearning(nn.Module):
@@ -13,7 +15,8 @@ class BroadLearning(nn.Module):
         Z_i = φ(x W_i + β_i),   H_j = ξ(Z V_j + γ_j),   A = [Z | H],   out = A (AᵀA + λI)⁻¹ Aᵀ y
 
     W, β, V and γ are random and stay: :meth:`fit` finds the last layer by ridge least squares in one go, and
-    :meth:`grow` adds nodes and leaves those there are. Frequencies are fitted from low to high as nodes are added.
+    :meth:`grow` adds nodes and leaves those there are. Frequencies are fitted from low to high as nodes are added. x is
+    standardised to [-1, 1] and y to mean zero and variance one, by the data that are fitted.
 
     Args:
         in_features: dimension d of x.
@@ -23,7 +26,7 @@ class BroadLearning(nn.Module):
         activation: φ of the feature nodes: a name as in :class:`MscaleMLP` or any element-wise callable; ``None`` for
             the linear nodes of many implementations.
         enhancement_activation: ξ.
-        scale: W, β ~ U(-scale, scale) for x of order one: the frequencies that feature nodes hold. V and γ are scaled
+        scale: W, β ~ U(-scale, scale), for x in [-1, 1]: the frequencies that feature nodes hold. V and γ are scaled
             by 1/√feature_nodes.
         ridge: λ.
 
@@ -70,16 +73,17 @@ class BroadLearning(nn.Module):
         self.register_buffer("enhancement_weight", torch.empty(feature_nodes, 0))
         self.register_buffer("enhancement_bias", torch.empty(0))
         self.register_buffer("weight", torch.zeros(feature_nodes, out_features))
+        self.standard, self.standard_y = Standard(in_features), Standard(out_features)
         self.grow(enhancement_nodes)
 
     def features(self, x: Tensor) -> Tensor:
         """A = [Z | H]: (..., d) -> (..., nodes)."""
-        x = points(x, self.in_features).to(self.feature_weight.dtype)
+        x = self.standard(points(x, self.in_features)).to(self.feature_weight.dtype)
         z = self.activation(x @ self.feature_weight + self.feature_bias)
         return torch.cat([z, self.enhancement_activation(z @ self.enhancement_weight + self.enhancement_bias)], -1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.features(x) @ self.weight
+        return self.standard_y.undone(self.features(x) @ self.weight)
 
     def grow(self, enhancement_nodes: int) -> "BroadLearning":
         """Add so many enhancement nodes, of weight zero until the next :meth:`fit`; returns itself."""
@@ -91,6 +95,7 @@ class BroadLearning(nn.Module):
         self.weight = torch.cat([self.weight, self.weight.new_zeros(enhancement_nodes, self.out_features)])
         return self
 
+    @without_autocast()
     @torch.no_grad()
     def fit(self, x: Tensor, y: Tensor, batch: int = 2**14) -> "BroadLearning":
         """Solve for the last layer; returns itself.
@@ -107,10 +112,12 @@ class BroadLearning(nn.Module):
         if x.ndim != 2 or len(x) != len(y) or y.shape[1] != self.out_features:
             shape = f"({len(x)}, {self.out_features})"
             raise ValueError(f"y: shape was {tuple(y.shape)}, must be {shape} for x of shape {tuple(x.shape)}")
+        self.standard.fit(x)
+        self.standard_y.fit_values(y)
         nodes = len(self.weight)
         r = torch.eye(nodes, dtype=y.dtype, device=y.device) * self.ridge**0.5
         right = y.new_zeros(nodes, self.out_features)
-        for rows, values in zip(x.split(batch), y.split(batch), strict=True):
+        for rows, values in zip(x.split(batch), self.standard_y(y).split(batch), strict=True):
             q, r = torch.linalg.qr(torch.cat([r, self.features(rows)]))
             right = q.mT @ torch.cat([right, values])
         self.weight = torch.linalg.solve_triangular(r, right, upper=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import exact
 from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, nufft2
 
@@ -94,10 +95,14 @@ class Filtered(nn.Module):
     def spectrum(self, values: Tensor) -> Tensor:
         """û (..., *modes), centered, of real values (..., prod(modes)) on the grid."""
         axes = tuple(range(-len(self.modes), 0))
-        return torch.fft.fftshift(torch.fft.fftn(values.unflatten(-1, self.modes), dim=axes, norm="forward"), axes)
+        grid: Tensor = values.unflatten(-1, self.modes)
+        spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(grid, dim=axes, norm="forward"), axes)
+        return spectrum
 
+    @exact
     def filtered(self, values: Tensor, x: Tensor) -> Tensor:
-        """Values (..., prod(modes)) on the grid, filtered, at points x: (..., M)."""
+        """Values (..., prod(modes)) on the grid, filtered, at points x: (..., M), in float32 at least."""
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
         modes = self.spectrum(values)
         start = self.low.to(x)
         return nufft2(x - start, modes * self.multiplier.to(values), period=self.period).real

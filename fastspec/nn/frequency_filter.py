@@ -43,7 +43,8 @@ class DeepFrequencyFilter(nn.Module):
         spectrum = torch.fft.rfft2(x.float() if x.dtype in (torch.float16, torch.bfloat16) else x, norm="ortho")
         embedded = self.embedding(torch.cat([spectrum.real, spectrum.imag], 1))
         filtered = self.mask(embedded) * (torch.complex(*embedded.chunk(2, 1)) if self.embed else spectrum)
-        return torch.fft.irfft2(filtered, s=x.shape[-2:], norm="ortho").to(x.dtype)
+        out: Tensor = torch.fft.irfft2(filtered, s=x.shape[-2:], norm="ortho").to(x.dtype)
+        return out
 
     def mask(self, embedded: Tensor) -> Tensor:
         """(B, 2C, H, W//2 + 1) -> (B, 1, H, W//2 + 1), between 0 and 1."""

@@ -55,6 +55,7 @@ class MscaleMLP(nn.Module):
         self.standard = Standard(in_features)
         self.register_buffer("scales", _scales(scales, n_scales))
         self.subnetworks = GroupedMLP(len(self.scales), in_features, out_features, width, depth, activation)
+        self.standard_y = Standard(out_features)
         middle = middle_of_support(activation)
         if middle is not None:
             self._spread(middle)
@@ -69,7 +70,7 @@ class MscaleMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.standard(points(x, self.in_features))
         stretched = self.scales[:, None, None] * x.reshape(1, -1, self.in_features)
-        return self.subnetworks(stretched).sum(0).reshape(*x.shape[:-1], -1)
+        return self.standard_y.undone(self.subnetworks(stretched).sum(0)).reshape(*x.shape[:-1], -1)
 
     @classmethod
     def from_data(
@@ -85,9 +86,9 @@ class MscaleMLP(nn.Module):
     ) -> "MscaleMLP":
         """Subnetworks whose scales span the frequencies of the data: the paper takes 1 to 32 on all problems.
 
-        x is standardised to [-1, 1] along each axis, so that its origin and unit do not matter. Scales are doubled from
-        1 until the highest of the data's significant frequencies is at most half a cycle per unit to the last
-        subnetwork.
+        x is standardised to [-1, 1] along each axis and y to mean zero and variance one, so that their origins and
+        units do not matter: the model takes x and returns y in yours. Scales are doubled from 1 until the highest of
+        the data's significant frequencies is at most half a cycle per unit to the last subnetwork.
 
         Args:
             x: points, real ``(M,)`` or ``(M, d)``.
@@ -104,7 +105,8 @@ class MscaleMLP(nn.Module):
         scales = [2.0**i for i in range(1 + max(0, math.ceil(math.log2(highest))))]
         dim, channels = (1 if t.ndim == 1 else t.shape[1] for t in (x, y))
         model = cls(dim, channels, scales=scales, width=width, depth=depth, activation=activation).to(x)
-        model.standard = Standard(dim).fit(x)
+        model.standard.fit(x)
+        model.standard_y.fit_values(y.to(x))
         return model
 
 

@@ -87,7 +87,8 @@ class PhaseMLP(nn.Module):
         a, b = self.envelopes(standard).chunk(2, -1)
         phase = self._phase(centred)[..., None]
         total = self.constant(standard)[0] + (a * phase.cos() + b * phase.sin()).sum(0)
-        return (self.y_mean + self.y_scale * total).reshape(*x.shape[:-1], self.out_features)
+        out: Tensor = (self.y_mean + self.y_scale * total).reshape(*x.shape[:-1], self.out_features)
+        return out
 
     @exact
     def _phase(self, centred: Tensor) -> Tensor:

@@ -52,7 +52,8 @@ class PolyNet(nn.Module):
         product = first
         for other in others:
             product = other * product + product
-        return self.output(product)
+        out: Tensor = self.output(product)
+        return out
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, width={self.width}, degree={self.degree}"

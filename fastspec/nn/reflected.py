@@ -62,7 +62,7 @@ class Reflected(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         low, length = self.low.to(x), self.length.to(x)
         from_low = torch.remainder(x - low + length, 2 * length) - length
-        values = self.model(low + from_low.abs())
+        values: Tensor = self.model(low + from_low.abs())
         return values * self._sign(from_low, length).reshape(-1, *[1] * (values.ndim - 1)) if any(self.odd) else values
 
     def _sign(self, from_low: Tensor, length: Tensor) -> Tensor:

@@ -101,7 +101,8 @@ def error_of(factor: Factor, outputs: Outputs, x: Tensor) -> float:
     u = torch.randn_like(outputs(x).detach()).view(-1, 1)
     v = factor.apply(u)
     held, now = factor.damping * (u - v), product(outputs, x, v.view(len(x), -1)).view(-1, 1)
-    return ((held - now).norm() / now.norm()).item()
+    out: float = ((held - now).norm() / now.norm()).item()
+    return out
 
 
 def factor_of_state(state: dict[str, Any], x: Tensor) -> Factor:

@@ -135,7 +135,8 @@ class Kernel:
         """``h`` with the gradient's new path; x where h is of other points than those held, a minibatch."""
         _check.tensor("h", h)
         if torch.compiler.is_compiling():
-            return apply(_Compiled, 1, h, x, self._handle)
+            out: Tensor = apply(_Compiled, 1, h, x, self._handle)
+            return out
         if not (torch.is_grad_enabled() and follows(h)):
             return h
         factor = self._factor(x)
@@ -261,42 +262,48 @@ def _register(kernel: Kernel) -> int:
 
 class _Compiled(Operation):
     @staticmethod
-    def raw(h, x, number):
+    def raw(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.view_as(h)
 
     @staticmethod
-    def forward(h, x, number):
+    def forward(h: Tensor, x: Tensor | None, number: int) -> Tensor:
         return h.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Tensor | None, ...]:
+        return (inputs[1],)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.number = inputs[2]
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
-    def backward(ctx, gradient):
-        return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return _precondition(gradient, ctx.saved_tensors[0], ctx.number, True), None, None
+
+    @staticmethod
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        out: Tensor = _precondition(tangent, ctx.saved_tensors[0], ctx.number, False)
+        return out
 
 
 @custom_op("fastspec_precondition::by_kernel", mutates_args=())
-def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+def _precondition(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
+    """The product; ``counts`` of a backward pass."""
+    kernel = _KERNELS[number]
     # autograd is off in an op, but on in a new thread
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_precondition_in_thread, gradient, x, number).result()
+        return thread.submit(kernel.step if counts else kernel.multiply, gradient, x).result()
 
 
 @_precondition.register_fake
-def _(gradient, x, number):
+def _(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
     return torch.empty_like(gradient)
 
 
-def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
-    kernel = _KERNELS[number]
-    return kernel.step(gradient, x)
-
-
 # Of the function's calls, by the model and the choices made.
-_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple, _State]] = weakref.WeakKeyDictionary()
+_HELD: weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], _State]] = weakref.WeakKeyDictionary()
 
 
 def _chosen(inducing: int | Tensor, x: Tensor, generator: torch.Generator | None) -> Tensor:

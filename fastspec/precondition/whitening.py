@@ -20,12 +20,14 @@ at the data (arXiv 2105.11675). "critical" leaves an exponent of d to the kernel
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..loss import Weight
 from ..measure.kernel import kernel_exponent
 from ..measure.rates import decay_exponent, ntk_rates
@@ -102,6 +104,7 @@ def whitening_weight(
     return _measured(model, x, modes, strength, period, samples, generator, quadrature).weight
 
 
+@without_autocast()
 def check_weight(
     model: nn.Module,
     x: Tensor,
@@ -176,7 +179,9 @@ class Whitening:
         if isinstance(every, bool) or not isinstance(every, int) or every < 1:
             raise ValueError(f"every: was {every!r}, must be a positive int")
         self.every = every
-        self._measure = lambda: _measured(model, x, modes, strength, period, samples, None, quadrature)
+        self._measure: Callable[[], _Measured] = lambda: _measured(
+            model, x, modes, strength, period, samples, None, quadrature
+        )
         self._steps = 0
         first = self._measure()
         self.weight = first.weight

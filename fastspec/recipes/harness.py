@@ -133,7 +133,8 @@ def train(
 
 def progress(name: str, steps: int) -> Iterable[int]:
     """The steps 0, 1, ..., under a progress bar."""
-    return tqdm(range(steps), desc=name, unit="step", mininterval=0.5)
+    out: Iterable[int] = tqdm(range(steps), desc=name, unit="step", mininterval=0.5)
+    return out
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -34,7 +34,8 @@ class Transformed:
 
     def push(self, tangent: Parameters) -> Tensor:
         """J v, (M, C)."""
-        return jvp(self.values, (self.parameters,), (tangent,))[1]
+        out: Tensor = jvp(self.values, (self.parameters,), (tangent,))[1]
+        return out
 
 
 class Recorded:

@@ -63,7 +63,8 @@ def _iterate(matrix: Operator, preconditioner: Operator, r: Tensor, goal: Tensor
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vecdot(a, b).real
+    out: Tensor = torch.linalg.vecdot(a, b).real
+    return out
 
 
 def _ratio(above: Tensor, below: Tensor) -> Tensor:

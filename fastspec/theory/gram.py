@@ -71,6 +71,7 @@ def _cholesky(gram: Tensor) -> Tensor:
     diagonal = gram.diagonal(dim1=-2, dim2=-1)
     jitter, more = 0.0, 1e-15 * diagonal.real.max().item() * gram.shape[-1] ** 0.5
     for _ in range(_TRIES):
+        factor: Tensor
         factor, failed = torch.linalg.cholesky_ex(gram)
         if not bool(failed.any()):
             return factor

@@ -116,7 +116,7 @@ def min_norm_interpolant(
         warnings.warn(
             f"min_norm_interpolant: relative residual was {worst:.1e} after {count} iterations, above tol = {tol:.1e}",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     coefficients = coefficients * unit.reshape(-1, *[1] * len(modes))
     shaped = coefficients.reshape(*y.shape[:-1], *modes).to(complex_dtype)
@@ -264,6 +264,7 @@ def _toeplitz(x: Tensor, modes: tuple[int, ...], period: Sequence[float]) -> con
 
     def product(c: Tensor) -> Tensor:
         spectrum = torch.fft.fftn(c, s=multiplier.shape, dim=axes)
-        return torch.fft.ifftn(spectrum * multiplier, dim=axes)[inside]
+        out: Tensor = torch.fft.ifftn(spectrum * multiplier, dim=axes)[inside]
+        return out
 
     return product

@@ -75,7 +75,8 @@ def lfp_evolution(
         above = spectrum(plan.x, flat, k, plan.period).mT.reshape(*evolved.shape[:2], -1) * len(plan.x)
         below = spectrum(plan.x, target, k, plan.period).mT * len(plan.x)
     errors = torch.linalg.vector_norm(above, dim=1) / torch.linalg.vector_norm(below, dim=0)
-    return errors.reshape(len(times), *modes) if wavenumbers is None else errors
+    out: Tensor = errors.reshape(len(times), *modes) if wavenumbers is None else errors
+    return out
 
 
 def _checked(
@@ -124,7 +125,8 @@ def _evolve(kernel: Operator, rows: Tensor, times: Tensor) -> Tensor:
         matrix = kernel(torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device))
         values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
         decay = torch.exp(-times[:, None] * values.clamp_min(0))
-        return (decay[:, None] * (rows @ vectors)) @ vectors.mT
+        out: Tensor = (decay[:, None] * (rows @ vectors)) @ vectors.mT
+        return out
     return torch.stack([_lanczos(kernel, row, times) for row in rows], 1)
 
 
@@ -151,4 +153,5 @@ def _lanczos(kernel: Operator, row: Tensor, times: Tensor) -> Tensor:
         matrix = matrix + torch.diag(off, 1) + torch.diag(off, -1)
     values, vectors = torch.linalg.eigh(matrix)
     decay = torch.exp(-times[:, None] * values.clamp_min(0))
-    return size * (decay * vectors[0]) @ vectors.mT @ held
+    out: Tensor = size * (decay * vectors[0]) @ vectors.mT @ held
+    return out

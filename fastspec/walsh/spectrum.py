@@ -66,7 +66,7 @@ def spectrum_by_degree(f: Model | Tensor, n: int) -> Tensor:
         raise ValueError(f"f: had values of shape {tuple(values.shape)}, must be ({2**n},) or ({2**n}, C)")
     rows = values.reshape(2**n, -1)
     energy = (fwht(rows, dim=0) / 2**n).abs().square()
-    out = energy.new_zeros(n + 1, rows.shape[1]).index_add(0, degrees(n, rows.device), energy)
+    out: Tensor = energy.new_zeros(n + 1, rows.shape[1]).index_add(0, degrees(n, rows.device), energy)
     return out[:, 0] if rows.shape[1] == 1 else out
 
 
@@ -90,12 +90,12 @@ def parameter_of(model: object) -> Tensor:
 
 
 def scalar_output(model: Model, x: Tensor) -> Tensor:
-    """model(x) as (m,): what is regularised is one function."""
+    """model(x) as (m,), in float32 at least, as losses are: what is regularised is one function."""
     out = model(x)
     _check.tensor("model", out)
     if out.shape not in ((len(x),), (len(x), 1)):
         raise ValueError(f"model: returned shape {tuple(out.shape)}, must be ({len(x)},) or ({len(x)}, 1)")
-    return out.reshape(len(x))
+    return out.reshape(len(x)).to(torch.promote_types(out.dtype, torch.float32))
 
 
 def check_bits(name: str, n: int, most: int = MOST_BITS) -> None:

@@ -242,6 +242,55 @@ def test_bands_gather_their_modes(gen, tmp_path):
     torch.testing.assert_close(again.errors[1], m.errors[0])
 
 
+CLASSIFIED = [
+    {"method": "filter", "modes": torch.tensor([0.5, 0.02])},
+    {"method": "projection", "modes": torch.arange(1.0, 5.0)},
+    {"method": "frequencies", "modes": torch.randn(3, 2, generator=torch.Generator().manual_seed(0))},
+    {"method": "nufft", "peaks": torch.tensor([[0, 2], [3, 1]]), "magnitudes": True},
+]
+
+
+def classified(target, logits, choices):
+    gen = torch.Generator().manual_seed(1)
+    m = SpectralMonitor(torch.rand(60, 2, generator=gen), target, logits=True, **choices)
+    for step, z in enumerate(logits):
+        m.update(step, z)
+    return m.errors
+
+
+@pytest.mark.parametrize("choices", CLASSIFIED, ids=lambda c: c["method"])
+def test_one_logit_is_that_of_class_one(choices, gen):
+    labels = torch.arange(60) % 2
+    z = torch.stack([40.0 * labels - 20, torch.randn(60, generator=gen), 20 - 40.0 * labels])
+    want = classified(labels, torch.stack([torch.zeros_like(z), z], -1), choices)
+    assert (want[0] < 1e-4).all() and (want[1:] > 1e-3).all()
+    for target in (labels, labels.bool(), labels.float(), labels[:, None].float()):
+        for given in (z, z[..., None]):
+            torch.testing.assert_close(classified(target, given, choices), want)
+
+
+@pytest.mark.parametrize("choices", CLASSIFIED, ids=lambda c: c["method"])
+def test_classes_that_no_label_is_of_have_probabilities_too(choices, gen, tmp_path):
+    labels, z = torch.arange(60) % 2, torch.randn(60, 10, generator=gen)
+    want = classified(nn.functional.one_hot(labels, 10).float(), [z], choices)
+    torch.testing.assert_close(classified(labels, [z], choices), want)
+    gen = torch.Generator().manual_seed(1)
+    m = SpectralMonitor(torch.rand(60, 2, generator=gen), labels, logits=True, **choices)
+    m.update(0, z)
+    m.save(tmp_path / "monitor")
+    again = SpectralMonitor.load(tmp_path / "monitor")
+    again.update(1, z)
+    torch.testing.assert_close(again.errors[0], again.errors[1])
+
+
+def test_more_labels_than_logits_are_refused():
+    m = SpectralMonitor(X, torch.arange(20) % 3, 8, peaks=1, logits=True)
+    with pytest.raises(ValueError, match="pred: had 2 channels, must have 3"):
+        m.update(0, torch.zeros(20, 2))
+    with pytest.raises(ValueError, match="target: had numbers outside"):
+        SpectralMonitor(X, 2 * torch.ones(20), 8, peaks=1, logits=True)
+
+
 def test_logits_are_compared_as_probabilities(gen):
     x, labels = torch.rand(150, 4, generator=gen), torch.randint(0, 3, (150,), generator=gen)
     logits, k = torch.randn(150, 3, generator=gen), torch.randn(6, 4, generator=gen)

@@ -153,8 +153,8 @@ def test_plots(sines, tmp_path, updates, log_steps):
         m.update(step, y * step)
     figure = m.plot(tmp_path / "errors.png", unit="day", title="errors", log_steps=log_steps)
     axes = figure.axes[0]
-    assert axes.get_ylabel() == "frequency (cycles per day)" and axes.get_title() == "errors"
-    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{f:.4g}" for f in m.frequencies.flatten()]
+    assert axes.get_ylabel().split() == ["frequency", "(cycles", "per", "day)"] and axes.get_title() == "errors"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{f:g}" for f in m.frequencies.flatten()]
     assert (tmp_path / "errors.png").stat().st_size > 5000
 
 
@@ -261,7 +261,7 @@ def test_errors_that_are_not_finite_are_recorded_with_their_step(method, dtype, 
     assert not m.errors[1:3].isfinite().any() and m.errors[4].max() < 1e-5
     assert set(m.steps_to(0.1).values()) == {9}
     axes = m.plot(tmp_path / "errors.png").axes[0]
-    assert axes.get_xlabel().endswith("red: not finite, first at 3)")
+    assert axes.get_xlabel().replace("\n", " ").endswith("red: the output was not finite, first at step 3")
     assert axes.collections[0].get_array().mask.any(), "such errors have a colour of their own"
     m.save(tmp_path / "monitor.pt")
     assert SpectralMonitor.load(tmp_path / "monitor.pt").first_non_finite == 3

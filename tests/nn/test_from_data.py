@@ -35,7 +35,7 @@ def trained(make, x, y, steps):
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     for _ in range(steps):
         optimizer.zero_grad()
-        (model(x) - y).square().mean().backward()
+        ((model(x) - y).square().mean() / y.var()).backward()  # or the ε of Adam has a unit
         optimizer.step()
     return model(x).detach()
 
@@ -47,6 +47,51 @@ def test_training_does_not_depend_on_the_origin_and_unit_of_x(name, unit, origin
     want = trained(MAKERS[name], x, y, 20)
     got = trained(MAKERS[name], unit * x + origin, y, 20)
     torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+
+
+WHOLE = {name: MAKERS[name] for name in ("MscaleMLP", "PhaseMLP")}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_training_does_not_depend_on_the_origin_and_unit_of_y(name):
+    x, y = lines()
+    want = trained(WHOLE[name], x, y, 20)
+    got = trained(WHOLE[name], x, 300 * y - 4000, 20)
+    torch.testing.assert_close((got + 4000) / 300, want, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MAKERS.keys() - WHOLE.keys())
+def test_first_layers_do_not_depend_on_the_origin_and_unit_of_y(name):
+    x, y = lines()
+    made = []
+    for values in (y, 300 * y - 4000):
+        torch.manual_seed(0)
+        made.append(MAKERS[name](x, values)(x))
+    torch.testing.assert_close(made[1], made[0], rtol=0, atol=1e-6)
+
+
+def staged(x, y):
+    torch.manual_seed(0)
+    model = fs.nn.MultiStage(1, width=8, depth=2).double()
+    for _ in range(2):
+        optimizer = torch.optim.Adam(model.add_stage(x, y), 1e-2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            model.loss(x, y).backward()
+            optimizer.step()
+    return model(x).detach()
+
+
+def grown(x, y):
+    torch.manual_seed(0)
+    return fs.nn.BroadLearning(1, feature_nodes=20, enhancement_nodes=20, scale=8.0).double().fit(x, y)(x)
+
+
+@pytest.mark.parametrize("make", [staged, grown])
+def test_fits_do_not_depend_on_the_origins_and_units_of_data(make):
+    x, y = lines()
+    got = make(20 * x + 2000, 300 * y - 4000)
+    torch.testing.assert_close((got + 4000) / 300, make(x, y), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MAKERS)

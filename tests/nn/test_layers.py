@@ -102,10 +102,11 @@ def test_broad_learning_solves_the_ridge_problem(batch):
     torch.manual_seed(0)
     model = fsnn.BroadLearning(2, 3, feature_nodes=8, enhancement_nodes=12, ridge=1e-3).double()
     x, y = torch.randn(60, 2, dtype=torch.float64), torch.randn(60, 3, dtype=torch.float64)
-    a = model.features(x)
-    dense = torch.linalg.solve(a.mT @ a + 1e-3 * torch.eye(20, dtype=torch.float64), a.mT @ y)
-    torch.testing.assert_close(model.fit(x, y, batch=batch).weight, dense, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(model(x), a @ dense)
+    model.fit(x, y, batch=batch)
+    a, unit_y = model.features(x), (y - y.mean(0)) / y.std(0)
+    dense = torch.linalg.solve(a.mT @ a + 1e-3 * torch.eye(20, dtype=torch.float64), a.mT @ unit_y)
+    torch.testing.assert_close(model.weight, dense, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(model(x), y.mean(0) + y.std(0) * (a @ dense))
 
 
 def test_broad_learning_improves_as_it_grows_from_low_frequencies_to_high():

@@ -48,9 +48,9 @@ def test_a_second_stage_takes_orders_of_magnitude_off(stages):
 def test_a_stage_has_the_residuals_size_and_frequency(stages):
     model, x, y, errors = stages
     first, second = model.stages
-    assert first.size.item() == pytest.approx(y.square().mean().sqrt().item())
-    assert second.size.item() == pytest.approx(errors[0] * first.size.item(), rel=1e-6)
-    residual = (y - first.size * first(x - 3)) / second.size  # the points' middle is 3, half their extent 1
+    assert first.size.item() == pytest.approx((y - y.mean()).square().mean().sqrt().item())
+    assert second.size.item() == pytest.approx(errors[0] * y.square().mean().sqrt().item(), rel=1e-6)
+    residual = (y - y.mean() - first.size * first(x - 3)) / second.size  # the points' middle is 3, half their extent 1
     spectrum = fs.nufft1(x - 3, residual.mT, 401, period=8.0)[0].abs()  # wavenumbers by 1/8 cycle per unit
     strongest = (spectrum.argmax().item() - 200) / 8
     assert second.kappa.item() == pytest.approx(2 * math.pi * abs(strongest), rel=0.15)

@@ -5,8 +5,10 @@ first of them runs.
 """
 
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import library as torch_library
@@ -40,8 +42,8 @@ def register() -> torch_library.Library | None:
     return library
 
 
-def _on_its_device(name: str, home: str):
-    def call(*args):
+def _on_its_device(name: str, home: str) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
         with torch.cuda.device_of(args[0]):
             return getattr(import_module(f"{__name__}.{home}"), name)(*args)
 

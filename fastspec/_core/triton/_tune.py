@@ -1,5 +1,7 @@
 """Few configurations for each kernel; the fastest is found on first use and kept on disk."""
 
+from typing import Any
+
 import torch
 
 import triton
@@ -7,16 +9,16 @@ import triton
 FUSED = {"enable_fp_fusion": True}  # a launch's option: Triton's default depends on its version
 
 
-def config(num_warps: int = 4, num_stages: int = 2, maxnreg: int | None = None, **meta) -> triton.Config:
+def config(num_warps: int = 4, num_stages: int = 2, maxnreg: int | None = None, **meta: Any) -> triton.Config:
     return triton.Config(meta, num_warps=num_warps, num_stages=num_stages, maxnreg=maxnreg)
 
 
-def tuned(*, single: list[triton.Config], double: list[triton.Config], key: list[str]):
+def tuned(*, single: list[triton.Config], double: list[triton.Config], key: list[str]) -> Any:
     """triton.autotune over those for the precision of ``out``; the interpreter times nothing and takes the first."""
     if triton.knobs.runtime.interpret:
         return triton.autotune(single[:1], key=key)
 
-    def prune(configs, arguments, **_):
+    def prune(configs: list[triton.Config], arguments: dict[str, Any], **_: Any) -> list[triton.Config]:
         return double if arguments["out"].dtype == torch.float64 else single
 
     return triton.autotune(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 import triton
 
+from ..fallback import Floats, Ints
 from ._tune import FUSED
 from .direct_kernels import modes_kernel, products_kernel, values_kernel
 
@@ -19,7 +20,8 @@ INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 
 
 def _bits(number: float) -> int:
-    return struct.unpack("<q", struct.pack("<d", number))[0]
+    bits: int = struct.unpack("<q", struct.pack("<d", number))[0]
+    return bits
 
 
 @lru_cache
@@ -37,7 +39,7 @@ def _inverse(period: float) -> tuple[int, int]:
 class Grid:
     """The modes as the kernels take them: the first axis, and two others, which may be of one mode."""
 
-    def __init__(self, modes, period, centered: bool, sign: int, real: bool):
+    def __init__(self, modes: Ints, period: Floats, centered: bool, sign: int, real: bool):
         d, alone = len(modes), real and len(modes) == 1
         first, middle, last = modes[0], modes[1] if d == 3 else 1, modes[-1] if d > 1 else 1
         inner = last // 2 + 1 if real else last
@@ -64,7 +66,7 @@ def _numbers(t: Tensor) -> Tensor:
     return torch.view_as_real(t.contiguous()) if t.is_complex() else t.contiguous()
 
 
-def _check(x: Tensor, data: Tensor, modes, period, sign: int) -> None:
+def _check(x: Tensor, data: Tensor, modes: Ints, period: Floats, sign: int) -> None:
     torch._check(
         x.ndim == 3 and x.shape[0] == data.shape[0], lambda: "x: must be (S, M, d), a set for each of the data"
     )
@@ -79,12 +81,12 @@ def _check(x: Tensor, data: Tensor, modes, period, sign: int) -> None:
     torch._check(sign in (-1, 1), lambda: "sign: must be -1 or +1")
 
 
-def _check_spectrum(f: Tensor, modes, real: bool) -> None:
+def _check_spectrum(f: Tensor, modes: Ints, real: bool) -> None:
     kept = (*modes[:-1], modes[-1] // 2 + 1) if real else tuple(modes)
     torch._check(f.is_complex() and tuple(f.shape[2:]) == kept, lambda: f"spectrum: must be complex, (S, C, *{kept})")
 
 
-def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int) -> Tensor:
+def direct_type1(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int) -> Tensor:
     """As ops.direct_type1, in two launches: products of shares of the points, and their sums over shares as modes."""
     _check(x, strengths, modes, period, sign)
     torch._check(strengths.shape[2] == x.shape[1], lambda: "strengths: one for each point")
@@ -118,7 +120,7 @@ def direct_type1(x: Tensor, strengths: Tensor, modes, period, centered: bool, si
     return torch.view_as_complex(out)
 
 
-def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int, real: bool) -> Tensor:
+def direct_type2(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> Tensor:
     """As ops.direct_type2, in one launch, and one to add where few points need shares of the modes."""
     _check(x, f, modes, period, sign)
     _check_spectrum(f, modes, real)
@@ -126,7 +128,7 @@ def direct_type2(x: Tensor, f: Tensor, modes, period, centered: bool, sign: int,
 
 
 def direct_type2_gradient(
-    x: Tensor, f: Tensor, strengths: Tensor, modes, period, centered: bool, sign: int, values: bool
+    x: Tensor, f: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, values: bool
 ) -> tuple[Tensor, Tensor]:
     """As ops.direct_type2_gradient, values and gradient in the same sweep."""
     real = not strengths.is_complex()
@@ -140,15 +142,15 @@ def direct_type2_gradient(
     return out if values else strengths.new_empty(0), slopes
 
 
-def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: bool) -> tuple[Tensor | None, ...]:
-    """Values (S, C, M) where wanted, and the gradient (S, M, d) where there are strengths."""
+def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: bool) -> tuple[Tensor, Tensor]:
+    """Values (S, C, M) where wanted, and the gradient (S, M, d) where there are strengths; else an empty tensor."""
     (sets, channels), (count, d) = f.shape[:2], x.shape[1:]
     spectra = sets * channels
     rows, columns, tiles = grid.tiles()
     shares, share = _shares(max(1, spectra * triton.cdiv(count, 64)), tiles, 1)
     sums = (shares, sets, channels, count)
-    out = x.new_empty(sums if grid.real else (*sums, 2)) if values else None
-    slopes = None if strengths is None else x.new_empty(*sums, d)
+    out = x.new_empty((sums if grid.real else (*sums, 2)) if values else 0)
+    slopes = x.new_empty(0 if strengths is None else (*sums, d))
     if spectra and count:
         somewhere = out if values else slopes
         values_kernel[lambda meta: (spectra * triton.cdiv(count, meta["BLOCK_M"]), shares)](
@@ -156,7 +158,7 @@ def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: b
             _numbers(f),
             somewhere if strengths is None else _numbers(strengths),
             somewhere,
-            somewhere if slopes is None else slopes,
+            somewhere if strengths is None else slopes,
             count,
             share,
             spectra,
@@ -166,7 +168,7 @@ def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: b
             D=d,
             REAL=grid.real,
             VALUES=values,
-            SLOPES=slopes is not None,
+            SLOPES=strengths is not None,
             ROWS=rows,
             COLUMNS=columns,
             **FUSED,
@@ -174,6 +176,6 @@ def _type2(x: Tensor, f: Tensor, strengths: Tensor | None, grid: Grid, values: b
     if values:
         out = out[0] if shares == 1 else out.sum(0)
         out = out if grid.real else torch.view_as_complex(out)
-    if slopes is not None:
+    if strengths is not None:
         slopes = slopes[0, :, 0] if shares == channels == 1 else slopes.sum((0, 2))
     return out, slopes

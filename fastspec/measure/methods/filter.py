@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ... import _check
+from ..classes import padded
 from ..filter import filter_error
 from .method import Frequency, Method, Request
 
@@ -32,7 +33,8 @@ class Filter(Method):
         self.wavenumbers = self.frequencies = torch.cat([cut_off, cut_off])[:, None]
 
     def errors(self, residual: Tensor) -> Tensor:
-        return torch.cat(filter_error(self._x, self._target + residual, self._target, self.deltas.to(self._x)))
+        target = padded(self._target, residual.shape[1])
+        return torch.cat(filter_error(self._x, target + residual, target, self.deltas.to(self._x)))
 
     def names(self) -> list[Frequency]:
         cut_offs = self.frequencies.flatten().tolist()[: len(self.deltas)]
@@ -46,4 +48,5 @@ def _checked_widths(deltas: Any) -> Tensor:
     _check.tensor("modes", deltas)
     if deltas.ndim != 1 or len(deltas) == 0 or not bool(((deltas > 0) & deltas.isfinite()).all()):
         raise ValueError("modes: must be positive and finite widths δ, (D,), for method 'filter'")
-    return deltas.detach().cpu()
+    out: Tensor = deltas.detach().cpu()
+    return out

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ... import _check
 from ..checks import check_finite
+from ..classes import padded
 from ..spectra import wavenumbers
 from ..tracked import Bands, target_peaks, tracked_transform
 from .method import Method, Request, is_angular
@@ -59,8 +60,16 @@ class Spectral(Method):
     def errors(self, residual: Tensor) -> Tensor:
         difference = self._transform(residual)
         if self._magnitudes:
-            difference = (self._spectrum + difference).abs() - self._spectrum.abs()
+            spectrum = padded(self._spectrum, difference.shape[1])
+            difference = (spectrum + difference).abs() - spectrum.abs()
         return self._sizes(difference) / self._scale
+
+    def axis_label(self, unit: str | None) -> str:
+        if self.bands is None:
+            return super().axis_label(unit)
+        if all(map(is_angular, self.period)):
+            return "band of |k|" if unit is None else f"band of angular frequency (rad per {unit})"
+        return f"band of frequency (cycles per {unit or 'unit of x'})"
 
     def _sizes(self, spectrum: Tensor) -> Tensor:
         norms = channel_norms(spectrum)
@@ -73,7 +82,8 @@ def target_magnitude(request: Request, x: Tensor, listed: Tensor, period: Sequen
 
 
 def channel_norms(spectrum: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(spectrum, dim=-1)
+    out: Tensor = torch.linalg.vector_norm(spectrum, dim=-1)
+    return out
 
 
 def checked_wavenumbers(name: str, k: Tensor, d: int) -> Tensor:
