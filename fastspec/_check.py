@@ -111,7 +111,7 @@ def tensor(name: str, value: object) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
     if value.is_nested or value.layout != torch.strided:
-        raise TypeError(f"{name}: was {said(value)}, must be a dense one; pad ragged sets with strengths of zero")
+        raise TypeError(f"{name}: was {said(value)}, must be dense: pad ragged sets with strengths of zero")
     if value.dtype not in REAL_DTYPES + COMPLEX_DTYPES + INTEGERS:
         raise TypeError(f"{name}: dtype was {value.dtype}, must be one that numbers are computed in")
 
