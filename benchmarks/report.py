@@ -3,12 +3,12 @@
 import argparse
 import csv
 import io
-import itertools
 import os
 import platform
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,7 +23,6 @@ LIBRARIES = ("torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
 
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 COLOURS = "tab:blue", "tab:orange", "tab:green", "tab:purple"
-MOST_LINES = 30  # of a panel
 
 Rows = dict[str, list[Row]]  # by benchmark
 
@@ -162,51 +161,52 @@ def processor() -> str:
 
 
 def plot(found: Rows, path: Path) -> None:
-    """A panel for each benchmark, a line for each case or kind of cases, a dot for each row, against the target."""
+    """A line for each benchmark, a dot for each of its rows, against its target: all of it on one screen."""
     from matplotlib.figure import Figure as Canvas
 
     found = {name: judged for name, rows in found.items() if (judged := [row for row in rows if row.ratio is not None])}
     if not found:
         return
-    heights = [len(set(lines_of(rows))) + 1.2 for rows in found.values()]
-    figure = Canvas(figsize=(9, 0.22 * sum(heights) + 1))
-    panels = figure.subplots(len(found), sharex=True, height_ratios=heights, squeeze=False)
-    for panel, (name, rows) in zip(panels[:, 0], found.items(), strict=True):
-        draw(panel, rows)
-        ours = os.path.commonprefix([row.ours.name for row in rows])
-        rival = os.path.commonprefix([row.rival.name for row in rows])
-        panel.set_title(f"{name}: {ours} over {rival}" if ours and rival else name, loc="left", fontsize=9)
-    panels[0, 0].legend(fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
-    panels[-1, 0].set_xlabel("ratio: less is better; the line is the target")
-    figure.tight_layout()
-    write_figure(path, figure, dpi=110)
-
-
-def lines_of(rows: Sequence[Row]) -> list[str]:
-    """The line of each row: its case or, where those are many, what they begin with, transform and dimension."""
-    cases = [row.case for row in rows]
-    return cases if len(set(cases)) <= MOST_LINES else [" ".join(case.split()[:2]) for case in cases]
-
-
-def draw(panel, rows: Sequence[Row]) -> None:
-    line_of = dict(zip((row.case for row in rows), lines_of(rows), strict=True))
-    lines = list(dict.fromkeys(line_of.values()))
-    several = len({row.target for row in rows}) > 1  # then each number of threads has its own
-    for way, colour in zip(sorted({row.way for row in rows}), itertools.cycle(COLOURS), strict=False):
-        some = [row for row in rows if row.way == way]
-        places = [lines.index(line_of[row.case]) for row in some]
-        panel.plot([row.ratio for row in some], places, "o", color=colour, ms=5, label=way)
-        for row, place in zip(some, places, strict=True):
-            if row.target is not None:
-                panel.plot([row.target] * 2, [place - 0.5, place + 0.5], color=colour if several else "tab:red")
-    panel.set_yticks(range(len(lines)), lines, fontsize=7)
-    panel.set_ylim(len(lines) - 0.5, -0.5)
+    figure = Canvas(figsize=(9, 0.42 * len(found) + 1.3), layout="constrained")
+    panel = figure.add_subplot()
+    ways = sorted({row.way for rows in found.values() for row in rows})
+    for place, rows in enumerate(found.values()):
+        draw(panel, place, rows, ways)
+    panel.set_yticks(range(len(found)), [line_of(name, rows) for name, rows in found.items()], fontsize=8)
+    panel.set_ylim(len(found) - 0.4, -0.6)
     panel.set_xscale("log")
     panel.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     panel.minorticks_off()
     panel.grid(axis="x", alpha=0.4)
+    panel.set_xlabel("ratio: less is better; bars are the targets")
     for edge in ("top", "right"):
         panel.spines[edge].set_visible(False)
+    handles = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    figure.legend(
+        handles.values(), handles, fontsize=8, loc="outside upper right", ncols=min(len(ways), 4), frameon=False
+    )
+    write_figure(path, figure, dpi=110)
+
+
+def line_of(name: str, rows: Sequence[Row]) -> str:
+    """The benchmark, whom it compares, and how many of its rows meet their targets."""
+    ours = os.path.commonprefix([row.ours.name for row in rows])
+    rival = os.path.commonprefix([row.rival.name for row in rows if row.rival])
+    judged = [row for row in rows if row.met is not None]
+    met = f", {sum(row.met or False for row in judged)} of {len(judged)} met" if judged else ""
+    return f"{name}{met}\n{ours.strip()} over {rival.strip()}" if ours and rival else f"{name}{met}"
+
+
+def draw(panel: Any, place: int, rows: Sequence[Row], ways: Sequence[str]) -> None:
+    """Each way at a height of its own within the line, so that dots of one do not hide the other's."""
+    own = [way for way in ways if any(row.way == way for row in rows)]
+    several = len({row.target for row in rows}) > 1  # then each number of threads has its own
+    for i, way in enumerate(own):
+        some, height = [row for row in rows if row.way == way], place + (i + 0.5) / len(own) * 0.7 - 0.35
+        colour = COLOURS[ways.index(way) % len(COLOURS)]
+        panel.plot([row.ratio for row in some], [height] * len(some), "o", color=colour, ms=4, alpha=0.6, label=way)
+        for target in {row.target for row in some} - {None}:
+            panel.plot([target] * 2, [height - 0.17, height + 0.17], color=colour if several else "tab:red", lw=2)
 
 
 # --- running ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """fastspec: nonuniform Fourier transforms and frequency-weighted losses, to measure and cure spectral bias."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import measure, nn, precondition, reference, theory, walsh, weights
 from ._core.planning import override
 from ._version import __version__ as __version__
@@ -8,10 +11,14 @@ from .measure import SpectralMonitor
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
 from .plan import Plan
 
+if TYPE_CHECKING:
+    from . import callbacks as callbacks
+
 __all__ = [
     "Plan",
     "SpectralLoss",
     "SpectralMonitor",
+    "callbacks",
     "measure",
     "nn",
     "nufft1",
@@ -27,3 +34,10 @@ __all__ = [
     "walsh",
     "weights",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs more than torch is imported when it is asked for."""
+    if name == "callbacks":
+        return import_module(".callbacks", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ import fastspec as fs
 x = torch.rand(9)
 monitor = fs.SpectralMonitor(x, x, 4, peaks=1)
 monitor.update(0, x)
-repr(monitor), repr(fs.Plan(x, 4)), repr(fs.SpectralLoss(4, x=x))
+repr(monitor), repr(fs.Plan(x, 4)), repr(fs.SpectralLoss(4, x=x)), fs.callbacks
 print(*set(sys.modules) - before)
 """
 

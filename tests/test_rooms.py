@@ -18,7 +18,7 @@ FLOORS = (
     {"nufft"},
     {"loss"},
     {"measure"},
-    {"nn", "theory", "walsh"},
+    {"callbacks", "nn", "theory", "walsh"},
     {"precondition"},
     {""},
     {"recipes"},

@@ -140,6 +140,11 @@ class SpectralMonitor(Shown):
         return self.plot() if self.steps else None
 
     @property
+    def x(self) -> Tensor:
+        """The points, ``(M, d)``, in single precision at least."""
+        return self._x
+
+    @property
     def first_non_finite(self) -> int | None:
         """The first recorded step at which an error was NaN or infinite, as when training diverged; None if none was.
 

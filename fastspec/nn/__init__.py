@@ -1,5 +1,8 @@
 """Networks built against spectral bias, as ordinary ``torch.nn.Module``s."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .adaptive import AdaptiveActivation, Rowdy
 from .broad import BroadLearning
 from .filtered import Filtered
@@ -13,6 +16,9 @@ from .poly import PolyNet
 from .reflected import Reflected
 from .sine import SineLayer
 
+if TYPE_CHECKING:
+    from .regressor import PhaseRegressor as PhaseRegressor
+
 __all__ = [
     "AdaptiveActivation",
     "BroadLearning",
@@ -22,6 +28,7 @@ __all__ = [
     "MscaleMLP",
     "MultiStage",
     "PhaseMLP",
+    "PhaseRegressor",
     "PolyNet",
     "Reflected",
     "Rowdy",
@@ -29,3 +36,13 @@ __all__ = [
     "phi",
     "srelu",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs scikit-learn is imported when it is asked for."""
+    if name != "PhaseRegressor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return import_module(".regressor", __name__).PhaseRegressor
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(f"{error}: pip install 'fastspec-torch[sklearn]'", name=error.name) from error

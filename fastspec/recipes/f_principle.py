@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import fastspec as fs
 
+from ..measure.heatmap import add_colorbar
 from .harness import Outcome, Recipe, Schedule, dense, figure, in_order, train
 
 FIGURE = "f-principle.png"
@@ -72,7 +73,7 @@ def draw(monitor: fs.SpectralMonitor, x: Tensor, y: Tensor, prediction: Tensor, 
     with figure(path, 10, 3.4) as page:
         left, right = page.subplots(1, 2, width_ratios=(1.5, 1))
         monitor.plot(ax=left, title="error of each frequency", log_steps=True)
-        page.colorbar(left.collections[0], ax=left, label="relative error", extend="both")
+        add_colorbar(page, left)
         right.plot(x.flatten().cpu(), y.flatten().cpu(), color="0.6", linewidth=4, label="target")
         right.plot(x.flatten().cpu(), prediction.flatten().cpu(), color="#CC3311", linewidth=1.2, label="network")
         right.set(xlabel="x", title=f"fit after {monitor.steps[-1]:,} steps")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import fastspec as fs
 
+from ..measure.heatmap import add_colorbar
 from .harness import Loss, Outcome, Recipe, Schedule, dense, figure, train
 
 ERRORS, FITS, HARMONICS = "error-per-frequency.png", "fits.png", "harmonics.png"
@@ -157,7 +158,7 @@ def draw_errors(monitors: dict[str, fs.SpectralMonitor], path: Path) -> None:
         for ax, (name, monitor) in zip(axes, monitors.items(), strict=True):
             monitor.plot(ax=ax, unit="year", title=name, log_steps=True)
             ax.label_outer()
-        page.colorbar(axes[0].collections[0], ax=axes, label="relative error", extend="both")
+        add_colorbar(page, axes)
 
 
 def draw_harmonics(monitors: dict[str, fs.SpectralMonitor], threshold: float, path: Path) -> None:
@@ -182,21 +183,24 @@ def flat(*columns: Tensor) -> list[Tensor]:
 def draw_fits(
     models: dict[str, nn.Module], years: Tensor, ppm: Tensor, mean: Tensor, scale: Tensor, path: Path
 ) -> None:
-    with figure(path, 10, 4.2) as page:
-        whole, zoom = page.subplots(1, 2, width_ratios=(1, 1.5))
-        for ax, (first, last) in ((whole, (1957.0, 2003.0)), (zoom, (1990.0, 1995.0))):
-            inside = ((years >= first) & (years <= last)).flatten()
-            x = torch.linspace(*years[inside].aminmax(), 1500, device=years.device)[:, None]
-            ax.plot(*flat(years[inside], ppm[inside]), ".", color="0.65", markersize=3.5, label="weekly CO₂")
-            for name, model in models.items():
-                with torch.no_grad():
-                    fit = mean + scale * model(x)
-                ax.plot(*flat(x, fit), color=COLOURS[name], linestyle=STYLES[name], label=name)
-            ax.set(xlabel="year", xlim=(first, last))
-        whole.set(ylabel="CO₂ (ppm)", title="1958 to 2001")
-        zoom.set_title("1990 to 1995")
-        whole.axvspan(1990, 1995, color="0.9", zorder=0)
-        page.legend(*zoom.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    """The whole series above; below, five years of it with each network in its own panel, where none hides another."""
+    first, last = 1990.0, 1995.0
+    inside = ((years >= first) & (years <= last)).flatten()
+    x = torch.linspace(first, last, 1500, device=years.device)[:, None]
+    with figure(path, 10, 5.2) as page:
+        whole, *zooms = page.subplot_mosaic([["whole"] * len(models), list(models)]).values()
+        whole.plot(*flat(years, ppm), ".", color="0.5", markersize=2)
+        whole.axvspan(first, last, color="0.9", zorder=0)
+        whole.set(ylabel="CO₂ (ppm)", title="weekly CO₂ on Mauna Loa; shaded: the years below", xlabel="year")
+        for ax, (name, model) in zip(zooms, models.items(), strict=True):
+            with torch.no_grad():
+                fit, misfit = mean + scale * model(x), mean + scale * model(years) - ppm
+            ax.plot(*flat(years[inside], ppm[inside]), ".", color="0.65", markersize=3.5)
+            ax.plot(*flat(x, fit), color=COLOURS[name], linewidth=1.8)
+            ax.set(title=f"{name}\nmisses by {misfit.square().mean().sqrt().item():.2f} ppm", xlabel="year")
+            ax.sharey(zooms[0])
+            ax.label_outer()
+        zooms[0].set_ylabel("CO₂ (ppm)")
 
 
 RECIPE = Recipe(

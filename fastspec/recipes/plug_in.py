@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import fastspec as fs
 
+from ..measure.heatmap import add_colorbar
 from .harness import Loss, Outcome, Recipe, Schedule, dense, figure, train
 
 FIGURE = "error-per-frequency.png"
@@ -120,7 +121,7 @@ def draw(monitors: dict[str, fs.SpectralMonitor], settings: Settings, path: Path
         for ax, (name, monitor) in zip(axes, monitors.items(), strict=True):
             monitor.plot(ax=ax, title=f"mean squared error, {name}")
         axes[1].set_ylabel("")
-        page.colorbar(axes[0].collections[0], ax=axes, label="relative error", extend="both")
+        add_colorbar(page, axes)
 
 
 RECIPE = Recipe(

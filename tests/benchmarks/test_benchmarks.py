@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 
 import pytest
 import torch
@@ -264,9 +265,15 @@ def test_the_table_is_aligned_and_says_what_was_not_met():
     assert "9.0e-07 / -" in first and second.endswith("other misses eps")
 
 
-def test_the_plot_is_drawn(tmp_path):
-    report.plot({"fake": ROWS, "more": ROWS}, tmp_path / "ratios.png")
-    assert (tmp_path / "ratios.png").stat().st_size > 1000
+def test_the_plot_of_many_benchmarks_fits_a_screen(tmp_path):
+    many = [replace(row, case=f"case {i}") for i in range(100) for row in ROWS]
+    report.plot({f"benchmark {i}": many for i in range(16)}, tmp_path / "ratios.png")
+    width, height = (int.from_bytes((tmp_path / "ratios.png").read_bytes()[at : at + 4], "big") for at in (16, 20))
+    assert width <= 1000 and height <= 1000
+
+
+def test_a_line_of_the_plot_says_who_and_how_many():
+    assert report.line_of("fake", ROWS) == "fake, 1 of 2 met\nfastspec over other"
 
 
 # --- the registry -----------------------------------------------------------------------------------------------------
