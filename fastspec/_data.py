@@ -29,7 +29,8 @@ def numbers(name: str, value: Given) -> Tensor:
     if not isinstance(value, Tensor):
         value = _from_array(name, value)
     whole = not value.is_floating_point() and not value.is_complex() and value.dtype != torch.bool
-    return value.double() if whole else value
+    out: Tensor = value.double() if whole else value
+    return out
 
 
 def points(name: str, value: Given) -> Tensor:

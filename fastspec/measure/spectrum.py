@@ -53,7 +53,7 @@ class Spectrum(Shown):
     unit: str | None
     red: bool
 
-    def plot(self, path: str | PathLike | None = None, *, ax: "Axes | None" = None) -> "Figure":
+    def plot(self, path: str | PathLike[str] | None = None, *, ax: "Axes | None" = None) -> "Figure":
         """Amplitude over frequency, the lines marked, and the level of false alarm; in two dimensions a map of it.
 
         Args:
