@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import _check
 from .._box import period_of
 from .._core.plain import without_autocast
 from ..nufft import Period
