@@ -6,9 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import _check
+from ._warn import warn
+
 Given = Any  # a tensor, an array, a sequence of numbers, a Series, columns of a DataFrame, a DatetimeIndex, a DataArray
 
 DAY = 86400e9  # nanoseconds
+_COARSE = 4  # steps of the dtype: coordinates mostly nearer than that were nearer still before they were rounded
+
+
+class PrecisionWarning(UserWarning):
+    """Points coincide because their dtype is too coarse."""
+
 
 
 def numbers(name: str, value: Given) -> Tensor:
@@ -23,10 +32,61 @@ def numbers(name: str, value: Given) -> Tensor:
     return value.double() if whole else value
 
 
+def points(name: str, value: Given) -> Tensor:
+    """:func:`numbers` that are coordinates.
+
+    Warns:
+        PrecisionWarning: where neighbours coincide because their dtype cannot tell them apart, as seconds since 1970
+            do in float32.
+    """
+    x = numbers(name, value)
+    if _check.may_read(x) and x.is_floating_point() and x.dtype != torch.float64 and 0 < x.ndim <= 2:
+        for column in (x.detach().reshape(len(x), -1) if x.numel() else x[:, None]).unbind(1):
+            _warn_of_rounding(name, column)
+    return x
+
+
+def _warn_of_rounding(name: str, column: Tensor) -> None:
+    distinct = column.unique().double()
+    if len(distinct) in (1, len(column)) or column.numel() == 0 or not bool(distinct.isfinite().all()):
+        return
+    step = torch.finfo(column.dtype).eps * distinct.abs().max().item()
+    if distinct.diff().median().item() <= _COARSE * step:
+        warn(
+            f"{name}: {len(column) - len(distinct)} of {len(column)} neighbours coincide in {column.dtype}, whose steps"
+            f" are {step:.3g} at {distinct.abs().max().item():.6g}: subtract the first point, or give float64",
+            PrecisionWarning,
+        )
+
+
+def laid_out(value: Given) -> tuple[Tensor, Tensor, str | None]:
+    """Points (M, d), values and the points' unit of what has its own places: a Series with its index, a DataArray with
+    its coordinates, an image (H, W) or (H, W, C) in pixels, a regular series (M,)."""
+    values = numbers("y", value)
+    if values.ndim not in (1, 2, 3):
+        raise ValueError(f"x: shape was {tuple(values.shape)}, must be points with y, or a series or an image alone")
+    d = min(values.ndim, 2)
+    places = _own_places(value)[:d]
+    axes = [points("x", place) for place in places] or [torch.arange(n).double() for n in values.shape[:d]]
+    grid = torch.stack(torch.meshgrid(*[axis.to(values.device) for axis in axes], indexing="ij"), -1).reshape(-1, d)
+    return grid, values.reshape(len(grid), -1), unit_of(places[0]) if places else None
+
+
+def _own_places(value: Given) -> list[Given]:
+    if hasattr(value, "coords") and hasattr(value, "dims"):  # of xarray
+        return [value.coords[name].values if name in value.coords else range(n) for name, n in value.sizes.items()]
+    index = getattr(value, "index", None)  # a list's is a method
+    return [] if index is None or callable(index) or value.ndim > 1 else [index]
+
+
+def unit_of(value: Given) -> str | None:
+    return "day" if is_time(value) else None
+
+
 def is_time(value: Given) -> bool:
-    """Whether its numbers are days since 1970 once :func:`numbers` has read it."""
+    """Whether its numbers are days, since 1970 or in all, once :func:`numbers` has read it."""
     dtype = getattr(value, "dtype", None)
-    return not isinstance(value, Tensor) and getattr(dtype, "kind", "") in "Mm" or hasattr(dtype, "tz")
+    return getattr(dtype, "kind", "") in ("M", "m") or hasattr(dtype, "tz")
 
 
 def _from_array(name: str, value: Given) -> Tensor:
@@ -47,7 +107,7 @@ def _from_array(name: str, value: Given) -> Tensor:
             raise TypeError(f"{name}: was {type(value).__name__} of objects, must be of numbers") from None
     if array.dtype.kind in "iu":
         array = array.astype(np.float64)
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(np.array(array, order="C"))  # a copy: torch shares no array that may not be written to
 
 
 def _days(value: Given) -> np.ndarray:

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
-from .._data import Given, grain_of, numbers
+from .._data import Given, grain_of, numbers, points
 from .._warn import warn
 from .fits import polynomials
 from .joint import Fit, fit
-from .prewhitening import MOST_LINES, all_lines, chances, lines_of
+from .prewhitening import MOST_LINES, all_lines, chances, lines_of, lines_over_red
 from .search import Ball, Grid, nyquist
+
+SEPARATION = 0.75  # cycles per span
 
 
 class InsignificantWarning(UserWarning):
@@ -37,6 +39,7 @@ class Lines:
         origin: ``(d,)``, the middle of x.
         max_frequency: ``(d,)``, how far was searched, per dimension, cycles per unit.
         trend_explained: the share of y's variance that the trend takes out by itself.
+        unexplained: the share of y's variance that is left.
         residual: ``(M, C)``, y less trend and lines, in units of y.
     """
 
@@ -49,6 +52,7 @@ class Lines:
     origin: Tensor
     max_frequency: Tensor
     trend_explained: float
+    unexplained: float
     residual: Tensor
 
     def __len__(self) -> int:
@@ -84,7 +88,8 @@ def find_lines(
     max_frequency: float | None = None,
     trend_degree: int = 1,
     false_alarm: float = 0.01,
-    min_separation: float = 0.75,
+    min_separation: float = SEPARATION,
+    red: bool = False,
 ) -> Lines:
     """The sinusoids that scattered data are made of, off any grid, whatever trend they ride on.
 
@@ -100,25 +105,26 @@ def find_lines(
         InsignificantWarning: where ``n_lines`` is given and fewer are significant.
     """
     grain = grain_of(x)
-    x, y = checked_data(numbers("x", x), numbers("y", y), n_lines)
+    x, y = checked_data(points("x", x), numbers("y", y), n_lines)
     if not 0 < false_alarm <= 1:
         raise ValueError(f"false_alarm: was {false_alarm}, must be above 0 and at most 1")
-    low, span = x.amin(0), x.amax(0) - x.amin(0)
-    if not bool((span > 0).all()):
-        raise ValueError("x: had no extent along some dimension, must have some along each")
-    origin, scale = low + span / 2, y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
+    origin, span = middle_and_extent(x)
+    scale = y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
     unit_x = (x - origin) / span
     trend = polynomials(2 * unit_x, trend_degree)
     room = (len(x) - trend.shape[1] - 1) // (2 + x.shape[1])
     if room < (n_lines or 0):
         raise ValueError(f"x: had {len(x)} points, must have more to fit a trend and {n_lines} frequencies")
-    search = _search(unit_x, span, max_frequency, min_separation, grain)
+    search = search_of(x, max_frequency, grain, min_separation)
     start = fit(unit_x, (y - y.mean(0)) / scale, trend, unit_x.new_zeros(0, x.shape[1]))
     if n_lines is not None and false_alarm == 1:
         found = all_lines(start, search, n_lines)
     else:
-        coarse = search.coarse() if isinstance(search, Grid) else search
-        found = lines_of(start, search, coarse, min(MOST_LINES if n_lines is None else n_lines, room), false_alarm)
+        most = min(MOST_LINES if n_lines is None else n_lines, room)
+        if red and isinstance(search, Grid):
+            found, search = lines_over_red(start, search, most, false_alarm)
+        else:
+            found = lines_of(start, search, search.coarse() if isinstance(search, Grid) else search, most, false_alarm)
     lines = _described(found, search, scale, span, origin)
     if n_lines is not None and len(lines) < n_lines:
         warn(
@@ -151,11 +157,12 @@ def checked_data(x: Tensor, y: Tensor, n_lines: int | None) -> tuple[Tensor, Ten
     return x, y
 
 
-def _search(
-    unit_x: Tensor, span: Tensor, max_frequency: float | None, separation: float, grain: float
-) -> Grid | Ball:
+def search_of(x: Tensor, max_frequency: float | None, grain: float, separation: float = SEPARATION) -> Grid | Ball:
+    """Of points (M, d) rounded to ``grain``."""
     if max_frequency is not None and not 0 < max_frequency < math.inf:
         raise ValueError(f"max_frequency: was {max_frequency}, must be positive")
+    origin, span = middle_and_extent(x)
+    unit_x = (x - origin) / span
     if len(span) > 3:
         if max_frequency is None:
             raise ValueError(
@@ -165,6 +172,14 @@ def _search(
     if max_frequency is None:
         return Grid(unit_x, nyquist(unit_x, grain), separation, cut=True)
     return Grid(unit_x, (max_frequency * span).tolist(), separation, cut=False)
+
+
+def middle_and_extent(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(d,) each."""
+    low, high = x.amin(0), x.amax(0)
+    if not bool((high > low).all()):
+        raise ValueError("x: had no extent along some dimension, must have some along each")
+    return (low + high) / 2, high - low
 
 
 def _described(found: Fit, search: Grid | Ball, scale: Tensor, span: Tensor, origin: Tensor) -> Lines:
@@ -182,11 +197,12 @@ def _described(found: Fit, search: Grid | Ball, scale: Tensor, span: Tensor, ori
         amplitude=(found.amplitudes() * scale)[order],
         phase=torch.where(flipped, -phase, phase)[order],
         explained=explained[order],
-        false_alarm=explained.new_tensor(chances(found, search.trials))[order],
+        false_alarm=explained.new_tensor(chances(found, search))[order],
         error=(found.errors() / span)[order] if len(found) else frequency,
         origin=origin,
         max_frequency=span.new_tensor(search.limits) / span,
         trend_explained=1 - (before[varying] / varied[varying]).mean().item(),
+        unexplained=(found.squares[varying] / varied[varying]).mean().item(),
         residual=found.residual * scale,
     )
 

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from .background import background
 from .joint import Fit
-from .search import LOWEST, Search
+from .search import LOWEST, Grid, Search
 from .significance import Trials
 
 MOST_LINES, FALSE_ALARM = 16, 0.01
@@ -15,7 +16,7 @@ _NOTHING = 1e-24  # of the sum of squares: rounding
 _POINTS_A_LINE = 12  # of lines fitted before it is known whether they are any
 _STEPS, _SETTLED = 12, 1e-4
 _STEP, _NEAREST = 0.25, 0.5  # of Gauss-Newton, cycles per span
-_SEVERAL = 4
+_SEVERAL, _ROUNDS = 4, 2
 _FLOOR = 1e-2  # of a channel's own size: what is left of one explained counts no more than this
 
 
@@ -37,9 +38,9 @@ def significant_lines(fit: Fit, search: Search, most: int, chance: float) -> Fit
     significant, as far as the rest could become so, and the longest row kept that ends in one that is. Then those that
     the others have made superfluous are left out.
     """
-    kept, start = fit, fit
+    kept = fit
     ahead = min(most, len(fit.y) // _POINTS_A_LINE)
-    for n in range(most):
+    for n in range(len(fit), most):
         try:
             more = with_another(fit, search)
         except ValueError:  # no separate frequency is left
@@ -47,10 +48,10 @@ def significant_lines(fit: Fit, search: Search, most: int, chance: float) -> Fit
         sizes = more.amplitudes().norm(dim=1)
         if sizes[-1] < MINUTE * sizes.max():
             break
-        gain = log_ratio(fit.squares, more)
+        gain = log_ratio(fit.squares, more, search.noise(more.frequencies[-1:]).item())
         significant = search.trials.chance(gain, more.y.shape[1]) <= chance
         kept = more if significant else kept
-        if more.squares.sum() < _NOTHING * start.y.square().sum():
+        if more.squares.sum() < _NOTHING * fit.y.square().sum():
             break
         if not significant and not _may_follow(fit, more, search.trials, ahead - n, chance):
             break
@@ -65,7 +66,7 @@ def lines_of(fit: Fit, search: Search, coarse: Search, most: int, chance: float)
     if len(found) < _SEVERAL:
         return found
     start = settled(significant_lines(fit, coarse, most, chance), search)
-    return without_superfluous(exchanged(better([found, start]), search), search, chance)
+    return without_superfluous(exchanged(min(found, start, key=criterion), search), search, chance)
 
 
 def exchanged(fit: Fit, search: Search) -> Fit:
@@ -81,17 +82,6 @@ def exchanged(fit: Fit, search: Search) -> Fit:
 
 def _without(fit: Fit, line: int) -> Fit:
     return fit.at(torch.cat([fit.frequencies[:line], fit.frequencies[line + 1 :]]))
-
-
-def better(fits: list[Fit]) -> Fit:
-    """The one of least Bayesian information criterion (Schwarz 1978), a line having two amplitudes and a frequency."""
-
-    def criterion(fit: Fit) -> float:
-        left = fit.squares / fit.y.square().sum(0).clamp_min(torch.finfo(fit.y.dtype).tiny)
-        free = fit.coefficients.numel() + fit.frequencies.numel()
-        return len(fit.y) * (left + _NOTHING).log().sum().item() + free * math.log(len(fit.y))
-
-    return min(fits, key=criterion)
 
 
 def with_another(fit: Fit, search: Search) -> Fit:
@@ -114,12 +104,13 @@ def refined(fit: Fit, search: Search) -> Fit:
     return fit.refined(_STEP, _NEAREST, LOWEST) if search.refines else fit
 
 
-def log_ratio(before: Tensor, after: Fit) -> float:
+def log_ratio(before: Tensor, after: Fit, noise: float = 1.0) -> float:
     """Twice the logarithm of the ratio of likelihoods, each channel with its own variance; its expectation corrected
-    for what was fitted, which makes it exact for one line."""
+    for what was fitted, which makes it exact for one line. ``noise`` is that at the line, over the mean."""
     tiny = _NOTHING * after.y.square().sum(0) + torch.finfo(before.dtype).tiny
     free = max(1, len(after.y) - len(after.coefficients))
-    return free * ((before + tiny) / (after.squares + tiny)).log().clamp_min(0).sum().item()
+    gained = (before - after.squares).clamp_min(0) / (noise * (after.squares + tiny))
+    return free * gained.log1p().sum().item()
 
 
 def _may_follow(fit: Fit, more: Fit, trials: Trials, left: int, chance: float) -> bool:
@@ -131,19 +122,48 @@ def _may_follow(fit: Fit, more: Fit, trials: Trials, left: int, chance: float) -
     return gain * more.y.shape[1] >= trials.threshold(chance, more.y.shape[1])
 
 
-def chances(fit: Fit, trials: Trials) -> list[float]:
+def chances(fit: Fit, search: Search) -> list[float]:
     """Of each line given all others."""
     if not len(fit):
         return []
-    return [trials.chance(log_ratio(fit.squares + s, fit), fit.y.shape[1]) for s in fit.shares().clamp_min(0)]
+    noise, shares = search.noise(fit.frequencies).tolist(), fit.shares().clamp_min(0)
+    gains = [log_ratio(fit.squares + s, fit, n) for s, n in zip(shares, noise, strict=True)]
+    return [search.trials.chance(gain, fit.y.shape[1]) for gain in gains]
 
 
 def without_superfluous(fit: Fit, search: Search, chance: float) -> Fit:
     while len(fit):
-        each, sizes = chances(fit, search.trials), fit.amplitudes().norm(dim=1)
-        minute = sizes < MINUTE * sizes.max()
-        worst = int(torch.where(minute, 2.0, torch.tensor(each).to(sizes)).argmax())
-        if each[worst] <= chance and not minute[worst]:
+        worst = _worst(fit, search, chance)
+        if worst is None:
             break
         fit = settled(_without(fit, worst), search)
     return fit
+
+
+def _worst(fit: Fit, search: Search, chance: float) -> int | None:
+    """The line to be left out first, if any."""
+    each, sizes = torch.tensor(chances(fit, search)), fit.amplitudes().norm(dim=1).cpu()
+    each = torch.where(sizes < MINUTE * sizes.max(), 2.0, each)
+    worst = int(each.argmax())
+    return worst if each[worst] > chance else None
+
+
+def lines_over_red(fit: Fit, search: Grid, most: int, chance: float) -> tuple[Fit, Grid]:
+    """The lines that stand out where noise is as red as the whole spectrum, and the search beside that noise.
+
+    Red noise has its power at low frequencies, in peaks that white noise would not have. The background is that of all
+    the data first, then of what the lines found beside it leave.
+    """
+    found = fit
+    for _ in range(_ROUNDS):
+        search = search.over(background(found, search))
+        found = settled(significant_lines(fit, search, most, chance), search)
+        found = without_superfluous(found, search, chance)
+    return found, search
+
+
+def criterion(fit: Fit) -> float:
+    """Bayesian information (Schwarz 1978), the less the better; a line has two amplitudes and a frequency."""
+    left = fit.squares / fit.y.square().sum(0).clamp_min(torch.finfo(fit.y.dtype).tiny)
+    free = fit.coefficients.numel() + fit.frequencies.numel()
+    return len(fit.y) * (left + _NOTHING).log().sum().item() + free * math.log(len(fit.y))

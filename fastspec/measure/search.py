@@ -1,5 +1,6 @@
 """Where lines are looked for: a fine grid of frequencies, the modes of a box, or a ball in many dimensions."""
 
+import copy
 import math
 from typing import Protocol
 
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ..nufft import nufft3, rnufft1
-from .significance import Trials, volume_of
+from .significance import WHITE, Background, Trials, volume_of
 
 _MOST_MODES = 2**22
 _NYQUIST_FACTOR = 5  # how far beyond the mean sampling's Nyquist frequency scattered points are searched
 LOWEST = 0.9  # cycles per span: below, a line is a trend
 _OFF_GRID = 0.1  # of a spacing: nearer than this to its multiples, gaps are those of a grid
+_GRAINS = 20  # of rounding in a spacing that is none of its own
 _CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
 _CLIMBERS, _CLIMB = 16, 30
 _PAIRS = 2**25  # of points and frequencies at a time: half a second, in which no interrupt is heard
@@ -25,9 +27,11 @@ class Search(Protocol):
     Attributes:
         trials: what it gives to chance.
         refines: whether lines may leave the frequencies it looks at.
+        noise: what power is compared with.
     """
 
     trials: Trials
+    noise: Background
     refines: bool
 
     def strongest(self, values: Tensor, taken: Tensor) -> Tensor:
@@ -49,13 +53,20 @@ class Grid:
         cut: whether limits beyond the largest grid are lowered to it; else they raise.
     """
 
-    refines = True
+    refines, noise = True, WHITE
 
     def __init__(self, unit_x: Tensor, limits: list[float], separation: float, *, cut: bool):
         self.unit_x, self.separation = unit_x, separation
         self.oversampling, self.half = _grid_of(limits, cut)
+        self.modes = tuple(2 * h + 1 for h in self.half)
         self.limits = [h / self.oversampling for h in self.half]
         self.trials = Trials(len(limits), volume_of(unit_x, math.prod(2 * top for top in self.limits) / 2))
+
+    def over(self, noise: Background) -> "Grid":
+        """The same search of power beside that of the noise."""
+        search = copy.copy(self)
+        search.noise = noise
+        return search
 
     def coarse(self) -> "Comb":
         """The modes of the box that the points fill, a mean gap added so that it has no seam."""
@@ -63,8 +74,10 @@ class Grid:
         return Comb(self.unit_x / (1 + gap), tuple(2 * int(top * (1 + gap)) + 1 for top in self.limits), 1 + gap)
 
     def strongest(self, values: Tensor, taken: Tensor) -> Tensor:
-        modes = tuple(2 * h + 1 for h in self.half)
-        power = _power(self.unit_x, values, modes, (float(self.oversampling),) * len(modes))
+        modes = self.modes
+        power = power_spectrum(self.unit_x, values, modes, (float(self.oversampling),) * len(modes))
+        if self.noise != WHITE:
+            power /= self.noise(modes_of(modes, power) / self.oversampling)
         self._leave_out(power, taken.new_zeros(taken.shape[1]), max(self.separation, LOWEST))
         for row in (*taken, *-taken):
             self._leave_out(power, row, self.separation)
@@ -110,14 +123,14 @@ class Comb:
         period: what frequencies are counted per, in units of the fit's points.
     """
 
-    refines = False
+    refines, noise = False, WHITE
 
     def __init__(self, turns: Tensor, modes: tuple[int, ...], period: float = 1.0):
         self.turns, self.modes, self.period = turns, modes, period
         self.trials = Trials(len(modes), discrete=max(1.0, math.prod(modes) / 2))
 
     def strongest(self, values: Tensor, taken: Tensor) -> Tensor:
-        power = _power(self.turns, values, self.modes, (1.0,) * len(self.modes))
+        power = power_spectrum(self.turns, values, self.modes, (1.0,) * len(self.modes))
         zero = tuple(n // 2 for n in self.modes[:-1]) + (0,)
         power[zero] /= 2  # a constant has no sine
         for row in (taken * self.period).tolist():
@@ -129,10 +142,22 @@ class Comb:
         return _largest(power, self.modes, taken) / self.period
 
 
-def _power(x: Tensor, values: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> Tensor:
-    """Over the half of the modes whose last wavenumber is not negative."""
-    spectrum = rnufft1(x, values.mT.contiguous(), modes, eps=1e-6, period=period)
+def power_spectrum(x: Tensor, values: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> Tensor:
+    """Summed over channels."""
+    spectrum = spectrum_of(x, values, modes, period)
     return (spectrum.real.square() + spectrum.imag.square()).sum(0)
+
+
+def spectrum_of(x: Tensor, values: Tensor, modes: tuple[int, ...], period: tuple[float, ...]) -> Tensor:
+    """Of values (M, C) over the half of the modes whose last wavenumber is not negative: (C, *half)."""
+    return rnufft1(x, values.mT.contiguous(), modes, eps=1e-6, period=period)
+
+
+def modes_of(modes: tuple[int, ...], power: Tensor) -> Tensor:
+    """Wavenumbers (*shape of the power, d)."""
+    axes = [torch.arange(-(n // 2), (n + 1) // 2, device=power.device, dtype=power.dtype) for n in modes[:-1]]
+    last = torch.arange(power.shape[-1], device=power.device, dtype=power.dtype)
+    return torch.stack(torch.meshgrid(*axes, last, indexing="ij"), -1)
 
 
 def _largest(power: Tensor, modes: tuple[int, ...], taken: Tensor) -> Tensor:
@@ -155,7 +180,7 @@ def nothing_left(taken: Tensor) -> ValueError:
 class Ball:
     """Random frequencies of a ball, by direct sums, the best of which climb: for dimensions that no grid fits."""
 
-    refines = True
+    refines, noise = True, WHITE
 
     def __init__(self, unit_x: Tensor, span: Tensor, radius: float, separation: float):
         self.unit_x, self.separation = unit_x.float(), separation
@@ -212,7 +237,9 @@ def nyquist(unit_x: Tensor, grain: float) -> list[float]:
         multiples = [(gaps / (gaps.min() / part)).round() for part in (1, 2, 3)]
         spacings = [(gaps.sum() / m.sum()).item() for m in multiples]
         on_grid = [
-            p for p, m in zip(spacings, multiples, strict=True) if bool(((gaps / p - m).abs() < _OFF_GRID).all())
+            p
+            for p, m in zip(spacings, multiples, strict=True)
+            if p > _GRAINS * grain and bool(((gaps / p - m).abs() < _OFF_GRID).all())
         ]
         count = len(gaps) + 1
         each = float(count) if 2 * count < len(column) else len(column) ** (1 / unit_x.shape[1])

@@ -7,6 +7,25 @@ import torch
 from torch import Tensor
 
 
+class Background(NamedTuple):
+    """Power over frequency f in cycles per span, 1 + ratio / (1 + (f / knee)^slope), over its mean in what is searched.
+
+    An autoregressive process and a random walk have a slope of 2.
+    """
+
+    ratio: float = 0.0
+    slope: float = 0.0
+    knee: float = 1.0
+    mean: float = 1.0
+
+    def __call__(self, frequency: Tensor) -> Tensor:
+        """(..., d) -> (...)."""
+        return (1 + self.ratio / (1 + (frequency.norm(dim=-1) / self.knee) ** self.slope)) / self.mean
+
+
+WHITE = Background()
+
+
 class Trials(NamedTuple):
     """What a search gives to chance: so many ``discrete`` frequencies, or a ``volume`` of them.
 
@@ -40,7 +59,8 @@ class Trials(NamedTuple):
 
 def _tail(channels: int, half: float) -> float:
     one = torch.tensor([float(channels), max(half, 0.0)], dtype=torch.float64)
-    return torch.special.gammaincc(one[0], one[1]).item()
+    out: float = torch.special.gammaincc(one[0], one[1]).item()
+    return out
 
 
 def _density(gain: float, degrees: int, d: int) -> float:

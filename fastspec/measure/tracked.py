@@ -12,7 +12,7 @@ from .fits import polynomials
 from .joint import Fit, fit
 from .lines import one_of_each_pair
 from .peaks import spectral_peaks
-from .prewhitening import FALSE_ALARM, MINUTE, MOST_LINES, better, significant_lines
+from .prewhitening import FALSE_ALARM, MINUTE, MOST_LINES, criterion, significant_lines
 from .search import Comb
 from .spectra import spectrum
 
@@ -61,7 +61,7 @@ def _modes_of(turns: Tensor, y: Tensor, modes: tuple[int, ...], count: int | Non
         room = max(0, (len(y) - trend.shape[1] - 1) // (2 + len(modes)))
         start = fit(turns, y, trend, turns.new_zeros(0, len(modes)))
         fits.append(significant_lines(start, comb, min(most, room), FALSE_ALARM))
-    return better(fits)
+    return min(fits, key=criterion)
 
 
 def _real_channels(target: Tensor) -> Tensor:
