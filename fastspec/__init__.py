@@ -7,7 +7,7 @@ from . import measure, nn, precondition, reference, theory, walsh, weights
 from ._core.planning import override
 from ._version import __version__ as __version__
 from .loss import SpectralLoss, spectral_loss
-from .measure import SpectralMonitor
+from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
 from .plan import Plan
 
@@ -30,6 +30,7 @@ __all__ = [
     "rnufft1",
     "rnufft2",
     "spectral_loss",
+    "spectrum",
     "theory",
     "walsh",
     "weights",

@@ -108,7 +108,7 @@ def tensor(name: str, value: object) -> None:
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
     if value.is_nested or value.layout != torch.strided:
         kind = "nested" if value.is_nested else str(value.layout)
-        raise TypeError(f"{name}: was a {kind} tensor, must be a dense one; pad ragged sets with strengths of zero")
+        raise TypeError(f"{name}: was a {kind} tensor, must be dense: pad ragged sets with strengths of zero")
 
 
 def data(name: str, value: Tensor, x: Tensor, *, real: bool = False, complex: bool = False) -> None:

@@ -56,7 +56,8 @@ def lfp_rate(
     terms = _relu_terms if activation == "relu" else _tanh_terms
     flat = norm.flatten()
     chunk = max(1, _ENTRIES // len(r))
-    expectation = torch.cat([terms(part[:, None], r, a2) @ p for part in flat.split(chunk)])
+    # no product of matrices, which autocast would round
+    expectation = torch.cat([(terms(part[:, None], r, a2) * p).sum(-1) for part in flat.split(chunk)])
     c = math.gamma(d / 2) / (2 * math.sqrt(2) * math.pi ** ((d + 1) / 2) * sigma_b)
     out: Tensor = (c * expectation / flat ** (d - 1)).sqrt().reshape(norm.shape)
     return out

@@ -38,7 +38,8 @@ def nufft1(
         x: points, real, (M,), (M, d) or (..., M, d) with d = 1 to 3, in units of ``period``; folded into it. The axes
             before M are sets of points.
         c: strengths, real or complex, (..., M). With several sets of points c begins with their axes; where it lacks
-            them or has them of size 1, it is for all sets.
+            them or has them of size 1, it is for all sets. Sets of unequal size are padded, with any finite points of
+            strength zero: jagged tensors by ``to_padded_tensor(0.0)``.
         modes: number of wavenumbers, an int for all dimensions or one for each: k = -(N//2) ... (N-1)//2.
         sign: of the exponent, -1 or +1.
         eps: requested relative l2 error, a number; default 1e-6 in float32 and 1e-12 in float64.
@@ -149,7 +150,7 @@ def rnufft2(
     _check.points(x)
     _check.data("f", f, x, complex=True)
     planned = plan_once(x, _check.wanted(x, f, modes, eps, period, order), real=True)
-    _check.trailing("f", f, planned.grid.half_modes)
+    _check.trailing("f", f, planned.choice.gridding.grid.half_modes)  # torch 2.10 traces no property here
     return planned.real_type2(f)
 
 

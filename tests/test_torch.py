@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 from features import COMPILED, EAGER, backward, scalar, value
-from operations import MODES, OPERATIONS, M
+from operations import MODES, ON_GRIDS, OPERATIONS, M, on_grid
+from ranks import WORLD, WRAPPERS, Trained, averaged_gradients, sharded_problem, shift
 from samples import relative_error
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
@@ -22,11 +23,12 @@ import fastspec as fs
 REFUSED = {
     ("compile of hessian", operation): "fastspec: torch.compile of"
     for operation, described in OPERATIONS.items()
-    if not operation.startswith("nn.")
+    if not operation.startswith("nn.") and operation not in ("precondition.kernel", "precondition.residual")
 }
 REFUSED |= {
-    ("vmap over each input, and all", "precondition.spectral"): "fastspec: vmap over points, weight or quadrature",
-    ("vmap within vmap", "precondition.spectral"): "fastspec: vmap over points, weight or quadrature",
+    (feature, "precondition.kernel"): "use fastspec.precondition.Kernel in its place"
+    for feature in COMPILED
+    if feature.startswith("compile") and "fullgraph=False" not in feature or feature == "export, strict"
 }
 QUICK = ("nufft1", "SpectralLoss, x at the call")  # compiled also in the quick tests
 
@@ -76,7 +78,7 @@ def test_eager(feature, operation, algorithm, cell):
 
 
 NOT_CELLS = (
-    ("export, any number of points", "walsh.fwht"),  # has none
+    *[("export, any number of points", name) for name, op in OPERATIONS.items() if not op.counted],
     ("export, strict", "nn.SineLayer"),  # torch 2.13 fails to name the parameters of a layer that is a global
 )
 
@@ -107,7 +109,7 @@ def test_compiled(feature, operation, cell):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("feature", ["20 numbers of points, two graphs"])
-@pytest.mark.parametrize("operation", [name for name, op in OPERATIONS.items() if name != "walsh.fwht"])
+@pytest.mark.parametrize("operation", [name for name, op in OPERATIONS.items() if op.counted])
 def test_number_of_points_varies(feature, operation, cell):
     op, graphs = OPERATIONS[operation], []
 
@@ -199,6 +201,44 @@ def test_few_points(feature, operation, algorithm, cell):
             op.ours(*given)
         return
     cell(lambda: op.ours(*given), lambda: op.plain(*given))
+
+
+@pytest.mark.parametrize("operation", ON_GRIDS)
+@pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
+@pytest.mark.parametrize("feature", ["one mode"])
+def test_one_mode(feature, operation, algorithm, cell):
+    op = on_grid(1)[operation]
+    given = op.smooth, op.inputs(), untouched
+    cell(
+        lambda: [op.ours(*op.inputs()), *EAGER["double backward"](op.ours, *given)],
+        lambda: [op.plain(*op.inputs()), *EAGER["double backward"](op.plain, *given)],
+    )
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory):
+    return averaged_gradients(tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.mark.slow
+@every
+@pytest.mark.parametrize("feature", WRAPPERS)
+def test_ranks_that_average_gradients(feature, operation, cell, averaged):
+    def alone():
+        module = Trained(OPERATIONS[operation], OPERATIONS[operation].plain)
+        sum(module(shift(rank)) for rank in range(WORLD)).backward()
+        return [p.grad / WORLD for p in module.parameters()]
+
+    cell(lambda: averaged[feature][operation], alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_gradients_of_sharded_points_survive_the_average(wrapper, averaged):
+    network, x, target = sharded_problem()
+    fs.SpectralLoss(9, x=x)(network(x), target).backward()
+    for got, want in zip(averaged[wrapper]["group="], network.parameters(), strict=True):
+        assert relative_error(got, want.grad) <= 1e-9
 
 
 MODULES = {

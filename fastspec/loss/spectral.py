@@ -79,7 +79,9 @@ class SpectralLoss(_Loss, Shown):
         eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
             exact to rounding.
         quadrature: q_j (M,), or (..., M) for each of x's sets its own, the share of space that each point stands for;
-            default 1/M. Zeros leave points out: a mask of ragged sets, padded. Gradients flow to it.
+            default 1/M. Zeros leave points out: sets of unequal size are padded, jagged tensors by
+            ``to_padded_tensor(0.0)``, and a mask of theirs gives it: ``mask / mask.sum(-1, keepdim=True)``. Gradients
+            flow to it.
         relative: divide each sum by that of the target.
         reduction: "mean", "sum" or "none", over batch and channels.
         group: a torch.distributed process group over whose ranks the points are sharded. Loss and gradients at the

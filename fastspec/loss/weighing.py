@@ -29,15 +29,16 @@ class Weighing:
     def __init__(self, weight: Weight, planned: Planned):
         self.weight, self.version, self.choice = weight, version_of(weight), planned.choice
         self.like = planned.points.factors
-        self._rules: dict[str, Rule] = {}
+        self._rules: dict[type[Algorithm], Rule] = {}
 
     def rule(self, way: Algorithm, points: Points) -> Rule:
-        if way.name in self._rules:
-            return self._rules[way.name]
+        kind = type(way)
+        if kind in self._rules:
+            return self._rules[kind]
         if torch.compiler.is_compiling() or not is_plain(self.like, *self.tensors()):
             return self._rule(way.deconvolution(points))
         with plainly():
-            rule = self._rules[way.name] = self._rule(way.deconvolution(points))
+            rule = self._rules[kind] = self._rule(way.deconvolution(points))
         return rule
 
     def tensors(self) -> list[Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..nufft import Modes, Period
 from .rates import decay_exponent
 from .spectra import wavenumbers
@@ -18,6 +19,7 @@ _LEAST = {1: 64, 2: 32, 3: 8}  # modes per axis, for a fit that means something
 _BLURRED = 4  # cycles over the box, below which tapers mix wavenumbers too unlike each other
 
 
+@without_autocast()
 def kernel_exponent(
     model: nn.Module,
     x: Tensor,

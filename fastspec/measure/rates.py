@@ -13,6 +13,7 @@ from .spectra import wavenumbers
 from .tangent import Map, TangentKernel
 
 
+@without_autocast()
 def ntk_rates(
     model: nn.Module,
     x: Tensor,

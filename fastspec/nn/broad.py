@@ -4,6 +4,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import without_autocast
 from .grouped import Activation, check_sizes, checked_activation, points
 from .standard import Standard
 
@@ -94,6 +95,7 @@ class BroadLearning(nn.Module):
         self.weight = torch.cat([self.weight, self.weight.new_zeros(enhancement_nodes, self.out_features)])
         return self
 
+    @without_autocast()
     @torch.no_grad()
     def fit(self, x: Tensor, y: Tensor, batch: int = 2**14) -> "BroadLearning":
         """Solve for the last layer; returns itself.

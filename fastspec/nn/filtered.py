@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import exact
 from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, nufft2
 
@@ -98,8 +99,10 @@ class Filtered(nn.Module):
         spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(grid, dim=axes, norm="forward"), axes)
         return spectrum
 
+    @exact
     def filtered(self, values: Tensor, x: Tensor) -> Tensor:
-        """Values (..., prod(modes)) on the grid, filtered, at points x: (..., M)."""
+        """Values (..., prod(modes)) on the grid, filtered, at points x: (..., M), in float32 at least."""
+        values = values.to(torch.promote_types(values.dtype, torch.float32))
         modes = self.spectrum(values)
         start = self.low.to(x)
         return nufft2(x - start, modes * self.multiplier.to(values), period=self.period).real

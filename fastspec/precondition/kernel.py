@@ -270,30 +270,36 @@ class _Compiled(Operation):
         return h.clone()
 
     @staticmethod
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Tensor | None, ...]:
+        return (inputs[1],)
+
+    @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.number = inputs[2]
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _precondition(gradient, ctx.saved_tensors[0], ctx.number), None, None
+        return _precondition(gradient, ctx.saved_tensors[0], ctx.number, True), None, None
+
+    @staticmethod
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        out: Tensor = _precondition(tangent, ctx.saved_tensors[0], ctx.number, False)
+        return out
 
 
 @custom_op("fastspec_precondition::by_kernel", mutates_args=())
-def _precondition(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+def _precondition(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
+    """The product; ``counts`` of a backward pass."""
+    kernel = _KERNELS[number]
     # autograd is off in an op, but on in a new thread
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_precondition_in_thread, gradient, x, number).result()
+        return thread.submit(kernel.step if counts else kernel.multiply, gradient, x).result()
 
 
 @_precondition.register_fake
-def _(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
+def _(gradient: Tensor, x: Tensor | None, number: int, counts: bool) -> Tensor:
     return torch.empty_like(gradient)
-
-
-def _precondition_in_thread(gradient: Tensor, x: Tensor | None, number: int) -> Tensor:
-    kernel = _KERNELS[number]
-    return kernel.step(gradient, x)
 
 
 # Of the function's calls, by the model and the choices made.

@@ -1,10 +1,11 @@
-"""c (K + c)^-1 as an operation on gradients, and as the derivative of the identity."""
+"""c (K + c)^-1 as an operation on gradients, and as the derivative of the identity; products with a matrix."""
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from .._core.autograd import Operation, apply, with_forward_mode
+from .._core.autograd import Operation, apply, flattened, with_forward_mode
 from .factors import Factor
 
 
@@ -45,13 +46,14 @@ class _Preconditioned(Operation):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], h: Tensor, factor: Factor, counts: Any) -> tuple[Any, Any]:
-        return apply(_Preconditioned, 1, h, factor, counts), in_dims[0]
+        return apply(_Preconditioned, 1, h.movedim(in_dims[0], 0), factor, counts), 0
 
 
 def multiply(values: Tensor, factor: Factor) -> Tensor:
-    """Values (M,) or (M, C), multiplied."""
-    out: Tensor = apply(_Symmetric, 1, values.reshape(-1, 1), factor).view_as(values)
-    return out
+    """Values (..., M) or (..., M, C), multiplied."""
+    columns = values.reshape(-1, factor.count).mT
+    out: Tensor = apply(_Symmetric, 1, columns, factor)
+    return out.mT.reshape(values.shape)
 
 
 @with_forward_mode
@@ -84,3 +86,39 @@ class _Symmetric(Operation):
     def vmap(info: Any, in_dims: tuple[Any, ...], columns: Tensor, factor: Factor) -> tuple[Any, Any]:
         wide = columns.movedim(in_dims[0], 1)
         return apply(_Symmetric, 1, wide.flatten(1), factor).view_as(wide), 1
+
+
+def symmetric_product(matrix: Tensor, columns: Tensor) -> Tensor:
+    """A symmetric matrix (N, N) times (N, C), which autocast rounds neither forward nor in a backward called in it."""
+    out: Tensor = matrix @ columns if torch.compiler.is_compiling() else apply(_Product, 1, columns, matrix)
+    return out
+
+
+@with_forward_mode
+class _Product(Operation):
+    @staticmethod
+    def raw(columns: Tensor, matrix: Tensor) -> Tensor:
+        return matrix @ columns
+
+    forward = raw
+
+    @staticmethod
+    def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Tensor | None, ...]:
+        return (inputs[1],)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return symmetric_product(ctx.saved_tensors[0], gradient), None
+
+    @staticmethod
+    def tangents(ctx: Any, tangent: Tensor, *_: Any) -> Tensor:
+        return symmetric_product(ctx.saved_tensors[0], tangent)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], columns: Tensor, matrix: Tensor) -> tuple[Any, Any]:
+        wide = columns.movedim(in_dims[0], 1)
+        return apply(_Product, 1, flattened(wide, 1), matrix).reshape(wide.shape), 1

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import exact, without_autocast
 from ..loss import SpectralLoss
 from ..measure.checks import point_rows
 from ..measure.spectra import wavenumbers
 from ..nn.images import EVEN, NONE, ODD, Images, box
 from ..nufft import Modes, nufft1
+from .multiply import symmetric_product
 from .quadrature import Quadrature, quadrature
 
 Ends = tuple[float | Sequence[float] | Tensor, float | Sequence[float] | Tensor]
@@ -66,7 +68,7 @@ class EnergyNorm(nn.Module):
         super().__init__()
         self.modes, self.period, self.power = modes, images.period, power
         self.residual, self.amplification = q.residual, q.amplification
-        self._images, self._count, self._dtype = images, len(points), points.dtype
+        self._images, self._count = images, len(points)
         weight = _weight(modes, images.period, power).to(points.device)
         self.rest = min(weight.select(axis, 0).amax().item() for axis in range(len(modes)))
         even = (q.weights * len(q.weights) - 1).abs().max().item() < _EVEN
@@ -93,29 +95,32 @@ class EnergyNorm(nn.Module):
         out: Tensor = self.norm(mirrored, torch.zeros_like(mirrored)) + self.rest * residual.square().mean()
         return out
 
+    @exact
     def forward(self, residual: Tensor) -> Tensor:
         residual = self._checked(residual)
         if self.matrix is None:
             return self._transformed(residual)
         channels = residual.reshape(self._count, -1)
-        return (channels * (self.matrix @ channels)).sum() / channels.shape[1]
+        return (channels * symmetric_product(self.matrix, channels)).sum() / channels.shape[1]
 
     def _checked(self, residual: Tensor) -> Tensor:
         """In the points' dtype; half precision, as of autocast, is made so."""
+        held = self.norm.get_buffer("plan.x") if self.matrix is None else self.matrix
         _check.tensor("residual", residual)
         if residual.ndim not in (1, 2) or len(residual) != self._count or residual.numel() == 0:
             shape = f"({self._count},) or ({self._count}, C)"
             raise ValueError(f"residual: shape was {tuple(residual.shape)}, must be {shape}")
         if residual.dtype in (torch.float16, torch.bfloat16):
-            return residual.to(self._dtype)
-        if residual.dtype != self._dtype:
-            raise TypeError(f"residual: dtype was {residual.dtype}, must be {self._dtype} as the points' was")
+            return residual.to(held.dtype)
+        if residual.dtype != held.dtype:
+            raise TypeError(f"residual: dtype was {residual.dtype}, must be {held.dtype} as the points' was")
         return residual
 
     def extra_repr(self) -> str:
         return f"power={self.power:g}, modes={self.modes}, residual={self.residual:.2g}"
 
 
+@without_autocast()
 def residual(
     points: Tensor,
     domain: Ends,
@@ -200,7 +205,7 @@ def _warn(q: Quadrature) -> None:
         f" {q.amplification:.2g}), where the energy norm gains little: draw them jittered, one at random in each cell"
         " of a grid, or quasi-random, as by torch.quasirandom.SobolEngine",
         RandomPointsWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 

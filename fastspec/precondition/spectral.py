@@ -3,10 +3,9 @@
 from typing import Any, NamedTuple
 
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from .. import _check
-from .._core.autograd import Operation, apply, with_forward_mode
+from .._core.autograd import Operation, apply, merge, with_forward_mode
 from .._core.modes import Modes
 from .._core.ops import Sorted
 from .._core.plain import without_autocast
@@ -85,19 +84,20 @@ def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
 def _operator(gradient: Tensor, weight: Tensor, share: Tensor | None, planned: Planned) -> Tensor:
     """Q F^H W F Q on gradients (M,) or (..., M, C)."""
     rows = gradient if gradient.ndim == 1 else gradient.movedim(-1, -2)
-    out = planned.type2(weight * planned.type1(_shared(rows, share), -1), 1)
-    out = _shared(out, share)
+    spectrum = planned.type1(_times(rows, share, 1), -1)
+    out = _times(planned.type2(_times(spectrum, weight, planned.grid.dim), 1), share, 1)
     out = out if gradient.ndim == 1 else out.movedim(-1, -2)
     return out.to(gradient.dtype) if gradient.is_complex() else out.real.to(gradient.dtype)
 
 
-def _shared(rows: Tensor, share: Tensor | None) -> Tensor:
-    """Rows (..., M) times the points' share of space, (M,) or (sets, M)."""
-    if share is None:
+def _times(rows: Tensor, factors: Tensor | None, core: int) -> Tensor:
+    """Rows (..., *core) times factors (*core), or (*first, *core) with the first of the rows' axes."""
+    if factors is None:
         return rows
-    if share.ndim > 1:
-        share = share.reshape(*share.shape[:-1], *[1] * (rows.ndim - share.ndim), share.shape[-1])
-    return rows * share
+    first = factors.ndim - core
+    if first:
+        factors = factors.reshape(*factors.shape[:first], *[1] * (rows.ndim - factors.ndim), *factors.shape[first:])
+    return rows * factors
 
 
 class _Saved(NamedTuple):
@@ -149,10 +149,31 @@ class _Preconditioned(Operation):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], h: Tensor, *given: Any) -> tuple[Any, Any]:
-        if any(dim is not None for dim in tree_leaves(in_dims[1:])):
-            raise NotImplementedError("fastspec: vmap over points, weight or quadrature of precondition.spectral")
+        """Points of its own: vmap's axis is the first of the point sets'. Points held in common: it follows theirs."""
+        (*tensors, choice, sets), batch = given, info.batch_size
+        held = _Saved(*tensors)
+        dims: Any = _Saved(*in_dims[1:-2])
+        place = len(sets)
+        if dims.x is not None or dims.position is not None:
+            moved: Any = {name: merge(getattr(held, name), getattr(dims, name), batch, 0) for name in _OF_EACH_SET}
+            held, sets, place = held._replace(**moved), (batch, *sets), 0
+        weight = _with_axis(held.weight, dims.weight, choice.gridding.grid.dim, place)
+        share = None if held.share is None else _with_axis(held.share, dims.share, 1, place)
+        h = h.expand(batch, *h.shape) if in_dims[0] is None else h.movedim(in_dims[0], 0)
         single = h.ndim == 2  # (M,) to each call
-        h, place = h.movedim(in_dims[0], 0), 0 if single else len(given[-1])  # point sets stay in front
         h = h.unsqueeze(-1) if single else h.movedim(0, place)
-        out: Any = apply(_Preconditioned, 1, h, *given)
+        out: Any = apply(_Preconditioned, 1, h, *held._replace(weight=weight, share=share), choice, sets)
         return (out.squeeze(-1), 0) if single else (out, place)
+
+
+_OF_EACH_SET = ("x", "position", "order", "starts")
+
+
+def _with_axis(t: Tensor, dim: int | None, core: int, place: int) -> Tensor:
+    """t (*first, *core) with vmap's axis, where it has it, as the one at ``place`` of those that come first."""
+    first = t.ndim - core - (dim is not None)
+    if dim is None:
+        return t.unsqueeze(place) if first > place else t
+    t = t.movedim(dim, 0)
+    t = t.reshape(*t.shape[: 1 + first], *[1] * (place - first), *t.shape[1 + first :])
+    return t.movedim(0, place)

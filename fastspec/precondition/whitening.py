@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._core.plain import without_autocast
 from ..loss import Weight
 from ..measure.kernel import kernel_exponent
 from ..measure.rates import decay_exponent, ntk_rates
@@ -103,6 +104,7 @@ def whitening_weight(
     return _measured(model, x, modes, strength, period, samples, generator, quadrature).weight
 
 
+@without_autocast()
 def check_weight(
     model: nn.Module,
     x: Tensor,

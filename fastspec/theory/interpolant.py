@@ -116,7 +116,7 @@ def min_norm_interpolant(
         warnings.warn(
             f"min_norm_interpolant: relative residual was {worst:.1e} after {count} iterations, above tol = {tol:.1e}",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     coefficients = coefficients * unit.reshape(-1, *[1] * len(modes))
     shaped = coefficients.reshape(*y.shape[:-1], *modes).to(complex_dtype)

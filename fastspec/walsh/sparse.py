@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .._core.plain import without_autocast
 from .regularizers import hashed_inputs
 from .spectrum import Model, check_bits, parameter_of, scalar_output
 from .transform import fwht
@@ -22,6 +23,7 @@ class Spectrum(NamedTuple):
     frequencies: Tensor  # (K, n), zeros and ones
     coefficients: Tensor  # (K,)
 
+    @without_autocast()
     def __call__(self, x: Tensor) -> Tensor:
         """Its values at rows (m, n) of zeros and ones."""
         return self._signs(x) @ self.coefficients
@@ -75,6 +77,7 @@ class SparseTransform(nn.Module):
         self.register_buffer("shifts", shifts.double())
         self.register_buffer("points", ((base[:, None] + shifts[:, :, None]) % 2).to(torch.int8))
 
+    @without_autocast()
     def forward(self, values: Tensor, threshold: float = 0.0) -> Spectrum:
         """The coefficients above ``threshold`` in magnitude of the function with these values at ``points``.
 

@@ -90,12 +90,12 @@ def parameter_of(model: object) -> Tensor:
 
 
 def scalar_output(model: Model, x: Tensor) -> Tensor:
-    """model(x) as (m,): what is regularised is one function."""
+    """model(x) as (m,), in float32 at least, as losses are: what is regularised is one function."""
     out = model(x)
     _check.tensor("model", out)
     if out.shape not in ((len(x),), (len(x), 1)):
         raise ValueError(f"model: returned shape {tuple(out.shape)}, must be ({len(x)},) or ({len(x)}, 1)")
-    return out.reshape(len(x))
+    return out.reshape(len(x)).to(torch.promote_types(out.dtype, torch.float32))
 
 
 def check_bits(name: str, n: int, most: int = MOST_BITS) -> None:

@@ -1,5 +1,7 @@
 """precondition.spectral: nothing forward, F^H W F backward."""
 
+import itertools
+
 import pytest
 import torch
 from samples import relative_error
@@ -40,6 +42,29 @@ def test_vmap_is_a_loop(shape):
     assert torch.equal(torch.vmap(lambda h: fs.precondition.spectral(h, x, weight))(rows), rows)
     looped = torch.stack([gradient(h, g) for h, g in zip(rows, gradients, strict=True)])
     assert relative_error(torch.vmap(gradient)(rows, gradients), looped) <= 1e-14
+
+
+@pytest.mark.parametrize("own", list(itertools.product([False, True], repeat=4))[1:], ids=str)
+@pytest.mark.parametrize(("sets", "rows"), [((), ()), ((), (2,)), ((3,), (2,)), ((2, 3), (4, 2))], ids=str)
+def test_vmap_over_any_of_its_inputs_is_a_loop(sets, rows, own, gen):
+    """``own``: which of gradient, points, weight and quadrature each call has for itself."""
+    count, modes, batch = 7, (3, 4), 2
+    shapes = (*sets, *rows[:-1], count, *rows[-1:]), (*sets, count, 2), modes, (*sets, count)
+    given = [
+        torch.randn(*[batch] * has, *shape, generator=gen, dtype=torch.float64)
+        for has, shape in zip(own, shapes, strict=True)
+    ]
+
+    def both_ways(g, x, w, q):
+        def function(h):
+            return fs.precondition.spectral(h, x, w, quadrature=q)
+
+        return torch.func.vjp(function, g)[1](g)[0], torch.func.jvp(function, (g,), (g,))[1]
+
+    got = torch.vmap(both_ways, in_dims=tuple(0 if has else None for has in own))(*given)
+    each = [both_ways(*[t[i] if has else t for has, t in zip(own, given, strict=True)]) for i in range(batch)]
+    for values, looped in zip(got, zip(*each, strict=True), strict=True):
+        assert relative_error(values, torch.stack(looped)) <= 1e-12
 
 
 def test_norm_forward_leaves_the_gradient_on_uniform_points():

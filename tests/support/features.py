@@ -4,6 +4,7 @@ and returns tensors, which must be the same of ours as of the plain one; what on
 
 import io
 import itertools
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -251,6 +252,22 @@ def exported(strict: bool, dynamic: bool) -> Through:
     return through
 
 
+def packaged(f):
+    """Compiled ahead of time, and loaded from the package."""
+
+    class Module(torch.nn.Module):
+        def forward(self, *inputs):
+            return f(*inputs)
+
+    def run(*inputs):
+        program = torch.export.export(Module(), inputs, strict=False)
+        with tempfile.TemporaryDirectory() as folder:
+            path = torch._inductor.aoti_compile_and_package(program, package_path=f"{folder}/model.pt2")
+            return torch._inductor.aoti_load_package(path)(*inputs)
+
+    return run
+
+
 def compiled(f):
     return torch.compile(f, fullgraph=True, backend="aot_eager")
 
@@ -266,4 +283,5 @@ COMPILED: dict[str, tuple[Callable[..., Any], Through]] = {
     "export, strict": (value, exported(True, False)),
     "export": (value, exported(False, False)),
     "export, any number of points": (value, exported(False, True)),
+    "AOTInductor": (value, packaged),
 }
