@@ -68,6 +68,7 @@ PYBIND11_MODULE(_C, m) {
       .def_readonly("width", &PlanChoice::width)
       .def_readonly("sigma", &PlanChoice::sigma)
       .def_readonly("error", &PlanChoice::error)
+      .def_readonly("rounding", &PlanChoice::rounding)
       .def_readonly("nanoseconds", &PlanChoice::nanoseconds)
       .def_readonly("gridding", &PlanChoice::gridding)
       .def_readonly("direct", &PlanChoice::direct);

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "plan/band.h"
+#include "plan/fold.h"
 #include "plan/grid.h"
 
 namespace fastspec {
@@ -22,7 +23,7 @@ template <class T>
 struct SortArgs {
   Grid grid;
   int width;
-  double inverse_period[kMaxDim];
+  Rate cells_per_unit[kMaxDim];
   const void* x;  // (sets, count, dim), float32 or float64
   bool x_single;
   int64_t sets, count;
@@ -186,23 +187,14 @@ struct HadamardArgs {
 
 // --- sums over all pairs: see cpu/direct.h, cpu/exponential_sums.h and cpu/gaussian.h ---
 
-// The leading 26 bits, so that the product of two such numbers is exact.
-FASTSPEC_INLINE double leading_bits(double v) {
-  uint64_t bits;
-  __builtin_memcpy(&bits, &v, sizeof bits);
-  bits &= ~((uint64_t(1) << 27) - 1);
-  __builtin_memcpy(&v, &bits, sizeof v);
-  return v;
-}
-
 constexpr int64_t kPanel = 4;  // numbers of two rows A_l; also what the rows of the first axis are padded to
 
 // Wavenumbers of an axis. Tables of the first axis have rows for cosines, then for sines but that of zero.
 struct DirectAxis {
   int64_t modes = 1;
-  bool halved = false;                                    // 0 ... N/2 only
-  double inverse = 0, inverse_high = 0, inverse_low = 0;  // of the period; its leading 26 bits, and what they lack
-  double rate = 0;                                        // 2 pi / period
+  bool halved = false;  // 0 ... N/2 only
+  Rate cycles_per_unit{};
+  double radians_per_unit = 0;
 
   int64_t count() const { return halved ? modes / 2 + 1 : modes; }
   int64_t least() const { return halved ? 0 : -(modes / 2); }

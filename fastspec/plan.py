@@ -236,6 +236,7 @@ def explain(asked: Request, choice: Choice) -> str:
             f"expected {'on the GPU' if cuda else 'on one thread'}; gridding: spread, FFT, deconvolve",
         ]
     )
+    rounding = f"{expected.rounding:.1e}"
     host = f"threads    {torch.get_num_threads()}, {_C.instruction_set()} kernels"
     return "\n".join(
         [
@@ -244,7 +245,8 @@ def explain(asked: Request, choice: Choice) -> str:
             f"algorithm  {algorithm}",
             f"window     {fine.width} cells wide, for an upsampling factor of {fine.sigma:.3g}",
             f"fine grid  {_times(fine.cells)} cells, in tiles of {_times(fine.tile)}",
-            f"error      {expected.error:.1e} expected of gridding, relative l2; direct sums are exact to rounding",
+            f"error      {expected.error:.1e} expected of gridding, relative l2, of it {rounding} rounding; "
+            "direct sums are exact to rounding",
             f"device     {asked.device}" if cuda else host,
         ]
     )

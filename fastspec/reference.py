@@ -6,12 +6,15 @@ to rounding), costs O(points x modes), runs on any device in any dtype, and is d
 
 import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import partial
 
 import torch
 from torch import Tensor
 
 Modes = int | Sequence[int]
 Period = float | Sequence[float]
+INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 
 
 def wavenumbers(n: int, order: str = "centered") -> Tensor:
@@ -38,8 +41,7 @@ def nufft2(x: Tensor, f: Tensor, *, sign: int = 1, period: Period = 2 * math.pi,
 def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1) -> Tensor:
     """F_s = sum_j c_j exp(sign i s.x_j). ``x`` (M, d), ``s`` (K, d), ``c`` (..., M) -> (..., K) complex."""
     x, s = (t[:, None] if t.ndim == 1 else t for t in (x, s))
-    phase = sign * (s @ x.mT)
-    return _complex(c) @ torch.polar(torch.ones_like(phase), phase).mT
+    return _complex(c) @ _exponential(sign * (s @ x.mT), lambda: sign * cycles_of_pairs(x, s)).mT
 
 
 def rnufft1(x: Tensor, c: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered") -> Tensor:
@@ -163,11 +165,59 @@ def _per_set(transform: Callable[[Tensor, Tensor], Tensor], x: Tensor, data: Ten
 def _exponentials(x: Tensor, axes: list[Tensor], sign: int, period: Period) -> list[Tensor]:
     x = x[:, None] if x.ndim == 1 else x
     periods = [period] * x.shape[1] if isinstance(period, (int, float)) else list(period)
-    phases = [
-        (sign * 2 * math.pi / p) * x[:, a, None] * k.to(x.device, x.dtype)
-        for a, (k, p) in enumerate(zip(axes, periods, strict=True))
-    ]
-    return [torch.polar(torch.ones_like(phase), phase) for phase in phases]
+    exponentials = []
+    for a, (k, p) in enumerate(zip(axes, periods, strict=True)):
+        phase = (sign * 2 * math.pi / p) * x[:, a, None] * k.to(x.device, x.dtype)
+        exponentials.append(_exponential(phase, partial(_signed_cycles, x[:, a], k, p, sign)))
+    return exponentials
+
+
+def _signed_cycles(x: Tensor, k: Tensor, period: float, sign: int) -> Tensor:
+    return sign * cycles(x, k.to(x.device), period)
+
+
+def _exponential(phase: Tensor, exact: Callable[[], Tensor]) -> Tensor:
+    """exp(i phase); of float64 it has the value of exp(2 pi i exact()) and the derivatives of exp(i phase)."""
+    if phase.dtype == torch.float64:
+        phase = 2 * math.pi * exact() + (phase - phase.detach())
+    return torch.polar(torch.ones_like(phase), phase)
+
+
+def cycles(x: Tensor, k: Tensor, period: float = 2 * math.pi) -> Tensor:
+    """k x / period less whole numbers, in float64, no gradients: ``x`` (..., M), integers ``k`` (N,) -> (..., M, N).
+
+    A product of float64 numbers loses behind the point what it has before it. Here it is the sum of one that is exact,
+    of numbers of 24 bits, and of a small one (Dekker 1971). The float64 nearest to 2 pi stands for 2 pi.
+    """
+    exact, rest = _product(x, INVERSE_TAU if period == 2 * math.pi else 1 / Fraction(period))
+    exact, rest = exact - exact.round(), rest - rest.round()
+    head = ((exact + rest) * 2**22).round() / 2**22
+    turns, rest = head.unsqueeze(-1) * k, ((exact - head) + rest).unsqueeze(-1) * k
+    turns = (turns - turns.round()) + rest
+    return turns - turns.round()
+
+
+def cycles_of_pairs(x: Tensor, s: Tensor) -> Tensor:
+    """As cycles, s.x / 2 pi: ``x`` (M, d), ``s`` (K, d) -> (K, M)."""
+    turns = x.new_zeros(len(s), len(x), dtype=torch.float64)
+    for along, of in zip(x.detach().double().unbind(-1), s.unbind(-1), strict=True):
+        exact, rest = (part.unsqueeze(-1) for part in _product(of, INVERSE_TAU))
+        head, leading = _leading(exact + rest), _leading(along)
+        whole = head * leading
+        turns += (whole - whole.round()) + (head * (along - leading) + ((exact - head) + rest) * along)
+    return turns - turns.round()
+
+
+def _product(x: Tensor, factor: Fraction) -> tuple[Tensor, Tensor]:
+    """x times a number: a product without error, and what that lacks."""
+    x, (mantissa, exponent) = x.detach().double(), math.frexp(factor)
+    high, leading = math.ldexp(round(mantissa * 2**24), exponent - 24), _leading(x)
+    return leading * high, (x - leading) * high + x * float(factor - Fraction(high))
+
+
+def _leading(x: Tensor) -> Tensor:
+    """The leading 24 bits: products of two such numbers are exact."""
+    return x.float().double()
 
 
 def _type1(x: Tensor, c: Tensor, axes: list[Tensor], sign: int, period: Period) -> Tensor:

@@ -129,7 +129,7 @@ void run(const Case& c) {
   SortArgs<float> s{};
   s.grid = grid;
   s.width = plan.width;
-  for (int d = 0; d < grid.dim; ++d) s.inverse_period[d] = 1;
+  for (int d = 0; d < grid.dim; ++d) s.cells_per_unit[d] = rate_of(double(grid.cells[d]), 1);
   s.x = x.data();
   s.x_single = true;
   s.sets = 1;
@@ -180,7 +180,7 @@ void run_direct(const Case& c) {
   for (int d = 0; d < a.dim; ++d) {
     DirectAxis& axis = a.axis[d == 0 ? 0 : d == a.dim - 1 ? 2 : 1];
     axis.modes = c.modes[d];
-    axis.inverse = axis.inverse_high = 1;
+    axis.cycles_per_unit = rate_of(1, 1);
   }
   a.stride[2] = 1;
   a.stride[1] = a.axis[2].count();

@@ -10,8 +10,8 @@ Each time is the least of several medians, and each fit the non-negative one of 
 stages that meet points are timed alone, then gridded transforms, held plans both, for the rates of work; small
 transforms and losses give what calls cost beyond. On a GPU instructions per nanosecond are the unit, and not fitted.
 
-The coefficients of plan.h's expected_error are of errors, not of times. They were fitted by hand, so that nine measured
-errors in ten stay below; --errors tells whether they do, by dimension and precision.
+The coefficients of plan.h's expected_aliasing and expected_rounding are of errors, not of times. They were fitted by
+hand, so that nine measured errors in ten stay below; --errors tells whether they do, by dimension and precision.
 """
 
 import argparse

@@ -134,7 +134,7 @@ struct Direct {
         im = counts * modes[2 * place + 1];
         if (along < 0) return;
         const int64_t k = along == 0 ? k0 : along == 1 ? mode.k1 : mode.k2;
-        const T rate = T(a.axis[along].rate * double(a.sign * k)), rotated = -rate * im;
+        const T rate = T(a.axis[along].radians_per_unit * double(a.sign * k)), rotated = -rate * im;
         im = rate * re;
         re = rotated;
       };

@@ -18,12 +18,6 @@ FASTSPEC_INLINE typename Native<T>::V cycles_at(double k, const double* head, co
     return fraction(fraction(k * D::load(head), kRounder<double>) + k * D::load(rest), kRounder<double>);
 }
 
-// The leading 26 bits, as of one number in exponential_sums.h.
-FASTSPEC_INLINE Native<double>::V leading_bits(Native<double>::V v) {
-  using D = Native<double>;
-  return reinterpret_cast<D::V>(reinterpret_cast<D::Integers>(v) & ~((int64_t(1) << 27) - 1));
-}
-
 // `a` where the bit Half of the lane's number is not set, `b` where it is, each lane's sum with the one it lacks.
 template <int Half, class V, int... I>
 FASTSPEC_INLINE V add_halves(V a, V b, Indices<I...>) {
@@ -86,18 +80,13 @@ struct DirectBlock {
     const T* x = a.x + (set * a.points + first) * a.dim + a.coordinate(which);
     for (int64_t j = 0; j < count; ++j) head[j] = double(x[j * a.dim]);
     for (int64_t j = count; j < padded; ++j) head[j] = 0;
-    using D = Native<double>;
-    const DirectAxis axis = a.axis[which];
-    for (int64_t v = 0; v < padded; v += D::kLanes) {
-      const D::V all = D::load(head + v);
-      if constexpr (sizeof(T) == 4) {
-        D::store(fraction(all * axis.inverse, kRounder<double>), head + v);
-      } else {
-        const D::V high = leading_bits(all), cycles = fraction(high * axis.inverse_high, kRounder<double>);
-        const D::V kept = leading_bits(cycles);
-        D::store(kept, head + v);
-        D::store((cycles - kept) + ((all - high) * axis.inverse_high + all * axis.inverse_low), rest + v);
-      }
+    const Rate rate = a.axis[which].cycles_per_unit;
+    for (int64_t j = 0; j < padded; ++j) {
+      const Scaled cycles = scaled(T(head[j]), rate);
+      const double most = cycles.exact - __builtin_rint(cycles.exact), more = cycles.rest - __builtin_rint(cycles.rest);
+      const double kept = sizeof(T) == 4 ? most + more : leading_bits(most + more);
+      head[j] = kept;
+      rest[j] = (most - kept) + more;
     }
   }
 

@@ -1,6 +1,6 @@
 // Folds points into the period, finds the first cell of each one's window, and sorts them by tile, or by cell where
 // sorted_by_cell says so (counting sort).
-// Coordinates are scaled in double whatever T is: in float a grid of n cells would cost n * 6e-8 of accuracy.
+// Coordinates are scaled in double, and more, whatever T is: see plan/fold.h.
 #pragma once
 #include "../stages.h"
 #include "parallel.h"
@@ -22,24 +22,27 @@ struct Sort {
     double fraction[kChunk];  // of a cell, from the point's left edge of the window to that cell
   };
 
-  // False where a coordinate is not finite, or not once divided by the period. Plain loops, which vectorise.
-  static bool place(const SortArgs<T>& a, int axis, const X* x, int64_t n, Places& out) {
-    const double cells = double(a.grid.cells[axis]), half = 0.5 * a.width, inverse = a.inverse_period[axis];
-    const double inverse_tile = 1.0 / double(a.grid.tile[axis]);
-    double cycles[kChunk];
+  // False where a coordinate is not finite, or not once divided by the period. Plain loops, which vectorise. Never
+  // inlined: whoever asks gets the same places, bit for bit.
+  __attribute__((noinline)) static bool place(const SortArgs<T>& a, int axis, const X* x, int64_t n, Places& out) {
+    const double cells = double(a.grid.cells[axis]), half = 0.5 * a.width, last = cells - 1;
+    const double period = 1 / cells, tile = 1 / double(a.grid.tile[axis]);  // of a cell
+    const Rate rate = a.cells_per_unit[axis];
     uint64_t bits = 0;
-    for (int64_t i = 0; i < n; ++i) cycles[i] = double(x[i * D + axis]) * inverse;
     for (int64_t i = 0; i < n; ++i) {
-      cycles[i] -= __builtin_floor(cycles[i]);
-      bits |= __builtin_bit_cast(uint64_t, cycles[i]);
-    }
-    for (int64_t i = 0; i < n; ++i) {
-      const double left = cycles[i] * cells - half, up = __builtin_ceil(left);
-      out.first[i] = up < 0 ? up + cells : up;
-      out.tile[i] = __builtin_floor((out.first[i] + 0.5) * inverse_tile);
+      const Scaled cell = scaled(x[i * D + axis], rate);
+      const double near = __builtin_rint(cell.exact), left = (cell.exact - near) + (cell.rest - half);
+      const double up = __builtin_ceil(left), first = near + up;
       out.fraction[i] = up - left;
+      bits |= __builtin_bit_cast(uint64_t, out.fraction[i]);
+      out.first[i] = first - cells * __builtin_rint(first * period + (0.5 * period - 0.5));
     }
-    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; they are between 0 and 1
+    for (int64_t i = 0; i < n; ++i) {
+      const double first = out.first[i] < last ? out.first[i] : last;
+      out.first[i] = first > 0 ? first : 0;
+      out.tile[i] = __builtin_rint(out.first[i] * tile + (0.5 * tile - 0.5));
+    }
+    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; fractions are between 0 and 1
   }
 
   static bool buckets(const SortArgs<T>& a, bool by_cell, const X* x, int64_t n, int32_t* bucket) {

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../plan/grid.h"
+#include "../plan/fold.h"
 
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
@@ -69,15 +69,6 @@ FASTSPEC_FORCE_INLINE void add_number(T* to, const T* value) {
   } else
 #endif
     for (int q = 0; q < Parts; ++q) add_atomically(to + q, value[q]);
-}
-
-// A product that is never fused with a sum: two kernels, and two devices, must round it alike.
-FASTSPEC_FORCE_INLINE double product(double a, double b) {
-#ifdef __CUDA_ARCH__
-  return __dmul_rn(a, b);
-#else
-  return a * b;
-#endif
 }
 
 }  // namespace fastspec::cuda

@@ -26,14 +26,18 @@ struct Place {
 template <class T>
 FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point) {
   const int64_t at = point * a.grid.dim + axis;
-  const double x = a.x_single ? double(static_cast<const float*>(a.x)[at]) : static_cast<const double*>(a.x)[at];
-  const double cells = double(a.grid.cells[axis]), inverse_tile = 1.0 / double(a.grid.tile[axis]);
-  double cycles = product(x, a.inverse_period[axis]);
-  cycles -= floor(cycles);
-  if (!(cycles >= 0 && cycles <= 1)) return {0, 0, 0, false};
-  const double left = product(cycles, cells) - product(0.5, a.width), up = ceil(left);
-  const double first = up < 0 ? up + cells : up;
-  return {int64_t(first), int64_t(floor(product(first + 0.5, inverse_tile))), up - left, true};
+  const double cells = double(a.grid.cells[axis]), period = 1 / cells,
+               tile = 1 / double(a.grid.tile[axis]);  // of a cell
+  const Rate rate = a.cells_per_unit[axis];
+  const Scaled cell =
+      a.x_single ? scaled(static_cast<const float*>(a.x)[at], rate) : scaled(static_cast<const double*>(a.x)[at], rate);
+  const double near = rint(cell.exact), left = (cell.exact - near) + (cell.rest - product(0.5, a.width));
+  const double up = ceil(left), whole = near + up;
+  if (!(up - left < 2)) return {0, 0, 0, false};
+  double first = whole - product(cells, rint(product(whole, period) + (product(0.5, period) - 0.5)));
+  first = first < cells - 1 ? first : cells - 1;
+  first = first > 0 ? first : 0;
+  return {int64_t(first), int64_t(rint(product(first, tile) + (product(0.5, tile) - 0.5))), up - left, true};
 }
 
 template <class T>

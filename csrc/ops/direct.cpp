@@ -9,16 +9,11 @@ namespace {
 
 DirectAxis make_axis(int64_t modes, double period, bool halved) {
   STD_TORCH_CHECK(modes >= 1, "modes: at least 1");
-  // the float64 nearest to 2 pi stands for 2 pi, so that phases are k.x without rounding
-  constexpr long double tau = 6.28318530717958647692528676655900577L;
-  const long double cycle = period == double(tau) ? tau : (long double)(period);
   DirectAxis axis;
   axis.modes = modes;
   axis.halved = halved;
-  axis.inverse = double(1 / cycle);
-  axis.inverse_high = leading_bits(axis.inverse);
-  axis.inverse_low = double(1 / cycle - axis.inverse_high);
-  axis.rate = double(tau / cycle);
+  axis.cycles_per_unit = rate_of(1, period);
+  axis.radians_per_unit = period == kTau ? 1 : kTau / period;
   return axis;
 }
 

@@ -20,7 +20,7 @@ std::tuple<Tensor, Tensor, Tensor> sort(const Tensor& x, const Floats& period, c
   by_size(single, [&](auto zero) {
     using T = decltype(zero);
     SortArgs<T> a{g, int(width), {}, x.const_data_ptr(), is_single(x), sets, count};
-    for (int d = 0; d < g.dim; ++d) a.inverse_period[d] = 1.0 / period[d];
+    for (int d = 0; d < g.dim; ++d) a.cells_per_unit[d] = rate_of(double(g.cells[d]), period[d]);
     a.position = static_cast<typename Fixed<T>::type*>(position.mutable_data_ptr());
     a.order = out<int32_t>(order);
     a.starts = out<int32_t>(starts);

@@ -37,6 +37,7 @@ struct PlanChoice {
   int width = 0;               // of the window, in cells
   double sigma = 0;            // smallest ratio of cells to modes
   double error = 0;            // expected relative l2 error, aliasing and rounding
+  double rounding = 0;         // of it what no window lessens
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
   Costs gridding, direct;      // the same by each algorithm; infinite where that is not known
 };
@@ -53,25 +54,32 @@ inline double edge_share(int64_t modes, int width, double sigma) {
   return half_step / std::tanh(half_step);
 }
 
-// Relative l2 error of a transform that nine in ten stay below, fitted to measured ones. Aliasing: its exponent is that
-// of the prolate function's energy outside its band. Rounding: the deconvolution divides the modes at the edge of the
-// band, and with them the rounding noise of the grid, by the small transform of a wide window, once in each dimension.
-// Slopes, from the window's derivative, alias ten times as much as values.
-inline double expected_error(const std::vector<int64_t>& modes, int width, double sigma, bool single, bool slopes) {
+// Relative l2 error of a transform that nine in ten stay below, fitted to measured ones, in two parts. Aliasing: its
+// exponent is that of the prolate function's energy outside its band. Slopes, from the window's derivative, alias ten
+// times as much as values.
+inline double expected_aliasing(const std::vector<int64_t>& modes, int width, double sigma, bool slopes) {
   const double dim = double(modes.size());
   double shares = 0;
   for (int64_t n : modes) shares += edge_share(n, width, sigma) / dim;
   const double size = (1.25 + 0.25 * dim) * std::pow(4.0 / width, 0.45) * std::sqrt(shares);
-  const double aliasing = (slopes ? 10 : 1) * (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
+  return (slopes ? 10 : 1) * size * (2 * sigma - 1.35) * std::exp(-M_PI * width * std::sqrt(1 - 1 / sigma));
+}
+
+// Rounding: the deconvolution divides the modes at the edge of the band, and with them the rounding noise of the grid,
+// by the small transform of a wide window, once in each dimension; the FFT's grows with its stages; in double, the
+// window's tables are no better than the numbers they are made for. Positions add nothing: see fold.h.
+inline double expected_rounding(const std::vector<int64_t>& modes, int width, double sigma, bool single) {
   const double bandwidth = M_PI * width * (1 - 0.5 / sigma), edge = 1 / (2 * sigma - 1);
-  double amplification = 0;
+  double amplification = 0, stages = 0;
   constexpr int samples = 16;
   for (int i = 0; i < samples; ++i) {
     const double z = edge * (i + 0.5) / samples;
     amplification += std::exp(2 * bandwidth * (1 - std::sqrt(1 - z * z))) / samples;
   }
-  const double unit = single ? 6e-8 : 1.1e-16;
-  return size * aliasing + unit * (2 + 1.1 * std::pow(0.7 * std::sqrt(amplification), dim));
+  for (int64_t n : modes) stages += std::log2(sigma * double(n));
+  const double unit = single ? 6e-8 : 1.1e-16, tables = single ? 1.6 : 10;
+  const double grid = 1.1 * std::pow(0.7 * std::sqrt(amplification), double(modes.size()));
+  return unit * (tables + 0.04 * stages + grid);
 }
 
 // Even numbers without prime factors above 5: fast for every FFT library, and even for the halved real transform. Long
@@ -199,7 +207,8 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
   }
   p.sigma = std::min(p.sigma, 2.5);  // on the smallest grids, a window for more would only be wider
   p.tile = tile_extents(p.cells, width, r.single, r.cuda);
-  p.error = expected_error(r.modes, width, p.sigma, r.single, r.slopes);
+  p.rounding = expected_rounding(r.modes, width, p.sigma, r.single);
+  p.error = expected_aliasing(r.modes, width, p.sigma, r.slopes) + p.rounding;
   p.nanoseconds = estimated_cost(r, p);
   return p;
 }

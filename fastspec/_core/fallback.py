@@ -25,8 +25,14 @@ def _chunks(x: Tensor, others: int) -> tuple[Tensor, ...]:
 
 def _exponentials(x: Tensor, s: Tensor, sign: int) -> Tensor:
     """(M, K): whole cycles are dropped in float64, where a float32 phase of thousands still has its digits."""
-    cycles = (x.double() @ s.double().mT) * (sign / (2 * math.pi))
-    angle = ((cycles - cycles.round()) * (2 * math.pi)).to(x.dtype)
+    if x.dtype == torch.float64:
+        return _exponential(reference.cycles_of_pairs(s, x) * sign, x.dtype)
+    turns = (x.double() @ s.double().mT) * (sign / (2 * math.pi))
+    return _exponential(turns - turns.round(), x.dtype)
+
+
+def _exponential(cycles: Tensor, dtype: torch.dtype) -> Tensor:
+    angle = (cycles * (2 * math.pi)).to(dtype)
     return torch.complex(angle.cos(), angle.sin())
 
 
@@ -119,10 +125,7 @@ def _of_axes(x: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, 
     axes = []
     for a, n in enumerate(modes):
         k = _wavenumbers(n, centered, real and a == len(modes) - 1, x.device)
-        cycles = x[..., a].double() / (period[a] * sign)
-        cycles = (cycles - cycles.round()).unsqueeze(-1) * k
-        angle = ((cycles - cycles.round()) * (2 * math.pi)).to(x.dtype)
-        axes.append(torch.complex(angle.cos(), angle.sin()))
+        axes.append(_exponential(reference.cycles(x[..., a], k, period[a]) * sign, x.dtype))
     others = torch.ones_like(axes[0][..., :1])
     for axis in axes[1:]:
         others = (others.unsqueeze(-1) * axis.unsqueeze(-2)).flatten(2)

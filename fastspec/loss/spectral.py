@@ -128,8 +128,7 @@ class SpectralLoss(_Loss, Shown):
         _check.weight(weight)
         if (modes is None) == (frequencies is None):
             raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
-        if channels not in ("last", "first"):
-            raise ValueError(f"channels: was {channels!r}, must be 'last' or 'first'")
+        _check.choice("channels", channels, ("last", "first"))
         if x is not None:
             _check.coordinates("x", x)
         self._for_all = isinstance(modes, int) and x is None  # whether modes are of as many dimensions as x will have
@@ -137,13 +136,15 @@ class SpectralLoss(_Loss, Shown):
             None if modes is None else _check.modes(modes, None if x is None else _check.dimension(x), most=None)
         )
         self.period, self.eps = period, eps
-        self.relative, self.group, self.channels = relative, group, channels
+        self.relative, self.group, self.channels = _check.flag("relative", relative), group, channels
         self._keep(frequencies)
         if isinstance(weight, Tensor) and (self.modes or isinstance(self.frequencies, Tensor)):
             check_weight(weight, self.modes or tuple(self.frequencies.shape[:1]))
             self._register("weight", weight)
         else:
             self.weight = weight
+        if quadrature is not None:
+            _check.tensor("quadrature", quadrature)
         self._register("quadrature", quadrature)
         self._register("points", x if self._free else None)
         self.plan = None if x is None or self._free else self._plan(x)
@@ -252,6 +253,9 @@ class SpectralLoss(_Loss, Shown):
             raise ValueError("index: was given, must be None unless the loss holds points and the call gives none")
         if not isinstance(index, Tensor) or index.ndim != 1 or index.dtype not in (torch.int64, torch.int32):
             raise TypeError("index: must be a tensor (m,) of int64, places among the points held")
+        points = held.shape[0 if held.ndim == 1 else -2]
+        if index.device.type == "cpu" and _check.may_read(index) and not bool(((index >= 0) & (index < points)).all()):
+            raise ValueError(f"index: had places that are none, must be from 0 to {points - 1}, of the points held")
         quadrature = None if terms.quadrature is None else terms.quadrature.index_select(-1, index)
         return held.index_select(0 if held.ndim == 1 else -2, index), terms._replace(quadrature=quadrature)
 
@@ -333,7 +337,8 @@ def spectral_loss(
 
     Args, shapes and errors: as SpectralLoss.
     """
-    terms = Terms(weight, quadrature, relative, reduction_of(reduction), group, plan.eps)
+    _check.instance("plan", plan, Plan)
+    terms = Terms(weight, quadrature, _check.flag("relative", relative), reduction_of(reduction), group, plan.eps)
     _check.tensor("pred", pred)
     _check.tensor("target", target)
     plan.check_precision("pred", pred)

@@ -68,7 +68,8 @@ def alias_report(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    x_train, x_full = flat_points(x_train), flat_points(x_full)
+    x_train, x_full = flat_points(x_train, "x_train"), flat_points(x_full, "x_full")
+    threshold = _check.number("threshold", threshold)
     d = x_full.shape[1]
     if x_train.shape[1] != d:
         raise ValueError(f"x_train: had {x_train.shape[1]} dimensions, must have {d} as x_full has")

@@ -26,8 +26,7 @@ def checked_step(step: object) -> int:
 def checked_points(x: Tensor) -> Tensor:
     """(M,) or (M, d) -> (M, d), in single precision at least."""
     rows = point_rows(x)
-    if not bool(rows.isfinite().all()):
-        raise ValueError("x: had non-finite points, must be finite")
+    _check.finite("x", rows)
     return _at_least_single(rows)
 
 
@@ -50,6 +49,5 @@ def checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
     if logits and isinstance(target, Tensor) and not target.is_floating_point() and not target.is_complex():
         target = of_labels(target, len(x)).to(x.dtype)
     target = checked_values("target", target, x, real=logits)
-    if not bool(target.isfinite().all()):
-        raise ValueError("target: had non-finite values, must be finite")
+    _check.finite("target", target)
     return of_probabilities(target) if logits else target

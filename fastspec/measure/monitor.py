@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .. import _check
 from .._core.plain import version, without_autocast
 from .._files import strict, write_figure
 from .._notebook import Shown, Table
@@ -109,8 +110,7 @@ class SpectralMonitor(Shown):
         direction: Tensor | None = None,
         logits: bool = False,
     ):
-        if method not in METHODS:
-            raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
+        _check.choice("method", method, tuple(METHODS))
         self.method = method
         self._given = [(name, t, version(t)) for name, t in (("x", x), ("target", target)) if isinstance(t, Tensor)]
         self._x = checked_points(x)

@@ -114,6 +114,7 @@ def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:
     """
     check_real("rates", rates)
     check_real("k", k)
+    floor = _check.number("floor", floor)
     vectors = k.ndim == rates.ndim + 1 and k.shape[:-1] == rates.shape
     if not vectors and k.shape != rates.shape:
         shape = tuple(rates.shape)

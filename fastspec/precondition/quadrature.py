@@ -71,6 +71,7 @@ def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     _check.points(x)
+    _check.finite("x", x)
     if x.ndim == 3 or len(x) == 0:
         raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d) and not empty")
     d = 1 if x.ndim == 1 else x.shape[1]

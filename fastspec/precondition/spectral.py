@@ -54,8 +54,7 @@ def spectral(
     plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
     _check.data("h", h, plan.x)
     planned = plan.planned_for(plan.precision_for(h))
-    if norm not in ("backward", "forward", "ortho"):
-        raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
+    _check.choice("norm", norm, ("backward", "forward", "ortho"))
     if isinstance(weight, Tensor):
         check_weight(weight, plan.modes)
     count, axis = planned.points.x.shape[1], -1 if h.ndim == 1 else -2
@@ -74,6 +73,7 @@ def spectral(
 
 
 def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
+    _check.points(x, "x_or_plan")
     if modes is None:
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable and x_or_plan are points")

@@ -72,6 +72,18 @@ def test_many_points_to_a_tile_and_to_a_cell(way, gen):
             close(cuda.interpolate(*points, polynomials, grid, tile), CPU.interpolate(*points, polynomials, grid, tile))
 
 
+@pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
+@pytest.mark.parametrize("width", [5, 8])
+def test_points_at_any_distance_are_sorted_alike(width, dtype, gen):
+    x = torch.rand(1, 3000, 2, generator=gen, dtype=torch.float64) - 0.5
+    exponents = torch.linspace(-20, 290 if dtype == torch.float64 else 37, 3000, dtype=torch.float64)
+    x = (x * 10 ** exponents.unsqueeze(-1)).to(dtype)
+    for single in (True, False):
+        args = x, [1.0, 0.3], (50, 44), (26, 16), width, single
+        for got, want in zip(emulated.Ops().sort(*args), CPU.sort(*args), strict=True):
+            assert torch.equal(got, want)
+
+
 def test_ordered_sums_are_the_same_every_time(gen):
     """Every other launch of the emulation runs its blocks and threads backwards."""
     args, polynomials, strengths, _ = raw_inputs((96, 70), (24, 32), 6, torch.float32, False, gen)

@@ -55,6 +55,13 @@ def test_out_of_reach_eps_gets_the_most_accurate_choice():
     assert 1e-15 < out_of_reach.error < within.error / 2
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_rounding_is_expected_to_grow_with_the_ffts_stages(single):
+    few, many = (_C.choose_plan((n,), 1000, 1e-18, single=single, complex=True) for n in (10**3, 10**7))
+    assert few.rounding < many.rounding < 1.5 * few.rounding
+    assert 0.5 * few.error < few.rounding < few.error
+
+
 @pytest.mark.parametrize("modes", [(1000,), (512, 512), (128, 128, 128)], ids=str)
 def test_devices_have_costs_of_their_own(modes):
     cpu, cuda = (_C.choose_plan(modes, 10**6, 1e-6, single=True, complex=False, cuda=cuda) for cuda in (False, True))
@@ -197,7 +204,21 @@ def test_explanation_is_of_the_plan_made_for_gradients_too():
         choice = _C.choose_plan((40, 50), 1000, 1e-4, single=True, complex=False, slopes=slopes)
         assert (plan.choice.gridding.width, plan.choice.gridding.sigma) == (choice.width, choice.sigma)
         assert "eps 1e-04" in plan.explain() and f"{choice.error:.1e} expected" in plan.explain()
+        assert f"of it {choice.rounding:.1e} rounding" in plan.explain()
     assert plain.choice.gridding[-2:] != sloping.choice.gridding[-2:]
+
+
+def test_points_at_any_distance_have_a_tile():
+    """Beyond 2^51 cells away whole periods are lost; what is left must be on the grid."""
+    x = torch.rand(3000, 2, dtype=torch.float64) * 10 ** torch.linspace(0, 300, 3000, dtype=torch.float64).unsqueeze(-1)
+    before = _C.instruction_set()
+    try:
+        for level in _C.instruction_sets():
+            _C.select_instruction_set(level)
+            for data in (torch.ones(3000, dtype=torch.complex128), torch.ones(3000)):
+                assert fs.Plan(x, (50, 41), algorithm="gridding").nufft1(data).isfinite().all()
+    finally:
+        _C.select_instruction_set(before)
 
 
 def test_unknown_instruction_set_is_refused():

@@ -6,6 +6,7 @@ Triton.
 
 import math
 
+import exact
 import numpy as np
 import torch
 from torch import Tensor
@@ -80,24 +81,26 @@ def no_sums(dtype: torch.dtype, device="cpu") -> dict:
 
 
 def _axis(x: Tensor, n: int, period: float, centered: bool, halved: bool, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exponentials (S, M, N) of one axis and d phase / dx for each mode, in extended precision."""
+    """Exponentials (S, M, N) of one axis and d phase / dx for each mode, of points folded exactly."""
     k = np.arange(n // 2 + 1) if halved else np.arange(-(n // 2), (n + 1) // 2)
     k = k if centered or halved else np.roll(k, -(n // 2))
     tau = 2 * np.arctan2(np.longdouble(0), np.longdouble(-1))
     rate = sign * k * (tau / (tau if period == math.tau else np.longdouble(period)))
-    phase = x.numpy().astype(np.longdouble)[..., None] * rate
+    folded = np.array([exact.cycles(v, period) >> exact.BITS - 63 for v in x.flatten().tolist()])
+    phase = tau * sign * k * (folded.astype(np.longdouble).reshape(*x.shape, 1) / 2**63)
     return np.cos(phase) + 1j * np.sin(phase), rate
 
 
 def on_modes(dtype: torch.dtype, modes, m: int, sets: int, channels: int, real: bool, centered: bool, device="cpu"):
-    """Both types and the gradient in the points, which lie in many periods."""
+    """Both types and the gradient in the points, which lie in many periods, of float64 up to a million."""
     from fastspec._core.triton.direct import direct_type1, direct_type2, direct_type2_gradient
 
     gen, d, sign = _generator(modes, m, sets, channels), len(modes), 1 if centered else -1
     paired = torch.promote_types(dtype, torch.complex32)
     period = [math.tau, 0.3, 5.0][:d]
     kept = (*modes[:-1], modes[-1] // 2 + 1) if real else modes
-    x = ((torch.rand(sets, m, d, generator=gen, dtype=torch.float64) - 0.5) * 100 * torch.tensor(period)).to(dtype)
+    periods = 2e6 if dtype == torch.float64 else 100
+    x = ((torch.rand(sets, m, d, generator=gen, dtype=torch.float64) - 0.5) * periods * torch.tensor(period)).to(dtype)
     c = torch.randn(sets, channels, m, generator=gen, dtype=dtype if real else paired)
     f = torch.randn(sets, channels, *kept, generator=gen, dtype=paired)
 

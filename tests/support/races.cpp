@@ -57,7 +57,7 @@ struct Sorted {
     SortArgs<T> a{g,     width,           {},           x.data(),      false,   kSets,
                   count, position.data(), order.data(), starts.data(), nullptr, {}};
     a.space = {keys.data(), sorted.data(), indices.data(), x.data(), 1};
-    std::fill_n(a.inverse_period, g.dim, 1.0);
+    for (int d = 0; d < g.dim; ++d) a.cells_per_unit[d] = rate_of(double(g.cells[d]), 1);
     cuda::sort(a, nullptr);
   }
   Points<T> points() const { return {position.data(), order.data(), starts.data(), kSets, count}; }

@@ -48,9 +48,11 @@ def folded(x, inside, inverse, low, sign, dtype: tl.constexpr):
     high = leading(x)
     cycles = high * inverse
     cycles -= rint(cycles)
+    rest = (x - high) * inverse + x * double(low)
+    rest -= rint(rest)  # many periods away it is no longer small
     step: tl.constexpr = 4096.0 if dtype == tl.float32 else 67108864.0
-    head = rint(cycles * step) * (1 / step)
-    rest = (cycles - head) + ((x - high) * inverse + x * double(low))
+    head = rint((cycles + rest) * step) * (1 / step)
+    rest += cycles - head
     return (head * sign).to(dtype), (rest * sign).to(dtype)
 
 
