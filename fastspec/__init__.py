@@ -10,6 +10,7 @@ from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
 from .plan import Plan
+from .reporting import report
 
 if TYPE_CHECKING:
     from . import callbacks as callbacks
@@ -27,6 +28,7 @@ __all__ = [
     "override",
     "precondition",
     "reference",
+    "report",
     "rnufft1",
     "rnufft2",
     "spectral_loss",

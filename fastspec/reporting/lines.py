@@ -8,7 +8,7 @@ from torch import Tensor
 from .._notebook import Table
 from ..measure import SpectralMonitor
 from ..measure.fits import least_squares, polynomials
-from ..measure.labels import percent, row_labels, rounded
+from ..measure.labels import percent, rounded, row_labels
 
 LEARNT = 0.1  # of a line's amplitude: what may be wrong of one that the model has
 _MOST_NAMED = 4
@@ -26,10 +26,14 @@ class LineErrors:
         rows = [row[0] if len(row) == 1 else tuple(row) for row in self.frequency.tolist()]
         return row_labels(rows, bands=False)
 
+    def order(self) -> list[int]:
+        """By what is wrong in units of y, most first."""
+        out: list[int] = (self.amplitude * self.error).argsort(descending=True).tolist()
+        return out
+
     def table(self, unit: str) -> Table:
-        order = self.error.argsort(descending=True).tolist()
         names, sizes = self.names(), rounded(self.amplitude.tolist())
-        rows = [(names[i], sizes[i], percent(float(self.error[i]))) for i in order]
+        rows = [(names[i], sizes[i], percent(float(self.error[i]))) for i in self.order()]
         return Table("", (unit, "amplitude", "error of the model"), rows)
 
 
@@ -58,7 +62,8 @@ def slowest(monitor: SpectralMonitor) -> str:
     reached = list(monitor.steps_to(LEARNT, lasting=True).values())
     last = monitor.errors[-1].tolist()
     order = sorted(range(len(last)), key=lambda i: (reached[i] is None, reached[i] or 0, last[i]), reverse=True)
-    names = monitor.labels
-    said = [f"{names[i]} ({f'now {percent(last[i])}' if reached[i] is None else f'below 10 % since step {reached[i]:,}'})"
-            for i in order[:_MOST_NAMED]]
-    return ", ".join(said)
+    said = [
+        f"now {percent(error)}" if step is None else f"below 10 % since step {step:,}"
+        for error, step in zip(last, reached, strict=True)
+    ]
+    return ", ".join(f"{monitor.labels[i]} ({said[i]})" for i in order[:_MOST_NAMED])

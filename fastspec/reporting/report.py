@@ -1,13 +1,14 @@
 """fs.report: the data, their spectrum, the model, what it has of each line, how that came, and what to do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .._data import Given, numbers, points, unit_of
+from .._data import Given, numbers, points
 from .._files import PathLike, write_whole
 from .._notebook import table_of
 from .._version import __version__
@@ -63,15 +64,17 @@ def report(
         raise ValueError(f"y: had {len(values)} values, must have {len(rows)}, one for each point of x")
     if found is None and rows.shape[1] <= _MOST_SEARCHED:
         found = spectrum(x, y)
+    if found is not None and found.unit is None:
+        found = replace(found, unit=unit_in(names[0]))
     fit = None if model is None else _asked(model, points("x", x))
     if fit is not None and fit.shape != values.shape:
         raise ValueError(f"model: returned {tuple(fit.shape)}, must return {tuple(values.shape)} as y has")
     errors = None if fit is None or found is None else line_errors(rows, values, fit, found.peaks.frequency)
     sections = [_data(model, rows, values, fit, found, names), _spectrum(found)]
-    if errors is not None:
-        sections.append(_lines(errors, _unit(x, found)))
+    if errors is not None and found is not None:
+        sections.append(_lines(errors, f"cycles per {found.unit or 'unit of x'}"))
     if monitor is not None and monitor.steps:
-        sections.append(_training(monitor))
+        sections.append(_training(monitor, None if found is None else found.unit))
     if diagnosis is not None:
         sections.append(_diagnosis(diagnosis))
     title, foot = f"{names[1]} over {names[0]}", f"fastspec {__version__}, torch {torch.__version__}"
@@ -89,9 +92,10 @@ def _asked(model: Any, x: Tensor) -> Tensor:
         return _rows(output_of(called(model, x.reshape(len(x), -1))))
 
 
-def _unit(x: Given, found: Spectrum | None) -> str:
-    unit = unit_of(x) if found is None else found.unit
-    return f"cycles per {unit or 'unit of x'}"
+def unit_in(name: str) -> str | None:
+    """Of "time (s)" s, of "year" the year; x alone says none."""
+    inside = name.partition("(")[2].rpartition(")")[0].strip()
+    return inside or (None if name == "x" else name)
 
 
 # --- sections ---------------------------------------------------------------------------------------------------------
@@ -126,7 +130,9 @@ def _described(x: Tensor, y: Tensor, fit: Tensor | None) -> str:
     if x.shape[1] == 1 and len(x) > 2:
         gaps = x[:, 0].sort().values.diff()
         gap = f"; neighbours are {float(gaps.median()):.3g} apart in the median, {float(gaps.max()):.3g} at most"
-    left = "" if fit is None else f". The model misses by {float((y - fit).square().mean().sqrt()):.4g} (root mean square)"
+    left = (
+        "" if fit is None else f". The model misses by {float((y - fit).square().mean().sqrt()):.4g} (root mean square)"
+    )
     return f"{len(x):,} points, x from {spans}{gap}{left}."
 
 
@@ -142,14 +148,17 @@ def _spectrum(found: Spectrum | None) -> Section:
 def _lines(errors: LineErrors, unit: str) -> Section:
     if not len(errors.error):
         return Section("What the model has").say("The data have no line that noise would not make as well.")
-    said = "Of each line, how much of its amplitude is wrong or missing in the model now, largest first."
+    said = "Of each line, the share of its amplitude that is wrong or missing in the model, what matters most first."
     return Section("What the model has of each line").say(said).tabulate(errors.table(unit))
 
 
-def _training(monitor: SpectralMonitor) -> Section:
+def _training(monitor: SpectralMonitor, unit: str | None) -> Section:
     many = len(monitor.steps) > 50 and monitor.steps[-1] > 100
+    table = table_of(monitor)
+    heading = table.headings[0].replace("unit of x", unit or "unit of x")
     section = Section("Over the training").say(f"Slowest: {slowest(monitor)}.")
-    return section.show(monitor.plot(log_steps=many), "error of each frequency over steps").tabulate(table_of(monitor))
+    section.show(monitor.plot(unit=unit, log_steps=many), "error of each frequency over steps")
+    return section.tabulate(replace(table, headings=(heading, *table.headings[1:])))
 
 
 def _diagnosis(diagnosis: Any) -> Section:
@@ -164,7 +173,9 @@ def _verdict(y: Tensor, fit: Tensor | None, found: Spectrum | None, errors: Line
         left = float((y - fit).square().sum() / (y - y.mean(0)).square().sum().clamp_min(1e-300))
         said.append(f"The model leaves {percent(left)} of the variance.")
     if errors is not None and len(errors.error):
-        missing = [name for name, error in zip(errors.names(), errors.error.tolist(), strict=True) if not error < LEARNT]
+        missing = [
+            name for name, error in zip(errors.names(), errors.error.tolist(), strict=True) if not error < LEARNT
+        ]
         count = len(errors.error)
         said.append(
             f"It has all {count} lines of the data within {percent(LEARNT)}."
