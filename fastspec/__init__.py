@@ -12,6 +12,7 @@ from .loss import BandWarning, SpectralLoss, spectral_loss
 from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
 from .plan import Plan
+from .reporting import report
 
 if TYPE_CHECKING:
     from . import callbacks as callbacks
@@ -32,6 +33,7 @@ __all__ = [
     "override",
     "precondition",
     "reference",
+    "report",
     "rnufft1",
     "rnufft2",
     "spectral_loss",

@@ -136,7 +136,7 @@ class SpectralMonitor(Shown):
             return Table(title)
         reached = [self.steps_to(0.1, lasting=lasting).values() for lasting in (False, True)]
         heading = self._tracked.axis_label(None)
-        return error_table(title, heading, self._row_labels(), self.errors[-1].tolist(), *map(list, reached))
+        return error_table(title, heading, self.labels, self.errors[-1].tolist(), *map(list, reached))
 
     def _picture(self) -> "Figure | None":
         return self.plot() if self.steps else None
@@ -258,7 +258,7 @@ class SpectralMonitor(Shown):
         figure = draw_heatmap(
             self.steps,
             self.errors,
-            self._row_labels(),
+            self.labels,
             ax=ax,
             log_steps=log_steps,
             frequency_label=self._tracked.axis_label(unit),
@@ -269,7 +269,9 @@ class SpectralMonitor(Shown):
             write_figure(path, figure, dpi=160)
         return figure
 
-    def _row_labels(self) -> list[str]:
+    @property
+    def labels(self) -> list[str]:
+        """How each frequency is written, in the picture and the table."""
         return row_labels(self._tracked.names(), bands=self._tracked.bands is not None)
 
     def to_dict(self) -> dict[str, Any]:
