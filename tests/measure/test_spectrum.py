@@ -21,7 +21,9 @@ def test_power_is_that_of_a_fit_with_trend_and_sinusoid(gen):
         phase = TAU * s.frequencies[i] * x
         trend = torch.stack([torch.ones_like(x), x], 1)
         waves = torch.cat([trend, phase.cos()[:, None], phase.sin()[:, None]], 1)
-        before, after = ((y - a @ torch.linalg.lstsq(a, y[:, None]).solution[:, 0]).square().sum() for a in (trend, waves))
+        before, after = (
+            (y - a @ torch.linalg.lstsq(a, y[:, None]).solution[:, 0]).square().sum() for a in (trend, waves)
+        )
         assert s.power[i].item() == pytest.approx(1 - (after / before).item(), abs=1e-4)
         assert s.amplitude[i].item() == pytest.approx(
             torch.linalg.lstsq(waves, y[:, None]).solution[2:].norm().item(), rel=1e-3
