@@ -78,7 +78,7 @@ def test_frequencies_of_the_datas_box_are_the_users(unit):
 def test_a_target_outside_of_the_band_is_warned_of(gen):
     x = torch.rand(1000, generator=gen) * TAU
     loss = fs.SpectralLoss(16, x=x)
-    with pytest.warns(fs.BandWarning, match="modes hold 0% of the target's variance"):
+    with pytest.warns(fs.BandWarning, match="modes hold [0-3]% of the target's variance"):
         loss(torch.zeros(1000), (40 * x).sin())
     with pytest.warns(fs.BandWarning), pytest.raises(ValueError, match="no spectral peak"):
         fs.SpectralMonitor(x, (40 * x).sin(), 16)
@@ -94,6 +94,5 @@ def test_arrays_are_taken(unit):
     monitor = fs.SpectralMonitor(x.numpy(), y.numpy().astype(np.float32), 32, period=1.0)
     monitor.update(0, y.numpy())
     assert monitor.errors.max() < 1e-6
-    assert fs.SpectralMonitor(torch.arange(100), torch.arange(100) % 2, 100, period=100.0).wavenumbers.tolist() == [
-        [-50.0]
-    ]
+    monitor = fs.SpectralMonitor(torch.arange(100), torch.arange(100) % 2, 100, period=100.0)
+    assert monitor.wavenumbers.tolist() == [[0.0], [50.0]]
