@@ -215,6 +215,56 @@ def test_one_mode(feature, operation, algorithm, cell):
     )
 
 
+# what takes points of many sets, (B, M, d); of the rest the data are (B, M, C), with weights or frequencies in common
+counted = pytest.mark.parametrize("operation", [name for name, op in OPERATIONS.items() if op.counted])
+OF_SETS = ("nufft", "rnufft", "Plan", "nn.", "measure")
+
+
+def batch_of(op, operation, sets):
+    """The operation's inputs with an axis of ``sets`` before them."""
+    each = [op.inputs(seed=seed) for seed in range(max(sets, 1))]
+    stacked = [torch.stack(parts)[:sets] for parts in zip(*each, strict=True)]
+    if operation.startswith(OF_SETS):
+        return each, stacked
+    each = [(*one[:3], *each[0][3:]) if "loss" in operation.lower() else (*one[:2], each[0][2], one[3]) for one in each]
+    columns = [t.unsqueeze(-1) if shape == ("M",) else t for t, shape in zip(stacked, op.shapes, strict=True)]
+    if "loss" in operation.lower():
+        return each, [*columns[:3], *each[0][3:]]
+    return each, [*columns[:2], each[0][2], stacked[3]]
+
+
+@counted
+@pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
+@pytest.mark.parametrize("feature", ["sets of points"])
+def test_sets_of_points(feature, operation, algorithm, cell):
+    op = OPERATIONS[operation]
+    each, given = batch_of(op, operation, 3)
+
+    def plain():
+        out = torch.stack([op.plain(*one) for one in each])
+        return out.mean() if "loss" in operation.lower() else out
+
+    cell(lambda: op.ours(*given).reshape(plain().shape), plain)
+
+
+@counted
+@pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
+@pytest.mark.parametrize("feature", ["a batch of none"])
+def test_batch_of_none(feature, operation, algorithm, cell):
+    """As torch's own: of transforms none, of losses nan."""
+    op = OPERATIONS[operation]
+    each, given = batch_of(op, operation, 0)
+    points = [t.expand(0, *t.shape) for t in each[0][:1]] if op.points else given[:1]
+    wanted = op.plain(*each[0])
+    nothing = torch.zeros(()) if "loss" in operation.lower() else wanted.new_zeros(0, *wanted.shape)
+
+    def ours():
+        out = op.ours(*points, *given[1:])
+        return torch.nan_to_num(out, nan=0.0) if out.ndim == 0 and out.isnan() else out
+
+    cell(lambda: ours().reshape(nothing.shape), lambda: nothing)
+
+
 @pytest.fixture(scope="module")
 def averaged(tmp_path_factory):
     return averaged_gradients(tmp_path_factory.mktemp("ranks"))

@@ -39,8 +39,11 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Deltas) -> Tensor:
     _check.tensor("x", x)
     if x.ndim == 3:
         _check.tensor("y", y)
-        if y.ndim != 3 or len(y) != len(x) or len(x) == 0:
-            raise ValueError(f"y: shape was {tuple(y.shape)}, must be (B, n, C) with B = {len(x)} as in x, not 0")
+        if y.ndim != 3 or len(y) != len(x):
+            raise ValueError(f"y: shape was {tuple(y.shape)}, must be (B, n, C) with B = {len(x)} as in x")
+        if len(x) == 0:
+            none = y.unsqueeze(1).expand(-1, len(_widths(deltas, x)), -1, -1)
+            return none.to(torch.promote_types(x.dtype, y.dtype))
         return torch.stack([gaussian_filter(*one, deltas) for one in zip(x, y, strict=True)])
     x, (y,), deltas = _prepared(x, {"y": y}, deltas)
     return _filtered(x, y, deltas)
@@ -95,9 +98,8 @@ def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Ten
 
 
 def _widths(deltas: Deltas, x: Tensor) -> Tensor:
-    listed = [deltas] if isinstance(deltas, (int, float)) else deltas
-    if isinstance(listed, Tensor):
-        listed = listed.detach().reshape(-1).tolist()
+    given = deltas.detach().reshape(-1) if isinstance(deltas, Tensor) and deltas.layout == torch.strided else deltas
+    listed = _check.numbers(given, "deltas: were {}, must be a number or some")
     if not all(0 < delta < math.inf for delta in listed):
-        raise ValueError(f"deltas: were {deltas!r}, must be positive and finite")
+        raise ValueError(f"deltas: were {_check.said(deltas)}, must be positive and finite")
     return torch.tensor(listed, dtype=torch.float64, device=x.device)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .. import _check
 from .._core.plain import version, without_autocast
+from .._data import Given
 from .._files import strict, write_figure
 from .._notebook import Shown, Table
 from ..nufft import Period
@@ -54,7 +56,8 @@ class SpectralMonitor(Shown):
         modes: what the method looks at. An int or one per dimension: the grid of wavenumbers -(N//2) … (N-1)//2 that
             peaks are looked for on, d at most 3. A tensor: these wavenumbers, real, ``(K,)`` or ``(K, d)``, for
             "projection" and "frequencies"; for "filter" the widths δ, ``(D,)``. ``None`` where ``peaks`` is a tensor.
-        period: length of the periodic box, a float or one per dimension.
+        period: length of the periodic box, a float or one per dimension; "data" for the extent of the points and one
+            mean gap, which leaves no seam.
         peaks: which wavenumbers to track. ``None``: the target's spectral peaks, the strict local maxima of |f̂| that
             stand out of their surroundings (:func:`spectral_peaks`). An int: that many of the largest strict local
             maxima, fewer where the spectrum has fewer. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these
@@ -97,11 +100,11 @@ class SpectralMonitor(Shown):
     @without_autocast()
     def __init__(
         self,
-        x: Tensor,
-        target: Tensor,
+        x: Given,
+        target: Given,
         modes: int | Sequence[int] | Tensor | None = None,
         *,
-        period: Period = 2 * math.pi,
+        period: Period | str = 2 * math.pi,
         peaks: int | Tensor | None = None,
         method: str = "nufft",
         magnitudes: bool = False,
@@ -109,8 +112,7 @@ class SpectralMonitor(Shown):
         direction: Tensor | None = None,
         logits: bool = False,
     ):
-        if method not in METHODS:
-            raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
+        _check.choice("method", method, tuple(METHODS))
         self.method = method
         self._given = [(name, t, version(t)) for name, t in (("x", x), ("target", target)) if isinstance(t, Tensor)]
         self._x = checked_points(x)
@@ -134,7 +136,7 @@ class SpectralMonitor(Shown):
             return Table(title)
         reached = [self.steps_to(0.1, lasting=lasting).values() for lasting in (False, True)]
         heading = self._tracked.axis_label(None)
-        return error_table(title, heading, self._row_labels(), self.errors[-1].tolist(), *map(list, reached))
+        return error_table(title, heading, self.labels, self.errors[-1].tolist(), *map(list, reached))
 
     def _picture(self) -> "Figure | None":
         return self.plot() if self.steps else None
@@ -256,7 +258,7 @@ class SpectralMonitor(Shown):
         figure = draw_heatmap(
             self.steps,
             self.errors,
-            self._row_labels(),
+            self.labels,
             ax=ax,
             log_steps=log_steps,
             frequency_label=self._tracked.axis_label(unit),
@@ -267,7 +269,9 @@ class SpectralMonitor(Shown):
             write_figure(path, figure, dpi=160)
         return figure
 
-    def _row_labels(self) -> list[str]:
+    @property
+    def labels(self) -> list[str]:
+        """How each frequency is written, in the picture and the table."""
         return row_labels(self._tracked.names(), bands=self._tracked.bands is not None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -146,3 +146,18 @@ def test_op_refuses_what_does_not_fit(given):
     given = {"factors": factors, "modes": (8, 9), "alpha": 1.0} | given
     with pytest.raises(RuntimeError, match=next(iter(given)) + "|modes|alpha|factors"):
         ops.weigh(spectrum, ops.Rule(given["factors"], given["modes"], "focal", given["alpha"]), 0.3)
+
+
+@both_algorithms
+def test_hessian_of_channels_each_with_a_weight_of_its_own(gen):
+    """The weights are constants to it, as to the gradient."""
+    count, modes = 9, 6
+    x, pred, target = (torch.randn(count, n, generator=gen, dtype=torch.float64) for n in (1, 2, 2))
+
+    def spectra(pred):
+        return fs.reference.nufft1(x, (pred - target).mT / count, modes)
+
+    weight = fs.weights.focal(1.0)(spectra(pred).abs())
+    want = torch.func.hessian(lambda p: (weight * spectra(p).abs().square()).sum() / 2)(pred)
+    loss = fs.SpectralLoss(modes, x=x, weight=fs.weights.focal(1.0))
+    assert relative_error(torch.func.hessian(lambda p: loss(p, target))(pred), want) <= 1e-10
