@@ -56,17 +56,23 @@ def spread(points: Sorted, strengths: Tensor, cells: Ints, tile: Ints) -> Tensor
     """
     ordered = strengths.is_cuda and torch.are_deterministic_algorithms_enabled()
     op = _ops.spread_ordered if ordered else _ops.spread
-    return op(*points, strengths, cells, tile)
+    try:
+        return op(*points, strengths, cells, tile)
+    except RuntimeError as error:
+        raise _told(error) from None
 
 
 def interpolate(points: Sorted, grid: Tensor, tile: Ints) -> Tensor:
     """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
-    return _ops.interpolate(*points, grid, tile)
+    try:
+        return _ops.interpolate(*points, grid, tile)
+    except RuntimeError as error:
+        raise _told(error) from None
 
 
 def interpolate_slopes(points: Sorted, grid: Tensor, tile: Ints) -> tuple[Tensor, Tensor]:
     """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
-    return _ops.interpolate_slopes(*points, grid, tile)
+    return _run(_ops.interpolate_slopes, *points, grid, tile)
 
 
 def interpolate_gradient(
@@ -76,7 +82,7 @@ def interpolate_gradient(
 
     Where the values are not wanted, an empty tensor stands for them.
     """
-    return _ops.interpolate_gradient(*points, grid, strengths, tile, values)
+    return _run(_ops.interpolate_gradient, *points, grid, strengths, tile, values)
 
 
 def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, centered: bool, sign: int) -> Tensor:
@@ -85,7 +91,7 @@ def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, ce
     ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
     the last axis 0 ... N//2, none of them negative.
     """
-    return _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+    return _run(_ops.grid_to_modes, grid, factors, modes, negative, centered, sign)
 
 
 def modes_to_grid(
@@ -95,14 +101,14 @@ def modes_to_grid(
 
     With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
     """
-    return _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
+    return _run(_ops.modes_to_grid, modes, factors, cells, negative, centered, sign, whole)
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
     """The Walsh-Hadamard transform along the middle axis, times scale: (R, n, C), n a power of two, float32, float64,
     their complex kin, int32 or int64; integers with scale 1 only.
     """
-    return _ops.hadamard(x, scale)
+    return _run(_ops.hadamard, x, scale)
 
 
 RULES = {"table": 0, "focal": 1}  # as csrc/stages.h numbers them
@@ -158,7 +164,10 @@ def loss_step(
     The rule is as weigh takes it, for all R rows. Returns the
     rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
-    return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    try:
+        return _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    except RuntimeError as error:
+        raise _told(error) from None
 
 
 def direct_loss_step(
@@ -194,7 +203,7 @@ def direct_type2_gradient(
 
     The gradient is that of the sum of Re(conj(strengths) values). Values that are not wanted are an empty tensor.
     """
-    return _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
+    return _of_finite_points(_ops.direct_type2_gradient, x, f, strengths, modes, period, centered, sign, values)
 
 
 def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
@@ -214,7 +223,7 @@ def exponential_sums_gradient(
     points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
 ) -> Tensor:
     """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
-    return _ops.exponential_sums_gradient(points, strengths, frequencies, gradient, sign)
+    return _run(_ops.exponential_sums_gradient, points, strengths, frequencies, gradient, sign)
 
 
 def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,12 +231,24 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
 
     K = exp(-|x_i - x_j|^2 / (2 delta)).
     """
-    return _ops.gaussian_filter(x, y, deltas)
+    return _run(_ops.gaussian_filter, x, y, deltas)
 
 
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     """The gradient in x, (n, d), of the sum of cotangent (D, n, C) times gaussian_filter's sums of y (1, n, C)."""
-    return _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+    return _run(_ops.gaussian_filter_gradient, x, y, deltas, cotangent)
+
+
+def _run(op, *args):
+    try:
+        return op(*args)
+    except RuntimeError as error:
+        raise _told(error) from None
+
+
+def _told(error: RuntimeError) -> RuntimeError:
+    """An op's error; but an op that Ctrl-C ended fails too, and its KeyboardInterrupt is raised at the next call."""
+    return error
 
 
 def _of_finite_points(op, *args):
