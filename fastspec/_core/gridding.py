@@ -100,16 +100,16 @@ class Gridding(NamedTuple):
 
     def fft(self, grid: Tensor) -> Tensor:
         """A real grid (S, C, *cells) to (S, C, K, *cells reversed), cropped along the last axis."""
-        fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.half_modes[-1]]
+        fine = ops.transformed(torch.fft.rfft, grid, dim=-1)[..., : self.grid.half_modes[-1]]
         others = tuple(range(2, fine.ndim - 1))
-        fine = torch.fft.fftn(fine, dim=others) if others else fine
+        fine = ops.transformed(torch.fft.fftn, fine, dim=others) if others else fine
         out: Tensor = fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
         return out
 
     def inverse_fft(self, spectrum: Tensor) -> Tensor:
         fine = spectrum.permute(0, 1, *range(spectrum.ndim - 1, 1, -1))
         others = tuple(range(2, fine.ndim - 1))
-        fine = torch.fft.ifftn(fine, dim=others, norm="forward") if others else fine
+        fine = ops.transformed(torch.fft.ifftn, fine, dim=others, norm="forward") if others else fine
         out: Tensor = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward").contiguous()
         return out
 

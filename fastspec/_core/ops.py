@@ -90,7 +90,7 @@ def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, ce
     ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
     the last axis 0 ... N//2, none of them negative.
     """
-    out: Tensor = _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+    out: Tensor = transformed(_ops.grid_to_modes, grid, factors, modes, negative, centered, sign)
     return out
 
 
@@ -101,8 +101,24 @@ def modes_to_grid(
 
     With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
     """
-    out: Tensor = _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
+    out: Tensor = transformed(_ops.modes_to_grid, modes, factors, cells, negative, centered, sign, whole)
     return out
+
+
+def transformed(op: Callable[..., T], *given: Any, **more: Any) -> T:
+    """What an op with FFTs in it returns.
+
+    On several threads MKL sums a line of thousands of numbers in another order than on one. Where
+    torch.use_deterministic_algorithms is on, and nothing is traced, such an op has one thread.
+    """
+    if not torch.are_deterministic_algorithms_enabled() or torch.compiler.is_compiling():
+        return op(*given, **more)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return op(*given, **more)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
@@ -167,7 +183,8 @@ def loss_step(
     The rule is as weigh takes it, for all R rows. Returns the
     rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
-    out: tuple[Tensor, Tensor] = _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    given = *residual, *points, cells, tile, *rule.arguments(scale)
+    out: tuple[Tensor, Tensor] = transformed(_ops.loss_step, *given)
     return out
 
 

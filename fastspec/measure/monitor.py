@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import version, without_autocast
+from .._data import Given
 from .._files import strict, write_figure
 from .._notebook import Shown, Table
 from ..nufft import Period
@@ -55,7 +56,8 @@ class SpectralMonitor(Shown):
         modes: what the method looks at. An int or one per dimension: the grid of wavenumbers -(N//2) … (N-1)//2 that
             peaks are looked for on, d at most 3. A tensor: these wavenumbers, real, ``(K,)`` or ``(K, d)``, for
             "projection" and "frequencies"; for "filter" the widths δ, ``(D,)``. ``None`` where ``peaks`` is a tensor.
-        period: length of the periodic box, a float or one per dimension.
+        period: length of the periodic box, a float or one per dimension; "data" for the extent of the points and one
+            mean gap, which leaves no seam.
         peaks: which wavenumbers to track. ``None``: the target's spectral peaks, the strict local maxima of |f̂| that
             stand out of their surroundings (:func:`spectral_peaks`). An int: that many of the largest strict local
             maxima, fewer where the spectrum has fewer. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these
@@ -98,11 +100,11 @@ class SpectralMonitor(Shown):
     @without_autocast()
     def __init__(
         self,
-        x: Tensor,
-        target: Tensor,
+        x: Given,
+        target: Given,
         modes: int | Sequence[int] | Tensor | None = None,
         *,
-        period: Period = 2 * math.pi,
+        period: Period | str = 2 * math.pi,
         peaks: int | Tensor | None = None,
         method: str = "nufft",
         magnitudes: bool = False,

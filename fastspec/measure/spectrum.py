@@ -16,10 +16,10 @@ from .background import background
 from .fits import polynomials
 from .joint import fit
 from .lines import Lines, checked_data, find_lines, middle_and_extent, search_of
-from .spectrum_picture import draw_spectrum
 from .prewhitening import FALSE_ALARM
 from .search import Ball, Grid, modes_of, spectrum_of
 from .significance import WHITE
+from .spectrum_picture import draw_spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ class Spectrum(Shown):
     unit: str | None
     red: bool
 
-    def plot(self, path: str | PathLike | None = None, *, ax: "Axes | None" = None) -> "Figure":
+    def plot(self, path: str | PathLike[str] | None = None, *, ax: "Axes | None" = None) -> "Figure":
         """Amplitude over frequency, the lines marked, and the level of false alarm; in two dimensions a map of it.
 
         Args:

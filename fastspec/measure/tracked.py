@@ -33,11 +33,8 @@ def target_peaks(
     """
     turns = x.double() / torch.tensor(period, dtype=torch.float64, device=x.device)
     found = _modes_of(turns, _real_channels(target), modes, count)
-    wavenumbers = found.frequencies.round()
-    if target.is_complex():
-        wavenumbers = _signs_that_carry(found)
-    else:
-        wavenumbers = one_of_each_pair(wavenumbers)[0]
+    signed = _signs_that_carry if target.is_complex() else _positive
+    wavenumbers = signed(found)
     if _has_mean(found):
         wavenumbers = torch.cat([wavenumbers, wavenumbers.new_zeros(1, x.shape[1])])
     wavenumbers = wavenumbers[:count].cpu()
@@ -66,6 +63,10 @@ def _modes_of(turns: Tensor, y: Tensor, modes: tuple[int, ...], count: int | Non
 
 def _real_channels(target: Tensor) -> Tensor:
     return (torch.cat([target.real, target.imag], 1) if target.is_complex() else target).double()
+
+
+def _positive(found: Fit) -> Tensor:
+    return one_of_each_pair(found.frequencies.round())[0]
 
 
 def _signs_that_carry(found: Fit) -> Tensor:
