@@ -72,11 +72,11 @@ def test_a_page_has_it_all_in_itself(data, found, tmp_path):
     monitor = fs.SpectralMonitor(x, y - y.mean(), None, period=1.0, peaks=torch.tensor([1, 3]))
     errors = torch.tensor([[1.0, 1.0], [0.02, 1.0]], dtype=torch.float64)
     monitor.load_state_dict({**monitor.state_dict(), "steps": [0, 10], "errors": errors})
-    path = fs.report(Model(), x, y, tmp_path / "report.html", monitor=monitor, found=found, names=("time (s)", "V < 1"))
+    path = fs.report(Model(), x, y, tmp_path / "report.html", monitor=monitor, found=found, names=("time (s)", "V <b>"))
     page = Page(path)
     assert page.headings == ["Data and fit", "Spectrum", "What the model has of each line", "Over the training"]
     assert len(page.images) == 3 and all(source.startswith("data:image/png;base64,") for source in page.images)
-    assert "V < 1 over time (s)" in page.text and "cycles per s" in page.text
+    assert "V <b> over time (s)" in page.text and "cycles per s" in page.text
     assert "Of 2 lines of the data it lacks 1: 3" in page.text and "200 points" in page.text
     assert "Slowest: 3 (now 100 %)" in page.text
     assert "unit of x" not in page.text
