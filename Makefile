@@ -19,8 +19,9 @@ demo: setup ## a network with the cure plugged in and without; then which freque
 	$(BIN)/fastspec run plug-in
 	$(BIN)/fastspec run mauna-loa
 
+# A worker to a core, each of one thread: tests of threads ask for theirs.
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: setup ## try new random problems and hostile arguments for ten minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz
