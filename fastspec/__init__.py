@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from . import measure, nn, precondition, reference, theory, walsh, weights
 from ._core.planning import override
 from ._version import __version__ as __version__
+from .diagnosis import Diagnosis, diagnose
 from .loss import SpectralLoss, spectral_loss
 from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from . import callbacks as callbacks
 
 __all__ = [
+    "Diagnosis",
     "Plan",
     "SpectralLoss",
     "SpectralMonitor",
     "callbacks",
+    "diagnose",
     "measure",
     "nn",
     "nufft1",
