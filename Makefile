@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz table lint bench counts resources rates races gpu clean
+.PHONY: help setup demo test fuzz table lint bench counts resources rates races mutants gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 		echo $$f; $(CXX) -std=c++20 -O1 -g -fsanitize=thread -DFASTSPEC_RACES -x c++ -c $$f -o build/races/$$(basename $$f).o || exit 1; \
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
+
+mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
+	$(BIN)/python tests/support/mutants.py
 
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing
 gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it
