@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz table lint bench counts resources rates races mutants gpu clean
+.PHONY: help setup demo test fuzz coverage table lint bench counts resources rates races mutants gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ test: setup ## run the tests
 
 fuzz: setup ## try new random problems and hostile arguments for ten minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz
+
+coverage: setup ## run the tests and count the lines of fastspec/ that they reach, those of Triton's kernels interpreted
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
 
 table: setup ## run every cell of the table of torch's features, slow ones too, and write it to docs/torch.md
 	PYTHONPATH=tests/support $(BIN)/python -m pytest tests/test_torch.py -m "slow or not slow" -p table_report --table docs/torch.md
@@ -67,7 +73,7 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
 
 clean: ## remove .venv, builds and caches; figures and results stay
-	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .hypothesis .coverage .coverage.* .ruff_cache .mypy_cache
 	find fastspec tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.torch: | $(VENV)/bin/python
