@@ -93,6 +93,8 @@ def is_time(value: Given) -> bool:
 
 
 def _from_array(name: str, value: Given) -> Tensor:
+    if value is None:
+        raise TypeError(f"{name}: was None, must be a tensor or an array of numbers")
     if is_time(value):
         return torch.from_numpy(_days(value))
     try:

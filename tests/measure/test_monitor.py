@@ -180,11 +180,11 @@ X, Y = torch.rand(20), torch.rand(20)
 @pytest.mark.parametrize(
     ("error", "named", "change"),
     [
-        (TypeError, "x", {"x": [1.0]}),
-        (TypeError, "x", {"x": torch.arange(20)}),
+        (TypeError, "x", {"x": ["a"]}),
+        (TypeError, "x", {"x": torch.rand(20) + 0j}),
         (ValueError, "x", {"x": torch.rand(20, 1, 1)}),
         (ValueError, "x", {"x": torch.full((20,), math.nan)}),
-        (TypeError, "target", {"target": torch.arange(20)}),
+        (TypeError, "target", {"target": torch.arange(20) > 3}),
         (ValueError, "target", {"target": torch.rand(19)}),
         (ValueError, "target", {"target": torch.zeros(20)}),
         (ValueError, "target", {"target": torch.full((20,), math.nan)}),

@@ -25,7 +25,7 @@ class Spectral(Method):
         period = period_of(request.period, x, warns=grid)
         super().__init__(replace(request, period=period), x.shape[1])
         if grid and x.shape[1] <= 3:
-            warn_of_band(Plan(x, _check.modes(request.modes, x.shape[1]), period=period), request.target)
+            warn_of_band(Plan(x.double(), _check.modes(request.modes, x.shape[1]), period=period), request.target)
         self.wavenumbers = self._chosen(request, x)
         units = torch.tensor([1.0 if is_angular(p) else p for p in self.period], dtype=torch.float64)
         self.frequencies = self.wavenumbers / units
