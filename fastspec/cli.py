@@ -13,6 +13,7 @@ from . import _C
 from ._checkout import BENCHMARKS, load_benchmarks
 from ._version import __version__
 from .recipes import RECIPES, readable, run_every, run_recipe
+from .reporting.of_file import write_report
 
 ALL = "all"
 
@@ -109,6 +110,36 @@ def check_rows(names: tuple[str, ...], known: list[str]) -> None:
     for name in names:
         if name not in known:
             raise click.BadParameter(f"{name!r}: must be one of {', '.join(known)}", param_hint="ROW")
+
+
+@main.command()
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--x", "x_names", multiple=True, help="Column of the points; give it again for each dimension.")
+@click.option("--y", "y_names", multiple=True, help="Column of the values; give it again for each channel.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: DATA.html]")
+@click.option("--steps", type=click.IntRange(min=0), default=300, show_default=True, help="Of training a PhaseMLP.")
+@click.option("--max-frequency", type=click.FloatRange(min=0, min_open=True), help="How far to look for lines.")
+def report(
+    data: Path,
+    x_names: tuple[str, ...],
+    y_names: tuple[str, ...],
+    out: Path | None,
+    steps: int,
+    max_frequency: float | None,
+) -> None:
+    """Write a page about the columns of a CSV file: data, spectrum, a fit, and what it has of each line.
+
+    Without --x and --y the first column is x and the second y. Times in ISO 8601 are days. With --steps 0 nothing is
+    fitted.
+    """
+    out = out or data.with_suffix(".html")
+    try:
+        left_out = write_report(data, x_names, y_names, out, steps, max_frequency)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}; pages need the demo extra: pip install 'fastspec-torch[demo]'") from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"wrote {out}{f'; {left_out} rows lacked a value and were left out' if left_out else ''}")
 
 
 @main.command()
