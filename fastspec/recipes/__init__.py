@@ -7,6 +7,8 @@ from .dff import RECIPE as DFF
 from .dnn_jacobi import RECIPE as DNN_JACOBI
 from .every import run_every
 from .f_principle import RECIPE as F_PRINCIPLE
+from .f_principle_exceptions import RECIPE as F_PRINCIPLE_EXCEPTIONS
+from .f_principle_images import RECIPE as F_PRINCIPLE_IMAGES
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
@@ -22,6 +24,8 @@ _ALL = (
     PLUG_IN,
     MAUNA_LOA,
     F_PRINCIPLE,
+    F_PRINCIPLE_IMAGES,
+    F_PRINCIPLE_EXCEPTIONS,
     UPPER_LIMIT,
     WALSH,
     DNN_JACOBI,

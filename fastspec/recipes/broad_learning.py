@@ -175,7 +175,7 @@ def draw_poisson(settings: Settings, trial: Trial, path: Path) -> None:
         for i, (name, curve) in enumerate(trial["poisson"].items()):
             cost, error = zip(*curve, strict=True)
             colour = "0.5" if name == JACOBI else (0.1, 0.75 - 0.11 * i, 0.9 - 0.1 * i)
-            shift = max(cost[0], 1e3)
+            shift = cost[0] or cost[1]
             ax.loglog([shift, *cost[1:]], error, color=colour, label=name)
             ax.plot(shift, error[0], "o", color=colour, markersize=4)
         ax.axhline(settings.solved, color="0.7", linewidth=0.8, linestyle=":")

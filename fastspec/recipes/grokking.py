@@ -142,7 +142,7 @@ def draw_spectra(settings: Settings, trial: Trial, path: Path) -> None:
         left, right = page.subplots(1, 2, width_ratios=(1, 1.4))
         for i, (name, colour) in enumerate(COLOURS.items()):
             k = [v + 0.25 * (i - 1) for v in range(1, 11)]
-            left.bar(k, trial[name]["spectrum"].cpu(), width=0.25, color=colour, label=name)
+            left.bar(k, trial[name]["spectrum"].tolist(), width=0.25, color=colour, label=name)
         left.set(xlabel="wavenumber", ylabel="|spectrum| of the training set")
         page.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)
         errors, labels = trial[NONUNIFORM]["monitor"].cpu(), [str(k) for k in range(1, 11)]
