@@ -8,6 +8,7 @@ from ._box import PeriodWarning
 from ._core.planning import override
 from ._data import PrecisionWarning
 from ._version import __version__ as __version__
+from .diagnosis import Diagnosis, diagnose
 from .loss import BandWarning, SpectralLoss, spectral_loss
 from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BandWarning",
+    "Diagnosis",
     "PeriodWarning",
     "Plan",
     "PrecisionWarning",
     "SpectralLoss",
     "SpectralMonitor",
     "callbacks",
+    "diagnose",
     "measure",
     "nn",
     "nufft1",

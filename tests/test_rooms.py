@@ -20,6 +20,7 @@ FLOORS = (
     {"measure"},
     {"callbacks", "nn", "theory", "walsh"},
     {"precondition"},
+    {"diagnosis"},
     {"reporting"},
     {""},
     {"recipes"},

@@ -58,11 +58,10 @@ class SpectralMonitor(Shown):
             "projection" and "frequencies"; for "filter" the widths δ, ``(D,)``. ``None`` where ``peaks`` is a tensor.
         period: length of the periodic box, a float or one per dimension; "data" for the extent of the points and one
             mean gap, which leaves no seam.
-        peaks: which wavenumbers to track. ``None``: the target's spectral peaks, the strict local maxima of |f̂| that
-            stand out of their surroundings (:func:`spectral_peaks`). An int: that many of the largest strict local
-            maxima, fewer where the spectrum has fewer. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these
-            wavenumbers k, in this order. Found peaks are ordered by distance from zero; of ±k, which carry the same for
-            a real target, one is tracked.
+        peaks: which wavenumbers to track. ``None``: the target's lines among the modes that noise would not have made,
+            at most 16, as :func:`fastspec.measure.dominant_frequencies` finds them. An int: that many of the
+            strongest. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these wavenumbers k, in this order. Found
+            lines are ordered by distance from zero; of ±k, which carry the same for a real target, one is tracked.
         method: ``"nufft"``, the nonuniform Fourier transform at ``x``. ``"projection"``, the same of x's coordinate
             along one direction, for data of many dimensions. ``"frequencies"``, sums at the wavenumbers that ``modes``
             lists, any d: ``peaks=None`` tracks all of them, an int those where the target is largest. ``"filter"``, the

@@ -40,7 +40,9 @@ def _curve(axes: "Axes", frequencies: Tensor, amplitude: Tensor, level: float, l
     top, place = amplitude[:whole].reshape(-1, wide).max(1)
     shown = frequencies[:whole].reshape(-1, wide).gather(1, place[:, None])[:, 0]
     axes.plot(shown.numpy(), top.numpy(), color="tab:blue", linewidth=0.8)
-    axes.axhline(level, color="0.5", linestyle="--", linewidth=0.8, label="noise reaches this once in 100")
+    axes.axhline(
+        level, color="0.5", linestyle="--", linewidth=0.8, label="noise as large as the data reaches this once in 100"
+    )
     f, a = lines.frequency[:, 0].cpu(), lines.amplitude.norm(dim=1).cpu()
     axes.plot(f.numpy(), a.numpy(), "o", color="tab:red", markersize=4, label=f"{len(lines)} lines")
     logarithmic = len(f) > 0 and bool(20 * f.median() < frequencies[-1])

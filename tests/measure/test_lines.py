@@ -62,6 +62,15 @@ def test_noise_has_a_line_no_more_often_than_said(gen, draws):
     assert found <= max(1, 0.02 * draws)
 
 
+def test_a_monitor_tracks_as_many_as_asked_for_and_the_sign_that_carries(gen):
+    x = points(gen, 200)
+    assert len(SpectralMonitor(x, torch.randn(200, generator=gen), 64, peaks=3).frequencies) == 3
+    with pytest.raises(ValueError, match="^target: has no spectral peak"):
+        SpectralMonitor(x, torch.randn(200, generator=gen), 64)
+    target = torch.exp(5j * x) + 0.5 * torch.exp(-9j * x)
+    assert SpectralMonitor(x, target, 64).frequencies.flatten().tolist() == [5, -9]
+
+
 @pytest.mark.parametrize("regular", [True, False])
 def test_red_noise_has_no_lines_beside_red_noise(gen, regular):
     x = torch.linspace(0, 1, 200) if regular else torch.rand(200, generator=gen).sort().values

@@ -143,7 +143,7 @@ def test_a_network_of_an_equation_is_started_by_its_source():
 
     plain = Pinned()
     new = fs.nn.retune(plain, x, source, order=2)
-    assert errors(new).max() < 0.1 < 0.3 < errors(plain)[-1]
+    assert errors(new).max() < 0.2 < 0.35 < errors(plain)[-1]
 
 
 X, Y = years(50)
