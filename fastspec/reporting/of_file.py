@@ -7,6 +7,7 @@ from pathlib import Path
 from ..measure.spectrum import spectrum
 from .columns import read_columns
 from .fitted import fitted
+from .lines import furthest
 from .report import report, unit_in
 
 
@@ -31,7 +32,8 @@ def write_report(
     if not len(read.values):
         raise ValueError(f"{data}: had no row in which {', '.join(names)} all have a value")
     x, y = read.values[:, :d], read.values[:, d:]
-    found = replace(spectrum(x, y, max_frequency=max_frequency), unit="day" if read.times[0] else unit_in(names[0]))
+    unit = "day" if read.times[0] else unit_in(names[0])
+    found = replace(spectrum(x, y, max_frequency=max_frequency or furthest(x)), unit=unit)
     model, monitor = fitted(x, y, found, steps) if steps else (None, None)
     days = " (days since 1970)" if read.times[0] else ""
     titles = ", ".join(names[:d]) + days, ", ".join(names[d:])

@@ -16,7 +16,7 @@ from ..measure import SpectralMonitor
 from ..measure.asking import called, evaluating, output_of
 from ..measure.labels import percent, rounded
 from ..measure.spectrum import Spectrum, spectrum
-from .lines import LEARNT, LineErrors, line_errors, slowest
+from .lines import LEARNT, LineErrors, furthest, line_errors, slowest
 from .page import Section, page
 from .pictures import draw_against, draw_line, draw_plane, window_of
 
@@ -47,7 +47,8 @@ def report(
         x, y: the data, as :func:`fastspec.spectrum` takes them.
         path: of the page.
         monitor: that recorded the training.
-        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``.
+        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``, of nearly evenly spaced
+            points up to half their rate.
         diagnosis: of ``fs.diagnose``: its table, picture and code are put in.
         names: of x and y, with their units if you like: ``("year", "CO₂ (ppm)")``.
 
@@ -63,7 +64,7 @@ def report(
     if len(rows) != len(values):
         raise ValueError(f"y: had {len(values)} values, must have {len(rows)}, one for each point of x")
     if found is None and rows.shape[1] <= _MOST_SEARCHED:
-        found = spectrum(x, y)
+        found = spectrum(x, y, max_frequency=furthest(rows))
     if found is not None and found.unit is None:
         found = replace(found, unit=unit_in(names[0]))
     fit = None if model is None else _asked(model, points("x", x))
@@ -162,8 +163,11 @@ def _training(monitor: SpectralMonitor, unit: str | None) -> Section:
 
 
 def _diagnosis(diagnosis: Any) -> Section:
-    section = Section("Diagnosis and recommendation").code(str(diagnosis)).show(diagnosis.plot(), "diagnosis")
-    code = str(getattr(diagnosis, "code", "") or "")
+    reason, code = (str(getattr(diagnosis, name, "") or "") for name in ("reason", "code"))
+    section = Section("Diagnosis and recommendation")
+    if reason:
+        section.say(reason, "verdict")
+    section.code(str(diagnosis)).show(diagnosis.plot(), "diagnosis")
     return section.code(code) if code else section
 
 
