@@ -348,12 +348,13 @@ def _(x, strengths, modes, period, centered, sign):
 
 @register_fake("fastspec::direct_type2")
 def _(x, f, modes, period, centered, sign, real):
-    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=x.dtype if real else f.dtype)
+    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=f.real.dtype if real else f.dtype)
 
 
 @register_fake("fastspec::direct_type2_gradient")
 def _(x, f, strengths, modes, period, centered, sign, values):
-    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), torch.empty_like(x)
+    gradient = x.new_empty(x.shape, dtype=f.real.dtype)
+    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), gradient
 
 
 @register_fake("fastspec::exponential_sums")

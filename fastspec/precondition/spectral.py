@@ -69,7 +69,7 @@ def spectral(
     with without_autocast():
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
     points = planned.points
-    places = *points.sorted, points.factors, points.half_factors
+    places = *points.sorted, points.factors, points.half_factors, points.exact
     return apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
 
 
@@ -111,9 +111,11 @@ class _Saved(NamedTuple):
     polynomials: Tensor
     factors: Tensor
     half_factors: Tensor
+    exact: Tensor | None
 
     def planned(self, choice: Choice, sets: tuple[int, ...]) -> Planned:
-        return Planned(Points(self.x, Sorted(*self[3:7]), self.factors, self.half_factors), choice, sets)
+        places = Sorted(*self[3:7])
+        return Planned(Points(self.x, places, self.factors, self.half_factors, self.exact), choice, sets)
 
 
 @with_forward_mode
