@@ -23,10 +23,10 @@ class Direct(NamedTuple):
         return "direct"
 
     def type1(self, points: Points, c: Tensor, sign: int, real: bool) -> Tensor:
-        return ops.direct_type1(points.x.contiguous(), c.contiguous(), *self._box(), -1 if real else sign)
+        return ops.direct_type1(_places(points), c.contiguous(), *self._box(), -1 if real else sign)
 
     def type2(self, points: Points, f: Tensor, sign: int, real: bool) -> Tensor:
-        return ops.direct_type2(points.x.contiguous(), f.contiguous(), *self._box(), sign, real)
+        return ops.direct_type2(_places(points), f.contiguous(), *self._box(), sign, real)
 
     def slopes(self, points: Points, f: Tensor, sign: int, real: bool) -> tuple[Tensor, Tensor]:
         values = self.type2(points, with_slopes(self.grid, f, sign, real), sign, real)
@@ -35,12 +35,11 @@ class Direct(NamedTuple):
         return values[:, 0].clone(), values[:, 1:].movedim(1, -1).clone()
 
     def gradient(self, points: Points, f: Tensor, strengths: Tensor, sign: int, values: bool) -> tuple[Tensor, Tensor]:
-        data = points.x.contiguous(), f.contiguous(), strengths.contiguous()
+        data = _places(points), f.contiguous(), strengths.contiguous()
         return ops.direct_type2_gradient(*data, *self._box(), sign, values)
 
     def step(self, points: Points, residual: ops.Residual, rule: ops.Rule, scale: float) -> tuple[Tensor, Tensor]:
-        x = points.x.detach().contiguous()
-        return ops.direct_loss_step(residual, x, self.grid.modes, self.grid.period, rule, scale)
+        return ops.direct_loss_step(residual, _places(points).detach(), self.grid.modes, self.grid.period, rule, scale)
 
     def deconvolution(self, points: Points) -> list[Tensor]:
         """None: the sums are the modes themselves."""
@@ -53,6 +52,10 @@ class Direct(NamedTuple):
 
     def _box(self) -> tuple[tuple[int, ...], tuple[float, ...], bool]:
         return self.grid.modes, self.grid.period, self.grid.centered
+
+
+def _places(points: Points) -> Tensor:
+    return (points.x if points.exact is None else points.exact).contiguous()
 
 
 def with_slopes(grid: ModeGrid, f: Tensor, sign: int, real: bool) -> Tensor:

@@ -112,14 +112,15 @@ def _(x: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool,
 
 @_fake("direct_type2")
 def _(x: Tensor, f: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, real: bool) -> Tensor:
-    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=x.dtype if real else f.dtype)
+    return f.new_empty((*f.shape[:2], x.shape[1]), dtype=f.real.dtype if real else f.dtype)
 
 
 @_fake("direct_type2_gradient")
 def _(
     x: Tensor, f: Tensor, strengths: Tensor, modes: Ints, period: Floats, centered: bool, sign: int, values: bool
 ) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), torch.empty_like(x)
+    gradient = x.new_empty(x.shape, dtype=f.real.dtype)
+    return torch.empty_like(strengths) if values else strengths.new_empty((0,)), gradient
 
 
 @_fake("exponential_sums")

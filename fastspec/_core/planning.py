@@ -163,7 +163,10 @@ def plan(x: Tensor, wanted: Wanted) -> Planned:
     choice, tables = _choose(make_request(x, wanted, real=True))
     if any(rounds_points(x, wanted, way) for way in choice[1:]):
         return plan(x, wanted._replace(dtype=x.dtype))
-    return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, sets_of(x))
+    points = _sorted(x, wanted.dtype, choice.gridding, tables)
+    if any(isinstance(way, Direct) for way in choice[1:]):
+        points = points._replace(exact=_exact(x, wanted.dtype))
+    return Planned(points, choice, sets_of(x))
 
 
 def plan_once(x: Tensor, wanted: Wanted, real: bool) -> Planned:
@@ -174,12 +177,20 @@ def plan_once(x: Tensor, wanted: Wanted, real: bool) -> Planned:
         return plan_once(x, wanted._replace(dtype=x.dtype), real)
     if way is choice.gridding:
         return Planned(_sorted(x, wanted.dtype, choice.gridding, tables), choice, sets_of(x))
-    return Planned(Points(as_sets(x, wanted.dtype)), choice, sets_of(x))
+    return Planned(Points(as_sets(x, wanted.dtype), exact=_exact(x, wanted.dtype)), choice, sets_of(x))
 
 
 def rounds_points(x: Tensor, wanted: Wanted, way: Algorithm) -> bool:
-    """Whether a direct sum would take points in less than their own precision."""
-    return isinstance(way, Direct) and torch.promote_types(x.dtype, wanted.dtype) != wanted.dtype
+    """Whether a direct sum would take points in less than their own precision: not on a CPU, see Points.exact."""
+    return isinstance(way, Direct) and x.device.type != "cpu" and _is_wider(x, wanted.dtype)
+
+
+def _is_wider(x: Tensor, dtype: torch.dtype) -> bool:
+    return torch.promote_types(x.dtype, dtype) != dtype
+
+
+def _exact(x: Tensor, dtype: torch.dtype) -> Tensor | None:
+    return as_sets(x.detach(), x.dtype) if _is_wider(x, dtype) else None
 
 
 def sets_of(x: Tensor) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ class Points(NamedTuple):
     sorted: Sorted = None  # type: ignore[assignment]
     factors: Tensor = None  # type: ignore[assignment]  # the window's deconvolution, of each axis' modes in turn
     half_factors: Tensor = None  # type: ignore[assignment]  # the same, the last axis halved
+    exact: Tensor | None = None  # (S, M, d) in float64 where x is rounded, for the phases of direct sums
 
 
 class Sort(TypedFunction):

@@ -55,21 +55,23 @@ class Inputs(NamedTuple):
     polynomials: Tensor
     factors: Tensor
     half_factors: Tensor
+    exact: Tensor | None
     which: Transform
 
     def points(self) -> Points:
         places = Sorted(self.position, self.order, self.starts, self.polynomials)
-        return Points(self.x, places, self.factors, self.half_factors)
+        return Points(self.x, places, self.factors, self.half_factors, self.exact)
 
     def settings(self) -> tuple[int, bool]:
         return self.which.sign, self.which.real
 
 
 def inputs_of(points: Points, data: Tensor, which: Transform) -> tuple[Any, ...]:
-    return points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, which
+    return points.x, data, *(points.sorted or NOT_SORTED), points.factors, points.half_factors, points.exact, which
 
 
 NOT_SORTED = (None,) * 4
+OF_POINTS = ("x", "position", "order", "starts", "exact")  # what differs where the points do
 
 
 def type1(points: Points, c: Tensor, which: Transform) -> Tensor:
@@ -132,7 +134,7 @@ def _vmap(function: Any, info: Any, in_dims: tuple[Any, ...], inputs: tuple[Any,
     given, batch, into = Inputs(*inputs), info.batch_size, 1
     dims: Any = Inputs(*in_dims)
     if dims.x is not None or dims.position is not None:
-        into, names = 0, ("x", "position", "order", "starts")[: 1 if given.position is None else 4]
+        into, names = 0, [name for name in OF_POINTS if getattr(given, name) is not None]
         moved: Any = {name: merge(getattr(given, name), getattr(dims, name), batch, 0) for name in names}
         given = given._replace(**moved)
     out = function(given.points(), merge(given.data, dims.data, batch, into), given.which)

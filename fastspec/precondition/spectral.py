@@ -12,7 +12,7 @@ from .._core.modes import Modes, Period
 from .._core.ops import Sorted
 from .._core.plain import without_autocast
 from .._core.points import Points
-from .._core.transform import Choice, Planned
+from .._core.transform import OF_POINTS, Choice, Planned
 from ..loss.terms import check_quadrature
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
@@ -72,7 +72,7 @@ def spectral(
     with without_autocast():
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
     points = planned.points
-    places = *points.sorted, points.factors, points.half_factors
+    places = *points.sorted, points.factors, points.half_factors, points.exact
     out: Tensor = apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
     return out
 
@@ -118,9 +118,11 @@ class _Saved(NamedTuple):
     polynomials: Tensor
     factors: Tensor
     half_factors: Tensor
+    exact: Tensor | None
 
     def planned(self, choice: Choice, sets: tuple[int, ...]) -> Planned:
-        return Planned(Points(self.x, Sorted(*self[3:7]), self.factors, self.half_factors), choice, sets)
+        places = Sorted(*self[3:7])
+        return Planned(Points(self.x, places, self.factors, self.half_factors, self.exact), choice, sets)
 
 
 @with_forward_mode
@@ -161,7 +163,8 @@ class _Preconditioned(Operation):
         dims: Any = _Saved(*in_dims[1:-2])
         place = len(sets)
         if dims.x is not None or dims.position is not None:
-            moved: Any = {name: merge(getattr(held, name), getattr(dims, name), batch, 0) for name in _OF_EACH_SET}
+            names = [name for name in OF_POINTS if getattr(held, name) is not None]
+            moved: Any = {name: merge(getattr(held, name), getattr(dims, name), batch, 0) for name in names}
             held, sets, place = held._replace(**moved), (batch, *sets), 0
         weight = _with_axis(held.weight, dims.weight, choice.gridding.grid.dim, place)
         share = None if held.share is None else _with_axis(held.share, dims.share, 1, place)
@@ -170,9 +173,6 @@ class _Preconditioned(Operation):
         h = h.unsqueeze(-1) if single else h.movedim(0, place)
         out: Any = apply(_Preconditioned, 1, h, *held._replace(weight=weight, share=share), choice, sets)
         return (out.squeeze(-1), 0) if single else (out, place)
-
-
-_OF_EACH_SET = ("x", "position", "order", "starts")
 
 
 def _with_axis(t: Tensor, dim: int | None, core: int, place: int) -> Tensor:

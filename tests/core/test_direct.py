@@ -146,3 +146,30 @@ def test_wrong_calls_touch_no_memory(change, complaint):
     assert ops.direct_type1(**good).shape == (1, 1, 4, 3)
     with pytest.raises((RuntimeError, ValueError), match=complaint):
         ops.direct_type1(**(good | change))
+
+
+def test_float64_points_with_float32_data_are_summed_in_float32(gen):
+    """From positions in float64, also far from the origin: transforms, gradients, the loss and its step."""
+    x = (torch.rand(50, 2, generator=gen, dtype=torch.float64) * TAU + 1e5 * TAU).requires_grad_()
+    near = (x.detach() - 1e5 * TAU).float()
+    wide, pred, target = (torch.randn(50, generator=gen, dtype=torch.float64) for _ in range(3))
+    plan = fs.Plan(x, (8, 9), algorithm="direct")
+    held = plan.planned_for(torch.float32).points
+    assert held.x.dtype == torch.float32 and held.exact.dtype == torch.float64
+    single = plan.nufft1(wide.float())
+    assert single.dtype == torch.complex64
+    assert relative_error(single, plan.nufft1(wide)) <= 2e-6
+    slopes = [torch.autograd.grad(plan.nufft1(c).abs().square().sum(), x)[0] for c in (wide.float(), wide)]
+    assert slopes[0].dtype == torch.float64 and relative_error(*slopes) <= 5e-6
+    for step in (None, "composed"):
+        with fs.override(algorithm="direct", step=step):
+            losses = []
+            for kind in (torch.float32, torch.float64):
+                given = pred.to(kind, copy=True).requires_grad_()
+                value = fs.SpectralLoss((8, 9), x=x.detach())(given, target.to(kind))
+                losses.append((value, *torch.autograd.grad(value, given)))
+            assert losses[0][0].dtype == torch.float32
+            for got, want in zip(*losses, strict=True):
+                assert relative_error(got, want) <= 2e-6
+    rounded = fs.nufft1(near, wide.float(), (8, 9))  # in float32 the points themselves lose nothing near the origin
+    assert relative_error(single, rounded) <= 1e-4
