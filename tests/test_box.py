@@ -96,3 +96,14 @@ def test_arrays_are_taken(unit):
     assert monitor.errors.max() < 1e-6
     monitor = fs.SpectralMonitor(torch.arange(100), torch.arange(100) % 2, 100, period=100.0)
     assert monitor.wavenumbers.tolist() == [[0.0], [50.0]]
+
+
+def test_any_target_may_be_looked_at(gen):
+    """Whose points are not those held, or which is more precise than they are."""
+    x = torch.rand(100, generator=gen) * TAU
+    some = torch.arange(10)
+    fs.SpectralLoss(4, x=x)(torch.zeros(10), x[:10].sin(), index=some)
+    fs.SpectralLoss(4, x=x)(torch.zeros(7), x[:7].sin(), x[:7])
+    fs.SpectralLoss(4, x=x.double())(torch.zeros(3, 100, 2), torch.rand(3, 100, 2, generator=gen))
+    fs.SpectralLoss(4, x=x)(torch.zeros(100) + 0j, x.sin() + 0j)
+    fs.SpectralMonitor(x, x.double().sin(), 16)

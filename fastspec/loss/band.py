@@ -43,6 +43,8 @@ def band_share(plan: Plan, target: Tensor) -> float:
     if sets or modes > _CROWDED * count or target.numel() == 0 or target.dtype in (torch.float16, torch.bfloat16):
         return 1.0
     values = target.detach().reshape(-1, count, target.shape[-1] if target.ndim > 1 else 1)[0].mT
+    real = torch.promote_types(plan.x.dtype, torch.float32)
+    values = values.to(real.to_complex() if values.is_complex() else real)
     values = (values - values.mean(1, keepdim=True)).contiguous()
     total = values.abs().square().mean(1).sum().item()
     if not (math.isfinite(total) and total > 0):
