@@ -20,6 +20,8 @@ FLOORS = (
     {"measure"},
     {"callbacks", "nn", "theory", "walsh"},
     {"precondition"},
+    {"diagnosis"},
+    {"reporting"},
     {""},
     {"recipes"},
     {"cli"},

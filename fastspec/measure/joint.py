@@ -60,8 +60,8 @@ class Fit:
         )
         blocks = inverse[pairs[:, :, None], pairs[:, None, :]]
         waves = self.coefficients[pairs]  # (n, 2, C)
-        out: Tensor = (waves * torch.linalg.solve(blocks, waves)).sum(1)
-        return out
+        shares: Tensor = (waves * torch.linalg.solve(blocks, waves)).sum(1)
+        return shares
 
     def slopes(self) -> Tensor:
         """(M C, n d), the fit's derivative in each frequency, less what the columns can make of it."""
@@ -95,9 +95,8 @@ class Fit:
         slopes = self.slopes()
         free = max(1, self.residual.numel() - self.coefficients.numel() - self.frequencies.numel())
         inverse = torch.linalg.inv(_gram(slopes))
-        variance = inverse.diagonal() * self.residual.square().sum() / free
-        out: Tensor = variance.clamp_min(0).sqrt().reshape_as(self.frequencies)
-        return out
+        variance: Tensor = inverse.diagonal() * self.residual.square().sum() / free
+        return variance.clamp_min(0).sqrt().reshape_as(self.frequencies)
 
 
 def fit(x: Tensor, y: Tensor, trend: Tensor, frequencies: Tensor) -> Fit:

@@ -73,8 +73,7 @@ def _density(gain: float, degrees: int, d: int) -> float:
         3: u**2 - (2 * degrees - 1) * u + (degrees - 1) * (degrees - 2),
     }.get(d, u ** (d - 1))
     log = (degrees - d) / 2 * math.log(u) - u / 2 - (degrees - 2) / 2 * math.log(2) - math.lgamma(degrees / 2)
-    out: float = max(shape, 0.0) * math.exp(log) / (2 * math.pi) ** (d / 2)
-    return out
+    return float(max(shape, 0.0) * math.exp(log) / (2 * math.pi) ** (d / 2))
 
 
 def volume_of(unit_x: Tensor, searched: float) -> float:
