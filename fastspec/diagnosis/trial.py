@@ -66,7 +66,8 @@ def tried(
 
 def _sizes(x: Tensor, values: Tensor, k: Tensor) -> Tensor:
     flat = x.reshape(len(x), -1)
-    return torch.linalg.vector_norm(spectrum(flat, values, k, [1.0] * flat.shape[1]), dim=1)
+    sizes: Tensor = torch.linalg.vector_norm(spectrum(flat, values, k, [1.0] * flat.shape[1]), dim=1)
+    return sizes
 
 
 def _rates(outputs: Outputs, x: Tensor, frequencies: Tensor, optimizer: Any) -> Tensor:
