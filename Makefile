@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz table lint bench counts resources rates races gpu clean
+.PHONY: help setup demo test fuzz table lint bench counts resources rates races mutants gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,9 @@ demo: setup ## a network with the cure plugged in and without; then which freque
 	$(BIN)/fastspec run plug-in
 	$(BIN)/fastspec run mauna-loa
 
+# A worker to a core, each of one thread: tests of threads ask for theirs.
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 fuzz: setup ## try new random problems and hostile arguments for ten minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz
@@ -52,6 +53,9 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 		echo $$f; $(CXX) -std=c++20 -O1 -g -fsanitize=thread -DFASTSPEC_RACES -x c++ -c $$f -o build/races/$$(basename $$f).o || exit 1; \
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
+
+mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
+	$(BIN)/python tests/support/mutants.py
 
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing
 gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it

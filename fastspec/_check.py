@@ -279,5 +279,7 @@ def order(value: object) -> bool:
 
 
 def weight(value: object) -> None:
-    if value is not None and not isinstance(value, Tensor) and not callable(value):
+    if isinstance(value, Tensor):
+        tensor("weight", value)
+    elif value is not None and not callable(value):
         raise TypeError(f"weight: was {type(value).__name__}, must be a tensor over the modes, a callable or None")

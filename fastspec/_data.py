@@ -19,17 +19,20 @@ class PrecisionWarning(UserWarning):
     """Points coincide because their dtype is too coarse."""
 
 
-
 def numbers(name: str, value: Given) -> Tensor:
     """A tensor as it is, but integers as float64; anything else as a float64 or float32 tensor; times in days.
 
     Raises:
         TypeError: where it is nothing that holds numbers.
     """
-    if not isinstance(value, Tensor):
-        value = _from_array(name, value)
-    whole = not value.is_floating_point() and not value.is_complex() and value.dtype != torch.bool
-    return value.double() if whole else value
+    held = as_held(name, value)
+    whole = not held.is_floating_point() and not held.is_complex() and held.dtype != torch.bool
+    return held.double() if whole else held
+
+
+def as_held(name: str, value: Given) -> Tensor:
+    """A tensor of the same kind of numbers; times in days."""
+    return value if isinstance(value, Tensor) else _from_array(name, value)
 
 
 def points(name: str, value: Given) -> Tensor:
@@ -105,8 +108,8 @@ def _from_array(name: str, value: Given) -> Tensor:
             array = array.astype(np.float64)  # pandas keeps decimals and missing numbers as objects
         except (TypeError, ValueError):
             raise TypeError(f"{name}: was {type(value).__name__} of objects, must be of numbers") from None
-    if array.dtype.kind in "iu":
-        array = array.astype(np.float64)
+    if array.dtype.kind == "u":
+        array = array.astype(np.int64)
     return torch.from_numpy(np.array(array, order="C"))  # a copy: torch shares no array that may not be written to
 
 

@@ -204,7 +204,7 @@ def cycles_of_pairs(x: Tensor, s: Tensor) -> Tensor:
         exact, rest = (part.unsqueeze(-1) for part in _product(of, INVERSE_TAU))
         head, leading = _leading(exact + rest), _leading(along)
         whole = head * leading
-        turns += (whole - whole.round()) + (head * (along - leading) + ((exact - head) + rest) * along)
+        turns = turns + (whole - whole.round()) + (head * (along - leading) + ((exact - head) + rest) * along)
     return turns - turns.round()
 
 

@@ -21,6 +21,7 @@ FLOORS = (
     {"callbacks", "nn", "theory", "walsh"},
     {"precondition"},
     {"diagnosis"},
+    {"reporting"},
     {""},
     {"recipes"},
     {"cli"},

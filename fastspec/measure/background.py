@@ -1,6 +1,7 @@
 """The spectrum of the noise that lines stand on: white, or redder by a power of the frequency."""
 
 import math
+
 import torch
 from torch import Tensor
 

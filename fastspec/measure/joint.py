@@ -60,7 +60,8 @@ class Fit:
         )
         blocks = inverse[pairs[:, :, None], pairs[:, None, :]]
         waves = self.coefficients[pairs]  # (n, 2, C)
-        return (waves * torch.linalg.solve(blocks, waves)).sum(1)
+        shares: Tensor = (waves * torch.linalg.solve(blocks, waves)).sum(1)
+        return shares
 
     def slopes(self) -> Tensor:
         """(M C, n d), the fit's derivative in each frequency, less what the columns can make of it."""
@@ -94,7 +95,7 @@ class Fit:
         slopes = self.slopes()
         free = max(1, self.residual.numel() - self.coefficients.numel() - self.frequencies.numel())
         inverse = torch.linalg.inv(_gram(slopes))
-        variance = inverse.diagonal() * self.residual.square().sum() / free
+        variance: Tensor = inverse.diagonal() * self.residual.square().sum() / free
         return variance.clamp_min(0).sqrt().reshape_as(self.frequencies)
 
 

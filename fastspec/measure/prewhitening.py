@@ -94,7 +94,7 @@ def with_another(fit: Fit, search: Search) -> Fit:
 def settled(fit: Fit, search: Search) -> Fit:
     for _ in range(_STEPS):
         moved = refined(fit, search)
-        if bool((moved.squares.sum() >= (1 - _SETTLED) * fit.squares.sum())):
+        if bool(moved.squares.sum() >= (1 - _SETTLED) * fit.squares.sum()):
             return moved
         fit = moved
     return fit

@@ -161,7 +161,7 @@ def modes_of(modes: tuple[int, ...], power: Tensor) -> Tensor:
 
 
 def _largest(power: Tensor, modes: tuple[int, ...], taken: Tensor) -> Tensor:
-    """Wavenumber (d,) of the largest entry; of equal ones, as aliases of a regular grid are, the one nearest to zero."""
+    """Wavenumber (d,) of the largest entry; of equal ones, as a regular grid's aliases are, the one nearest to zero."""
     top = power.max()
     if not bool(top > 0):
         raise nothing_left(taken)

@@ -20,7 +20,8 @@ class Background(NamedTuple):
 
     def __call__(self, frequency: Tensor) -> Tensor:
         """(..., d) -> (...)."""
-        return (1 + self.ratio / (1 + (frequency.norm(dim=-1) / self.knee) ** self.slope)) / self.mean
+        out: Tensor = (1 + self.ratio / (1 + (frequency.norm(dim=-1) / self.knee) ** self.slope)) / self.mean
+        return out
 
 
 WHITE = Background()
@@ -72,7 +73,7 @@ def _density(gain: float, degrees: int, d: int) -> float:
         3: u**2 - (2 * degrees - 1) * u + (degrees - 1) * (degrees - 2),
     }.get(d, u ** (d - 1))
     log = (degrees - d) / 2 * math.log(u) - u / 2 - (degrees - 2) / 2 * math.log(2) - math.lgamma(degrees / 2)
-    return max(shape, 0.0) * math.exp(log) / (2 * math.pi) ** (d / 2)
+    return float(max(shape, 0.0) * math.exp(log) / (2 * math.pi) ** (d / 2))
 
 
 def volume_of(unit_x: Tensor, searched: float) -> float:

@@ -16,10 +16,10 @@ from .background import background
 from .fits import polynomials
 from .joint import fit
 from .lines import Lines, checked_data, find_lines, middle_and_extent, search_of
-from .spectrum_picture import draw_spectrum
 from .prewhitening import FALSE_ALARM
 from .search import Ball, Grid, modes_of, spectrum_of
 from .significance import WHITE
+from .spectrum_picture import draw_spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,8 @@ class Spectrum(Shown):
             of real data repeat: the last is not negative. With more than three dimensions, those of the lines.
         power: by what share of the detrended data's sum of squares the misfit falls where a sinusoid of this frequency
             is fitted along with the trend, 0 to 1; ``(K,)`` or ``(*modes)``. Of several channels the mean.
-        amplitude: that sinusoid's, in units of y, the root of the sum of squares over channels.
+        amplitude: of a sinusoid with as much power, in units of y, the root of the sum of squares over channels. Where
+            trend and sinusoid are alike, below one cycle per extent, it says what the sinusoid adds to the trend.
         false_alarm_power: the power that white noise reaches anywhere with probability 1 %; of several channels, where
             their powers are alike.
         peaks: the lines, as a table, strongest first: :class:`fastspec.measure.Lines`.
@@ -53,7 +54,7 @@ class Spectrum(Shown):
     unit: str | None
     red: bool
 
-    def plot(self, path: str | PathLike | None = None, *, ax: "Axes | None" = None) -> "Figure":
+    def plot(self, path: str | PathLike[str] | None = None, *, ax: "Axes | None" = None) -> "Figure":
         """Amplitude over frequency, the lines marked, and the level of false alarm; in two dimensions a map of it.
 
         Args:
@@ -70,10 +71,10 @@ class Spectrum(Shown):
         return figure
 
     def _level(self) -> float:
-        """The amplitude of the false-alarm line, as it is on the mean over frequencies."""
-        known = self.power > 0
-        ratio = (self.amplitude[known].square() / self.power[known]).median() if bool(known.any()) else 0.0
-        return math.sqrt(self.false_alarm_power * float(ratio))
+        """The amplitude of the false-alarm line; of several channels about."""
+        strongest = self.power.argmax()
+        ratio = self.amplitude.flatten()[strongest] / self.power.flatten()[strongest].sqrt()
+        return math.sqrt(self.false_alarm_power) * float(ratio)
 
     def _table(self) -> Table:
         lines = self.peaks
@@ -198,7 +199,7 @@ def periodogram(x: Tensor, y: Tensor, trend: Tensor, search: Grid) -> tuple[Tens
     cs = -double.imag / 2 + (window.real * window.imag).sum(0)
     determinant = (cc * ss - cs * cs).clamp_min(_SINGULAR * count**2)
     yc, ys = data.real, -data.imag
-    a, b = (ss * yc - cs * ys) / determinant, (cc * ys - cs * yc) / determinant
+    gained = (ss * yc * yc + cc * ys * ys - 2 * cs * yc * ys) / determinant
     total = residual.square().sum(0).clamp_min(torch.finfo(y.dtype).tiny)
-    gained = (a * yc + b * ys) / total.reshape(-1, *[1] * x.shape[1])
-    return gained.mean(0).clamp(0, 1), (a.square() + b.square()).sum(0).sqrt()
+    power = (gained / total.reshape(-1, *[1] * x.shape[1])).mean(0).clamp(0, 1)
+    return power, (2 / count * gained.clamp_min(0).sum(0)).sqrt()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_NAMED = 8
+_NAME = 0.06  # of the axis that a name takes
 _MOST_DRAWN = 4096  # columns of a curve: of more, the largest in each
 
 
@@ -39,16 +40,37 @@ def _curve(axes: "Axes", frequencies: Tensor, amplitude: Tensor, level: float, l
     top, place = amplitude[:whole].reshape(-1, wide).max(1)
     shown = frequencies[:whole].reshape(-1, wide).gather(1, place[:, None])[:, 0]
     axes.plot(shown.numpy(), top.numpy(), color="tab:blue", linewidth=0.8)
-    axes.axhline(level, color="0.5", linestyle="--", linewidth=0.8, label="noise reaches this once in 100")
+    axes.axhline(
+        level, color="0.5", linestyle="--", linewidth=0.8, label="noise as large as the data reaches this once in 100"
+    )
     f, a = lines.frequency[:, 0].cpu(), lines.amplitude.norm(dim=1).cpu()
     axes.plot(f.numpy(), a.numpy(), "o", color="tab:red", markersize=4, label=f"{len(lines)} lines")
-    for text, x, y in list(zip(rounded(f.tolist()), f.tolist(), a.tolist(), strict=True))[:_MOST_NAMED]:
-        axes.annotate(text, (x, y), textcoords="offset points", xytext=(5, 3), fontsize=8)
-    if len(f) and f.max() * 20 < frequencies[-1]:
-        axes.set_xscale("log")
+    logarithmic = len(f) > 0 and bool(20 * f.median() < frequencies[-1])
+    axes.set_xscale("log" if logarithmic else "linear")
+    axes.set_yscale("log" if len(a) and bool(a.min() * 10 < a.max()) else "linear")
+    place = (f.log() if logarithmic else f) / (_extent(shown.log() if logarithmic else shown))
+    for line in _apart(place.tolist())[:_MOST_NAMED]:
+        x, y = f[line].item(), a[line].item()
+        axes.annotate(rounded(f.tolist())[line], (x, y), textcoords="offset points", xytext=(4, 4), fontsize=8)
     axes.margins(y=0.15)
-    axes.set_ylim(bottom=0)
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_ylim(bottom=level / 30)
     axes.legend(fontsize=8, frameon=False)
+
+
+def _extent(values: Tensor) -> Tensor:
+    return values.max() - values.min()
+
+
+def _apart(places: list[float]) -> list[int]:
+    """Of marks at these parts of an axis, strongest first, those whose names do not run into one before."""
+    named: list[int] = []
+    for i, place in enumerate(places):
+        if all(abs(place - places[other]) > _NAME for other in named):
+            named.append(i)
+    return named
 
 
 def _map(axes: "Axes", frequencies: Tensor, amplitude: Tensor, lines: Lines) -> None:

@@ -33,11 +33,8 @@ def target_peaks(
     """
     turns = x.double() / torch.tensor(period, dtype=torch.float64, device=x.device)
     found = _modes_of(turns, _real_channels(target), modes, count)
-    wavenumbers = found.frequencies.round()
-    if target.is_complex():
-        wavenumbers = _signs_that_carry(found)
-    else:
-        wavenumbers = one_of_each_pair(wavenumbers)[0]
+    signed = _signs_that_carry if target.is_complex() else _positive
+    wavenumbers = signed(found)
     if _has_mean(found):
         wavenumbers = torch.cat([wavenumbers, wavenumbers.new_zeros(1, x.shape[1])])
     wavenumbers = wavenumbers[:count].cpu()
@@ -53,19 +50,31 @@ def _modes_of(turns: Tensor, y: Tensor, modes: tuple[int, ...], count: int | Non
     """With a linear trend and without: a trend is no sum of modes, but modes add up to what looks like one."""
     low, high = turns.amin(0), turns.amax(0)
     unit = (2 * turns - low - high) / (high - low).clamp_min(torch.finfo(turns.dtype).tiny)
-    y = y / y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
-    most, comb = MOST_LINES if count is None else count, Comb(turns, modes)
+    most, comb = max(MOST_LINES, count or 0), Comb(turns, modes)
     fits = []
     for degree in (0, 1):
         trend = polynomials(unit, degree)
         room = max(0, (len(y) - trend.shape[1] - 1) // (2 + len(modes)))
         start = fit(turns, y, trend, turns.new_zeros(0, len(modes)))
         fits.append(significant_lines(start, comb, min(most, room), FALSE_ALARM))
-    return min(fits, key=criterion)
+    best = min(fits, key=criterion)
+    if count is not None and len(best) < count:  # so many were asked for, whatever they are
+        best = significant_lines(best, comb, min(count, max(0, (len(y) - 3) // (2 + len(modes)))), chance=1.0)
+    return best.at(best.frequencies[best.amplitudes().norm(dim=1).argsort(descending=True)])
 
 
 def _real_channels(target: Tensor) -> Tensor:
-    return (torch.cat([target.real, target.imag], 1) if target.is_complex() else target).double()
+    """Of unit variance each; of a complex channel its two parts, scaled alike."""
+    size = target.std(0).double().clamp_min(torch.finfo(torch.float64).tiny)
+    return (
+        torch.cat([target.real.double() / size, target.imag.double() / size], 1)
+        if target.is_complex()
+        else target.double() / size
+    )
+
+
+def _positive(found: Fit) -> Tensor:
+    return one_of_each_pair(found.frequencies.round())[0]
 
 
 def _signs_that_carry(found: Fit) -> Tensor:

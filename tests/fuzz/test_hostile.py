@@ -112,7 +112,15 @@ def tensors():
     yield from (Y.numpy(), X.tolist(), nn.Parameter(Y), nn.Linear(1, 1))
 
 
-GARBAGE = (*TEXTLIKE, *NUMBERS, *OTHERS, *tensors())
+W = torch.ones(MODES)
+BY_MODES = (
+    W.to_sparse(),
+    torch.quantize_per_tensor(W, 0.1, 0, torch.qint8),
+    W.to(torch.float8_e5m2),
+    W.to("meta"),
+    W + 1j,
+)
+GARBAGE = (*BY_MODES, *TEXTLIKE, *NUMBERS, *OTHERS, *tensors())
 NAMES = [(name, argument) for name, (_, arguments) in CALLS.items() for argument in arguments]
 
 

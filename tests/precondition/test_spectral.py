@@ -61,10 +61,18 @@ def test_vmap_over_any_of_its_inputs_is_a_loop(sets, rows, own, gen):
 
         return torch.func.vjp(function, g)[1](g)[0], torch.func.jvp(function, (g,), (g,))[1]
 
-    got = torch.vmap(both_ways, in_dims=tuple(0 if has else None for has in own))(*given)
+    dims = tuple(0 if has else None for has in own)
+    got = torch.vmap(both_ways, in_dims=dims)(*given)
     each = [both_ways(*[t[i] if has else t for has, t in zip(own, given, strict=True)]) for i in range(batch)]
     for values, looped in zip(got, zip(*each, strict=True), strict=True):
         assert relative_error(values, torch.stack(looped)) <= 1e-12
+
+    def outside(h):
+        return torch.vmap(lambda h, x, w, q: fs.precondition.spectral(h, x, w, quadrature=q), dims)(h, *given[1:])
+
+    cotangent = given[0] if own[0] else given[0].expand(batch, *shapes[0])
+    (pulled,) = torch.func.vjp(outside, given[0])[1](cotangent)
+    assert relative_error(pulled, got[0] if own[0] else got[0].sum(0)) <= 1e-12
 
 
 def test_norm_forward_leaves_the_gradient_on_uniform_points():
@@ -85,3 +93,13 @@ def test_under_mean_squared_error_it_is_the_spectral_loss():
     mse = torch.nn.functional.mse_loss(fs.precondition.spectral(pred, x, weight, norm="forward"), target)
     loss = fs.SpectralLoss(modes, x=x, weight=weight)(pred, target)
     assert relative_error(*(torch.autograd.grad(value, pred)[0] for value in (mse, loss))) <= 1e-11
+
+
+@pytest.mark.parametrize(("norm", "power"), [("backward", 0), ("ortho", 0.5), ("forward", 1)])
+def test_norm_divides_by_a_power_of_the_number_of_points(norm, power):
+    modes = EVEN[2]
+    x, h, gradient = scattered(modes)
+    h.requires_grad_()
+    weight = (wavenumbers(modes) ** 2).sum(-1) + 1
+    (got,) = torch.autograd.grad(fs.precondition.spectral(h, x, weight, norm=norm), h, gradient)
+    assert relative_error(got, preconditioned(x, gradient, modes, weight) / len(x) ** power) <= 1e-11

@@ -91,7 +91,9 @@ def problems(draw, points: st.SearchStrategy[int] | None = None, work: int = 300
     period = tuple(draw(st.lists(st.sampled_from([2 * math.pi, 1.0, 0.37, 7e3]), min_size=d, max_size=d)))
     sets, rows = draw(st.sampled_from([None, None, 1, 3])), draw(st.sampled_from([(), (), (1,), (2,), (2, 3)]))
     each = math.prod(modes) * (sets or 1) * math.prod(rows)
-    count = min(draw(points or st.one_of(st.integers(1, 3), log_integers(1, 4000))), max(work // each, 1))
+    count = min(
+        draw(st.one_of(st.integers(1, 3), log_integers(1, 4000)) if points is None else points), max(work // each, 1)
+    )
     dtype = draw(st.sampled_from([torch.float64, torch.float32]))
     drawn = {
         "seed": draw(st.integers(0, 2**31)),
