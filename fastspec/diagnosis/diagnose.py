@@ -139,7 +139,9 @@ def diagnose(
     falls to first order: the tangent kernel's, with what the optimiser divides gradients by. From these two numbers the
     steps to 10 % error are predicted, by a rule that was fitted beforehand on trajectories of other seeds.
 
-    Seconds, whatever the number of points.
+    Seconds, whatever the number of points. Judged on the tasks of benchmarks/studies/cure at seeds that the rule was not
+    fitted to, equations among them: of 71 lines 66 were rightly said to be within 10 % after 1,000 steps or not, 56 of
+    61 of plain tanh networks; predicted steps were right within a factor of 1.8 two times in three.
 
     Args:
         model: maps points to ``(M,)`` or ``(M, C)``. It, the optimizer and their states stay as they are.
