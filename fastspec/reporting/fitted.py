@@ -15,7 +15,7 @@ def fitted(x: Tensor, y: Tensor, found: Spectrum, steps: int) -> tuple[PhaseMLP,
     """Trained on the full batch, float64; the monitor is None where the data have no lines to watch."""
     torch.manual_seed(0)
     furthest = float(found.peaks.max_frequency.max())
-    model = PhaseMLP.from_data(x, y, len(found.peaks), max_frequency=furthest).to(x)
+    model = PhaseMLP.from_data(x, y, max_frequency=furthest).to(x)
     scale = y.std(0)
     frequency, mean = found.peaks.frequency, y.mean(0)
     frequency = frequency[frequency.norm(dim=1).argsort()]

@@ -47,8 +47,8 @@ def report(
         x, y: the data, as :func:`fastspec.spectrum` takes them.
         path: of the page.
         monitor: that recorded the training.
-        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``, of nearly evenly spaced
-            points up to half their rate.
+        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``, of nearly evenly
+            spaced points up to half their rate.
         diagnosis: of ``fs.diagnose``: its table, picture and code are put in.
         names: of x and y, with their units if you like: ``("year", "CO₂ (ppm)")``.
 
