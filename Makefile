@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test table lint bench counts resources rates races gpu clean
+.PHONY: help setup demo test fuzz coverage table lint bench counts resources rates races mutants gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,18 @@ demo: setup ## a network with the cure plugged in and without; then which freque
 	$(BIN)/fastspec run plug-in
 	$(BIN)/fastspec run mauna-loa
 
+# A worker to a core, each of one thread: tests of threads ask for theirs.
 test: setup ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+fuzz: setup ## try new random problems and hostile arguments for ten minutes
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz
+
+coverage: setup ## run the tests and count the lines of fastspec/ that they reach, those of Triton's kernels interpreted
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
 
 table: setup ## run every cell of the table of torch's features, slow ones too, and write it to docs/torch.md
 	PYTHONPATH=tests/support $(BIN)/python -m pytest tests/test_torch.py -m "slow or not slow" -p table_report --table docs/torch.md
@@ -50,17 +60,20 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
 
+mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
+	$(BIN)/python tests/support/mutants.py
+
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing
 gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
-	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes --ignore=tests/benchmarks \
+	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes --ignore=tests/benchmarks --ignore=tests/fuzz \
 		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
 	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
 
 clean: ## remove .venv, builds and caches; figures and results stay
-	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .hypothesis .coverage .coverage.* .ruff_cache .mypy_cache
 	find fastspec tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.torch: | $(VENV)/bin/python

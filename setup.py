@@ -20,7 +20,8 @@ try:
     from torch.utils.cpp_extension import CUDA_HOME, BuildExtension, CppExtension, CUDAExtension
 except ModuleNotFoundError as error:
     raise SystemExit(
-        f"fastspec cannot be built: {error}. Install torch, then: pip install setuptools wheel ninja pybind11"
+        f"fastspec cannot be built: {error}. It is built against the torch that it will run with: install torch, then "
+        "pip install setuptools wheel ninja pybind11, and pip install --no-build-isolation ."
     ) from None
 
 SOURCES = sorted(str(path) for path in Path("csrc").rglob("*.cpp"))

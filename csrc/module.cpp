@@ -5,8 +5,10 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "cpu/levels.h"
+#include "cpu/parallel.h"
 #include "plan/plan.h"
 #include "plan/window.h"
 
@@ -26,9 +28,45 @@ static std::vector<std::vector<double>> polynomial_table(const Window& w) {
 // By symmetry only the non-negative wavenumbers 0 ... last are computed. float64 numbers as bytes: a list of many takes
 // its time.
 static py::bytearray deconvolution_table(const Window& w, int64_t last, int64_t cells) {
-  std::vector<double> factors;
-  for (int64_t k = 0; k <= last; ++k) factors.push_back(w.deconvolution(k, cells));
-  return {reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(double)};
+  py::bytearray table(nullptr, size_t(last + 1) * sizeof(double));
+  double* const factors = reinterpret_cast<double*>(PyByteArray_AsString(table.ptr()));
+  for (int64_t k = 0; k <= last; ++k) {
+    factors[k] = w.deconvolution(k, cells);
+    if (k % (1 << 16) == 0 && PyErr_CheckSignals()) throw py::error_already_set();
+  }
+  return table;
+}
+
+// An exception of a signal's handler, as Ctrl-C's KeyboardInterrupt, met while an op ran.
+static PyObject* interruption = nullptr;
+
+static int raise_interruption(void*) {
+  if (!interruption) return 0;
+  PyObject* const error = std::exchange(interruption, nullptr);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+  Py_DECREF(error);
+  return -1;
+}
+
+// Whether an op is to stop, for the handler of a signal that came raised an exception. That one is raised as soon as
+// the interpreter goes on, in place of the op's own: no exception of Python's may pass through torch's stable
+// interface.
+static bool interrupted() {
+  if (!Py_IsInitialized()) return false;
+  const PyGILState_STATE state = PyGILState_Ensure();
+  const bool stop = PyErr_CheckSignals() != 0;  // in the main thread alone handlers run
+  if (stop) {
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace) PyException_SetTraceback(error, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    Py_XSETREF(interruption, error);
+    Py_AddPendingCall(raise_interruption, nullptr);
+  }
+  PyGILState_Release(state);
+  return stop;
 }
 
 static std::map<std::string, std::string> build_info() {
@@ -45,6 +83,7 @@ static std::map<std::string, std::string> build_info() {
 
 PYBIND11_MODULE(_C, m) {
   using namespace fastspec;
+  poll_by(interrupted);
   m.doc() = "Planning objects and build information; the ops are in torch.ops.fastspec.";
 
   py::class_<Window>(m, "Window", "The spreading window: a prolate function on `width` cells, made for `sigma`.")

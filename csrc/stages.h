@@ -215,8 +215,10 @@ struct DirectArgs {
   DirectAxis axis[3];   // the first, and those of l: of fewer dimensions some are of one mode
   int64_t stride[3];    // of the modes along these
   int64_t sets, points, channels, chunks;
-  const T *x, *strengths, *spectrum;  // (sets, points, dim), real or complex (sets, channels, points), (..., *modes)
-  T *modes, *values;                  // what comes of strengths by type 1, and of the spectrum by type 2 if not null
+  const void* x;  // (sets, points, dim), float64, or T where x_own
+  bool x_own;
+  const T *strengths, *spectrum;  // real or complex (sets, channels, points), (..., *modes)
+  T *modes, *values;              // what comes of strengths by type 1, and of the spectrum by type 2 if not null
   T* gradient;     // if not null (sets, points, dim), of Re sum_j conj(strengths_j) values_j in the points
   double* totals;  // (sets, channels, chunks, size())
   T* packed;       // (sets, channels, terms(), size())

@@ -4,21 +4,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import measure, nn, precondition, reference, theory, walsh, weights
+from ._box import PeriodWarning
 from ._core.planning import override
+from ._data import PrecisionWarning
 from ._version import __version__ as __version__
-from .loss import SpectralLoss, spectral_loss
-from .measure import SpectralMonitor
+from .diagnosis import Diagnosis, diagnose
+from .loss import BandWarning, SpectralLoss, spectral_loss
+from .measure import SpectralMonitor, spectrum
 from .nufft import nufft1, nufft2, nufft3, rnufft1, rnufft2
 from .plan import Plan
+from .reporting import report
 
 if TYPE_CHECKING:
     from . import callbacks as callbacks
 
 __all__ = [
+    "BandWarning",
+    "Diagnosis",
+    "PeriodWarning",
     "Plan",
+    "PrecisionWarning",
     "SpectralLoss",
     "SpectralMonitor",
     "callbacks",
+    "diagnose",
     "measure",
     "nn",
     "nufft1",
@@ -27,9 +36,11 @@ __all__ = [
     "override",
     "precondition",
     "reference",
+    "report",
     "rnufft1",
     "rnufft2",
     "spectral_loss",
+    "spectrum",
     "theory",
     "walsh",
     "weights",

@@ -2,7 +2,10 @@
 
 import math
 import operator
+import sys
+import warnings
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +14,10 @@ from torch import Tensor
 REAL_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MOST_MODES = 2**40  # far beyond any memory, and well within the planner's integers
 ALGORITHMS = ("auto", "direct", "gridding")
-COMPLEX_DTYPES = (torch.complex32, torch.complex64, torch.complex128)
+REAL_OF = {torch.complex32: torch.float16, torch.complex64: torch.float32, torch.complex128: torch.float64}
+COMPLEX_DTYPES = tuple(REAL_OF)
+INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+FLOORS = {torch.float32: 2.5e-7, torch.float64: 4e-15}  # what rounding leaves of a small transform at any eps
 
 
 class Wanted(NamedTuple):
@@ -60,17 +66,17 @@ def precision(x: Tensor, data: Tensor | None = None) -> torch.dtype:
 
 
 def real_dtype(data: Tensor) -> torch.dtype:
-    return data.real.dtype if data.is_complex() else data.dtype
+    return REAL_OF.get(data.dtype, data.dtype)  # no view: of a conjugate one torch's forward mode takes none
 
 
-def points(x: Tensor) -> None:
-    tensor("x", x)
+def points(x: Tensor, name: str = "x") -> None:
+    tensor(name, x)
     if x.dtype not in REAL_DTYPES:
-        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
+        raise TypeError(f"{name}: dtype was {x.dtype}, must be real and floating")
     if x.ndim == 0:
-        raise ValueError("x: shape was (), must be (M,), (M, d) or (..., M, d)")
+        raise ValueError(f"{name}: shape was (), must be (M,), (M, d) or (..., M, d)")
     if x.ndim > 1 and not 1 <= x.shape[-1] <= 3:
-        raise ValueError(f"x: had {x.shape[-1]} dimensions, must be 1 to 3 where a grid of modes is used")
+        raise ValueError(f"{name}: had {x.shape[-1]} dimensions, must be 1 to 3 where a grid of modes is used")
 
 
 def coordinates(name: str, value: Tensor, ranks: tuple[int, ...] | None = None) -> None:
@@ -98,17 +104,70 @@ def frequencies(s: Tensor, x: Tensor) -> None:
 
 
 def algorithm(value: str) -> str:
-    if value not in ALGORITHMS:
-        raise ValueError(f"algorithm: was {value!r}, must be 'auto', 'direct' or 'gridding'")
-    return value
+    return choice("algorithm", value, ALGORITHMS)
 
 
 def tensor(name: str, value: object) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: was {type(value).__name__}, must be a tensor")
     if value.is_nested or value.layout != torch.strided:
-        kind = "nested" if value.is_nested else str(value.layout)
-        raise TypeError(f"{name}: was a {kind} tensor, must be dense: pad ragged sets with strengths of zero")
+        raise TypeError(f"{name}: was {said(value)}, must be dense: pad ragged sets with strengths of zero")
+    if value.dtype not in REAL_DTYPES + COMPLEX_DTYPES + INTEGERS:
+        raise TypeError(f"{name}: dtype was {value.dtype}, must be one that numbers are computed in")
+
+
+def said(value: object) -> str:
+    """What messages say of it: of tensors not their numbers, which some have not."""
+    if not isinstance(value, Tensor):
+        return repr(value)
+    if value.is_nested or value.layout != torch.strided:
+        return f"a {'nested' if value.is_nested else value.layout} tensor"
+    return f"a tensor of shape {tuple(value.shape)}"
+
+
+def instance(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}: was {type(value).__name__}, must be a {kind.__name__}")
+
+
+def choice(name: str, value: Any, options: Sequence[str]) -> str:
+    """One of some names."""
+    if not isinstance(value, str) or value not in options:
+        *others, last = map(repr, options)
+        raise ValueError(f"{name}: was {said(value)}, must be {', '.join(others)} or {last}")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False; also NumPy's, 0 and 1."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, Integral) and type(value).__name__ not in ("bool_", "bool"):
+        raise TypeError(f"{name}: was {said(value)}, must be True or False")
+    return bool(value)
+
+
+def integer(name: str, value: Any) -> int:
+    """Also NumPy's, and a float that is whole."""
+    if not isinstance(value, Integral) and not (isinstance(value, float) and value.is_integer()):
+        raise TypeError(f"{name}: was {said(value)}, must be an integer")
+    return int(value)
+
+
+def number(name: str, value: Any) -> float:
+    """A real one; also NumPy's, a tensor's or an array's only one."""
+    given = numbers(value, f"{name}: was {{}}, must be a number")
+    if len(given) != 1:
+        raise ValueError(f"{name}: was {said(value)}, must be one number")
+    return given[0]
+
+
+def finite(name: str, value: Tensor) -> None:
+    """Whether all its numbers are, which must be there to be looked at."""
+    if value.device.type == "meta":
+        raise ValueError(f"{name}: was on meta, must have numbers")
+    if not bool(value.isfinite().all()):
+        raise ValueError(f"{name}: had non-finite numbers, must be finite")
 
 
 def data(name: str, value: Tensor, x: Tensor, *, real: bool = False, complex: bool = False) -> None:
@@ -136,20 +195,20 @@ def modes(value: object, dim: int | None = None, most: int | None = 3) -> tuple[
     try:
         given: Any = value
         if not isinstance(value, (int, Sequence)) and hasattr(value, "tolist"):  # tensors, arrays, NumPy's integers
-            given = given.tolist()
+            given = _listed(value)
         several = isinstance(given, Sequence)
         # plain numbers, also where torch.compile has symbols for them
         counts = tuple([operator.index(n) for n in given]) if several else (operator.index(given),) * (dim or 1)
     except TypeError:
-        raise TypeError(f"modes: was {value!r}, must be an int or a sequence of ints") from None
+        raise TypeError(f"modes: was {said(value)}, must be an int or a sequence of ints") from None
     if dim is not None and len(counts) != dim:
-        raise ValueError(f"modes: was {value!r}, must have {dim} numbers, one per dimension of x")
+        raise ValueError(f"modes: was {said(value)}, must have {dim} numbers, one per dimension of x")
     if not counts or (most is not None and len(counts) > most):
-        raise ValueError(f"modes: was {value!r}, must have 1 to 3 numbers, one per dimension of x")
+        raise ValueError(f"modes: was {said(value)}, must have 1 to 3 numbers, one per dimension of x")
     if min(counts) < 1:
-        raise ValueError(f"modes: was {value!r}, must be at least 1 in each dimension")
+        raise ValueError(f"modes: was {said(value)}, must be at least 1 in each dimension")
     if math.prod(counts) > MOST_MODES:
-        raise ValueError(f"modes: was {value!r}, must be at most 2^40 in all")
+        raise ValueError(f"modes: was {said(value)}, must be at most 2^40 in all")
     return counts
 
 
@@ -157,54 +216,70 @@ def period(value: object, dim: int) -> tuple[float, ...]:
     if isinstance(value, (int, float)):
         lengths: list[Any] = [_plain(value)] * dim
     else:
-        lengths = _numbers(value, "period: was {!r}, must be a float or one per dimension")
+        lengths = numbers(value, "period: was {}, must be a float or one per dimension")
         lengths = lengths * dim if getattr(value, "ndim", 1) == 0 else lengths
     if len(lengths) != dim:
-        raise ValueError(f"period: was {value!r}, must be a float or {dim} of them, one per dimension of x")
-    if not all([0 < p < math.inf for p in lengths]):
-        raise ValueError(f"period: was {value!r}, must be positive and finite")
+        raise ValueError(f"period: was {said(value)}, must be a float or {dim} of them, one per dimension of x")
+    if not all([sys.float_info.min <= p < math.inf for p in lengths]):  # smaller ones have no finite inverse
+        raise ValueError(f"period: was {said(value)}, must be positive and finite, and at least {sys.float_info.min}")
     return tuple(lengths)
 
 
-def _numbers(value: Any, complaint: str) -> list[float]:
+def numbers(value: Any, complaint: str) -> list[float]:
     """Of a sequence, a tensor, an array, or one number as any of these."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    listed = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    if not all([isinstance(number, (int, float)) or hasattr(number, "__float__") for number in listed]):
-        raise TypeError(complaint.format(value))
+    listed = _listed(value) if hasattr(value, "tolist") else value
+    listed = listed if isinstance(listed, Sequence) and not isinstance(listed, (str, bytes)) else [listed]
+    if not all([isinstance(n, (int, float)) or (hasattr(n, "__float__") and not isinstance(n, type)) for n in listed]):
+        raise TypeError(complaint.format(said(value)))
     return [_plain(number) for number in listed]
 
 
+def _listed(value: Any) -> Any:
+    """A tensor's or an array's numbers, where it has them; else an empty list of lists, which is no number."""
+    if isinstance(value, Tensor) and (
+        value.is_nested or value.layout != torch.strided or value.is_quantized or value.device.type == "meta"
+    ):
+        return [[]]
+    return value.tolist()
+
+
 def _plain(number: Any) -> float:
-    number = float(number)
+    try:
+        number = float(number)
+    except OverflowError:  # an integer of more than 308 digits
+        return math.inf
     # where torch.compile has a symbol for it, this makes it a number
     return float.fromhex(number.hex()) if torch.compiler.is_compiling() else number
 
 
 def sign(value: Any) -> int:
+    if not isinstance(value, (int, Real)):
+        raise TypeError(f"sign: was {said(value)}, must be -1 or +1, a plain number")
     if value not in (-1, 1):
         raise ValueError(f"sign: was {value!r}, must be -1 or +1")
-    return int(value)
+    return 1 if value == 1 else -1
 
 
 def eps(value: object, dtype: torch.dtype) -> float:
+    """For data of this precision, of whose limit it warns."""
     if value is None:
         return 1e-12 if dtype == torch.float64 else 1e-6
-    if not isinstance(value, (int, float)):
-        (value,) = _numbers(value, "eps: was {!r}, must be a float")
-    if not 0 < value < 1:
-        raise ValueError(f"eps: was {value!r}, must be between 0 and 1")
-    return _plain(value)
+    given = value if isinstance(value, (int, float)) else number("eps", value)
+    if not 0 < given < 1:
+        raise ValueError(f"eps: was {said(value)}, must be between 0 and 1")
+    if given < FLOORS.get(dtype, 0) and not torch.compiler.is_compiling():
+        least = f"{dtype} gives at best about {FLOORS[dtype]}".removeprefix("torch.")
+        warnings.warn(f"eps: was {given}, below what rounding leaves: {least}", RuntimeWarning, stacklevel=4)
+    return _plain(given)
 
 
 def order(value: object) -> bool:
     """True for centered."""
-    if value not in ("centered", "fft"):
-        raise ValueError(f"order: was {value!r}, must be 'centered' or 'fft'")
-    return value == "centered"
+    return choice("order", value, ("centered", "fft")) == "centered"
 
 
 def weight(value: object) -> None:
-    if value is not None and not isinstance(value, Tensor) and not callable(value):
+    if isinstance(value, Tensor):
+        tensor("weight", value)
+    elif value is not None and not callable(value):
         raise TypeError(f"weight: was {type(value).__name__}, must be a tensor over the modes, a callable or None")

@@ -8,6 +8,7 @@ from torch import Tensor
 from . import _check
 
 _QUADRATURE = 4001  # nodes over the norm of a Gaussian weight
+_MOST_DIMENSIONS = 300  # beyond, the constant's Gamma function is no float64
 _ENTRIES = 2**22  # frequencies times neurons at a time
 
 
@@ -47,10 +48,12 @@ def lfp_rate(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    if activation not in ("relu", "tanh"):
-        raise ValueError(f"activation: was {activation!r}, must be 'relu' or 'tanh'")
+    _check.choice("activation", activation, ("relu", "tanh"))
+    sigma_b, d = _check.number("sigma_b", sigma_b), _check.integer("d", d)
     if not sigma_b > 0:
         raise ValueError(f"sigma_b: was {sigma_b!r}, must be positive")
+    if not 1 <= d <= _MOST_DIMENSIONS:
+        raise ValueError(f"d: was {d!r}, must be from 1 to {_MOST_DIMENSIONS}")
     norm = _norms(xi, d)
     p, r, a2 = _neurons(a, w, d, norm)
     terms = _relu_terms if activation == "relu" else _tanh_terms
@@ -75,19 +78,26 @@ def _norms(xi: Tensor, d: int) -> Tensor:
 
 def _neurons(a: Tensor | float, w: Tensor | float, d: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Probability, |w| and a² of each neuron, or of each node of a quadrature over them."""
-    w = torch.as_tensor(w).detach().to(like)
-    a2 = torch.as_tensor(a).detach().to(like).square()
+    w, a2 = _weights("w", w).to(like), _weights("a", a).to(like).square()
     if w.ndim == 0:
         p, r = _chi(d, like)
         return p, w * r, a2.mean().expand(len(r))
     w = w[:, None] if w.ndim == 1 else w
-    if w.ndim != 2 or w.shape[1] != d:
-        raise ValueError(f"w: shape was {tuple(w.shape)}, must be (m, {d}) or a number")
+    if w.ndim != 2 or w.shape[1] != d or len(w) == 0:
+        raise ValueError(f"w: shape was {tuple(w.shape)}, must be (m, {d}), m > 0, or a number")
     if a2.numel() not in (1, len(w)):
         raise ValueError(f"a: had {a2.numel()} entries, must have {len(w)} as w has, or be a number")
     r = w.norm(dim=1)
     p = (r > 0).to(r) / len(r)  # a neuron that sees no input carries no frequency
     return p, torch.where(r > 0, r, 1), a2.flatten().expand(len(r))
+
+
+def _weights(name: str, value: Tensor | float) -> Tensor:
+    made = value if isinstance(value, Tensor) else torch.tensor(_check.number(name, value))
+    _check.tensor(name, made)
+    if made.device.type == "meta":
+        raise ValueError(f"{name}: was on meta, must have numbers")
+    return made.detach()
 
 
 def _chi(d: int, like: Tensor) -> tuple[Tensor, Tensor]:

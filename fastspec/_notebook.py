@@ -76,6 +76,10 @@ class Shown:
         return None if figure is None else png(figure)
 
 
+def table_of(thing: Shown) -> Table:
+    return thing._table()
+
+
 def new_figure(width: float, height: float) -> "Figure":
     """A figure, in inches, that a notebook shows though pyplot knows nothing of it."""
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from . import _C, _check
 from ._C import PlanChoice
+from ._core.autograd import follows
 from ._core.direct import Direct
 from ._core.gridding import Use
 from ._core.modes import Modes, Period
@@ -31,6 +32,17 @@ class _Held(NamedTuple):
     x: Tensor
     version: int
     planned: Planned
+    slopes: bool  # whether the window was chosen for slopes too
+    data: Tensor  # keeps their memory, so that no other points can be at its place
+
+    @classmethod
+    def of(cls, x: Tensor, version: int, planned: Planned) -> "_Held":
+        return cls(x, version, planned, follows(x), x.detach())
+
+    def holds(self, x: Tensor) -> bool:
+        """A parameter whose data are replaced, by ``.double()`` say, is the same object, of the same version."""
+        same = self.x is x and self.version == x._version and self.data.data_ptr() == x.data_ptr()
+        return same and (self.slopes or not x.requires_grad)
 
 
 _TRACED = -1  # the version of points that torch.compile sorts where the plan is made
@@ -83,7 +95,7 @@ class Plan(nn.Module, Shown):
         self._held: dict[torch.dtype, _Held] = {}
         if torch.compiler.is_compiling():
             dtype = self._precision()
-            self._held[dtype] = _Held(x, _TRACED, plan(x, self._wanted(x, dtype)))
+            self._held[dtype] = _Held.of(x, _TRACED, plan(x, self._wanted(x, dtype)))
         else:
             self.planned  # noqa: B018 - bad points are refused here
 
@@ -93,7 +105,7 @@ class Plan(nn.Module, Shown):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Plan":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if any(held.x is not self.x for held in self._held.values()):
+        if not all(held.holds(self.x) for held in self._held.values()):
             self._held = {}
             with suppress(ValueError):  # where memory is not yet filled in, it may hold any points
                 self.planned  # noqa: B018 - sorted while it moves rather than later
@@ -114,7 +126,7 @@ class Plan(nn.Module, Shown):
             if held is None or held.x is not x or (x.requires_grad and held.version != _TRACED):
                 return plan(x, self._wanted(x, dtype))
             return held.planned.of(x) if x.requires_grad else held.planned
-        if held is None or held.x is not x or held.version != x._version:
+        if held is None or not held.holds(x):
             held = self._sorted(x, dtype)
         return held.planned.of(x) if x.requires_grad else held.planned
 
@@ -127,10 +139,10 @@ class Plan(nn.Module, Shown):
         _check.points(x)
         _check.modes(self.modes, _check.dimension(x))
         if not is_plain(x):
-            return _Held(x, x._version, plan(x, self._wanted(x, dtype)))
+            return _Held.of(x, x._version, plan(x, self._wanted(x, dtype)))
         version = x._version
         with plainly():
-            held = self._held[dtype] = _Held(x, version, plan(x, self._wanted(x, dtype)))
+            held = self._held[dtype] = _Held.of(x, version, plan(x, self._wanted(x, dtype)))
         return held
 
     def _precision(self) -> torch.dtype:

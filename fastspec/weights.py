@@ -25,7 +25,7 @@ class sobolev:
         _finite("s", self.s)
 
     def __call__(self, k: Tensor) -> Tensor:
-        return (1 + _wavenumbers(k).square().sum(-1)) ** self.s
+        return (1 + _wavenumbers(k).square().sum(-1)) ** float(self.s)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class power:
 
     def __call__(self, k: Tensor) -> Tensor:
         norm = _wavenumbers(k).norm(dim=-1)
-        return torch.where(norm > 0, norm, 1) ** self.p
+        return torch.where(norm > 0, norm, 1) ** float(self.p)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class band:
 
     def __call__(self, k: Tensor) -> Tensor:
         norm = _wavenumbers(k).norm(dim=-1)
-        out: Tensor = ((norm >= self.lo) & (norm <= self.hi)).to(norm.dtype)
+        out: Tensor = ((norm >= float(self.lo)) & (norm <= float(self.hi))).to(norm.dtype)
         return out
 
 
@@ -202,9 +202,12 @@ def from_rates(rates: Tensor, exponent: float) -> Tensor:
     _check.tensor("rates", rates)
     if not rates.is_floating_point():
         raise TypeError(f"rates: dtype was {rates.dtype}, must be real and floating")
-    if not bool(((rates > 0) & rates.isfinite()).all()):
+    if rates.numel() == 0:
+        raise ValueError(f"rates: shape was {tuple(rates.shape)}, must not be empty")
+    _check.finite("rates", rates)
+    if not bool((rates > 0).all()):
         raise ValueError("rates: had some that were not positive and finite, must all be")
-    return (rates / rates.max()) ** -exponent
+    return (rates / rates.max()) ** -float(exponent)
 
 
 def _wavenumbers(k: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """Bad input is refused before any work, with the name of the argument in the message."""
 
+import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
+from samples import both_algorithms
 
 import fastspec as fs
 
@@ -183,6 +186,103 @@ def test_message_says_what_it_was_and_what_it_must_be():
         fs.nufft1(X1, C, 4, eps=2.5)
     with pytest.raises(ValueError, match=r"\bc\b.*\b7\b.*\b8\b"):
         fs.nufft1(X1, C[:7], 4)
+
+
+MODEL = torch.nn.Linear(1, 1)
+Q = torch.quantize_per_tensor(C, 0.1, 0, torch.qint8)
+UNLIKELY = {
+    "sign of several": (TypeError, "sign", lambda: fs.nufft1(X1, C, 4, sign=C)),
+    "sign of a tensor": (TypeError, "sign", lambda: fs.Plan(X1, 4).nufft2(C[:4], sign=torch.tensor(1))),
+    "sparse pred": (TypeError, "pred", lambda: fs.SpectralLoss(4, x=X1)(C.to_sparse(), C)),
+    "sparse weight": (TypeError, "weight", lambda: fs.SpectralLoss(8, x=X1, weight=C.to_sparse())(C, C)),
+    "float8": (TypeError, "c", lambda: fs.nufft1(X1, C.to(torch.float8_e5m2), 4)),
+    "float8 pred": (TypeError, "pred", lambda: fs.SpectralLoss(4, x=X1)(C.to(torch.float8_e4m3fn), C)),
+    "quantised": (TypeError, "c", lambda: fs.nufft1(X1, Q, 4)),
+    "quantised target": (TypeError, "target", lambda: fs.spectral_loss(fs.Plan(X1, 4), C, Q)),
+    "quantised eps": (TypeError, "eps", lambda: fs.Plan(X1, 4, eps=Q)),
+    "no reduction": (ValueError, "reduction", lambda: fs.SpectralLoss(4, x=X1, reduction=[])),
+    "relative to what": (TypeError, "relative", lambda: fs.SpectralLoss(4, x=X1, relative=C)),
+    "quadrature by name": (TypeError, "quadrature", lambda: fs.SpectralLoss(4, x=X1, quadrature="even")),
+    "sobolev of none": (TypeError, "k", lambda: fs.weights.sobolev(1.0)(None)),
+    "no plan": (TypeError, "plan", lambda: fs.spectral_loss(None, C, C)),
+    "no points to precondition": (TypeError, "x_or_plan", lambda: fs.precondition.spectral(C, None, C)),
+    "complex aliases": (TypeError, "k", lambda: fs.measure.alias_report(X1, C, X1, C, C[:2] + 0j)),
+    "complex modes": (TypeError, "modes", lambda: fs.measure.ntk_rates(MODEL, X1, C[:2] + 0j)),
+    "target by frequencies": (
+        ValueError,
+        "target",
+        lambda: fs.SpectralMonitor(X1, NAN * C, torch.ones(2), method="frequencies"),
+    ),
+    "points not there": (ValueError, "x", lambda: fs.SpectralMonitor(X1.to("meta"), C.to("meta"), 4)),
+    "places not held": (
+        ValueError,
+        "index",
+        lambda: fs.SpectralLoss(4, x=X1)(C[:2], C[:2], index=torch.tensor([0, 8])),
+    ),
+    "frequencies": (ValueError, "frequencies", lambda: fs.SpectralLoss(frequencies=INF * C, x=X1)(C, C)),
+    "tiny period": (ValueError, "period", lambda: fs.nufft1(X1, C, 4, period=1e-310)),
+    "tiny period of a loss": (ValueError, "period", lambda: fs.SpectralLoss(4, x=X1, period=1e-310)),
+    "tiny period of a plan": (ValueError, "period", lambda: fs.Plan(X2, (4, 4), period=(1.0, 1e-320))),
+    "ridge": (ValueError, "ridge", lambda: fs.theory.min_norm_interpolant(X1, C, 3.0, 21, ridge=C)),
+    "no neurons": (ValueError, "w", lambda: fs.theory.lfp_rate(C, d=1, w=torch.ones(0))),
+}
+
+
+@pytest.mark.parametrize(("error", "named", "call"), UNLIKELY.values(), ids=UNLIKELY)
+def test_what_nobody_should_pass(error, named, call):
+    with pytest.raises(error, match=rf"^{named}(\(k\))?: "):
+        call()
+
+
+ZERO_ROWS = {
+    "nufft1": ((0, 8), lambda c: fs.nufft1(X1, c, 5), (0, 5)),
+    "rnufft1": ((2, 0, 8), lambda c: fs.rnufft1(X1, c, 5), (2, 0, 3)),
+    "nufft2": ((0, 5), lambda f: fs.nufft2(X1, f), (0, 8)),
+    "rnufft2": ((0, 3), lambda f: fs.rnufft2(X1, f + 0j, 5), (0, 8)),
+    "nufft3": ((0, 8), lambda c: fs.nufft3(X1, c, X1[:3]), (0, 3)),
+    "sets": ((0, 8), lambda c: fs.nufft1(X1.expand(0, 8, 1), c, 5), (0, 5)),
+    "loss": ((0, 8, 2), lambda p: fs.SpectralLoss(5, x=X1, reduction="none")(p, p + 1), (0, 2)),
+    "sum": ((8, 0), lambda p: fs.SpectralLoss(5, x=X1, reduction="sum", relative=True)(p, p + 1), ()),
+    "frequencies": ((0, 8, 1), lambda p: fs.SpectralLoss(frequencies=C, x=X1, reduction="none")(p, p + 1), (0, 1)),
+    "spectral": ((8, 0), lambda h: fs.precondition.spectral(h, X1, torch.ones(5)), (8, 0)),
+    "filter": ((8, 0), lambda y: fs.measure.gaussian_filter(X1, y, [0.1]), (1, 8, 0)),
+    "fwht": ((0, 8), fs.walsh.fwht, (0, 8)),
+}
+
+
+@both_algorithms
+@pytest.mark.parametrize(("shape", "call", "wanted"), ZERO_ROWS.values(), ids=ZERO_ROWS)
+def test_no_rows_give_no_rows(shape, call, wanted):
+    data = torch.zeros(shape, requires_grad=True)
+    out = call(data)
+    assert out.shape == wanted and not out.detach().any()
+    out.abs().sum().backward()
+    assert data.grad.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("dtype", "eps", "warned"),
+    [
+        (torch.float32, 1e-7, True),
+        (torch.float32, 1e-6, False),
+        (torch.float64, 1e-16, True),
+        (torch.float64, 1e-14, False),
+    ],
+)
+def test_an_eps_that_rounding_does_not_allow_warns(dtype, eps, warned):
+    x = X1.to(dtype)
+    for call in (
+        lambda: fs.nufft1(x, C.to(dtype), 4, eps=eps),
+        lambda: fs.Plan(x, 4, eps=eps),
+        lambda: fs.SpectralLoss(4, eps=eps)(C.to(dtype), C.to(dtype), x),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+        said = [str(w.message) for w in caught]
+        assert bool(said) == warned and all(
+            re.match(rf"eps: was {eps}, below .* {str(dtype)[6:]} gives", s) for s in said
+        )
 
 
 def test_nan_strengths_stay_nan():

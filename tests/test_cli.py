@@ -36,13 +36,7 @@ def recipe(monkeypatch):
 def test_list_names_every_recipe():
     result = invoke("list")
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.output.splitlines()] == [
-        "plug-in",
-        "mauna-loa",
-        "f-principle",
-        "upper-limit",
-        "walsh",
-    ]
+    assert [line.split()[0] for line in result.output.splitlines()] == list(RECIPES)
 
 
 @pytest.mark.parametrize("holds", [True, False])

@@ -10,7 +10,7 @@ import sys, torch
 before = set(sys.modules)
 import fastspec as fs
 x = torch.rand(9)
-monitor = fs.SpectralMonitor(x, x, 4, peaks=1)
+monitor = fs.SpectralMonitor(x, x, 4, peaks=torch.tensor([1]))
 monitor.update(0, x)
 repr(monitor), repr(fs.Plan(x, 4)), repr(fs.SpectralLoss(4, x=x)), fs.callbacks
 print(*set(sys.modules) - before)

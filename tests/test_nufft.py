@@ -141,6 +141,39 @@ def test_a_plan_survives_pickling_and_copying(tmp_path):
     assert torch.equal(loaded.nufft1(sample.data), plan.nufft1(sample.data))
 
 
+def _replaced(plan):
+    plan.x.data = plan.x.data * 0.5
+
+
+@pytest.mark.parametrize("parameter", [False, True], ids=["buffer", "parameter"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda plan: plan.float(), lambda plan: plan._apply(lambda t: 0.5 * t), _replaced],
+    ids=["float", "apply", "data"],
+)
+def test_a_plan_whose_points_are_replaced_sorts_them_anew(change, parameter, gen):
+    """A parameter whose data are replaced stays the same object, of the same version."""
+    x = torch.rand(100, generator=gen, dtype=torch.float64)
+    c = torch.randn(100, generator=gen)
+    plan = fs.Plan(torch.nn.Parameter(x) if parameter else x, 20_000, eps=1e-5, algorithm="gridding")
+    plan.rnufft1(c)
+    change(plan)
+    k = torch.arange(9000, 9010)
+    want = torch.exp(-1j * k * plan.x.detach().double()[:, None]).T @ c.to(torch.complex128)
+    assert relative_error(plan.rnufft1(c)[k], want) <= 2e-5
+
+
+@pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-4), (torch.float64, 1e-6), (torch.float64, 1e-12)])
+def test_points_that_come_to_require_a_gradient_get_a_window_for_slopes(dtype, eps, gen):
+    x, f = torch.rand(300, generator=gen, dtype=dtype) * 6, torch.randn(200, generator=gen, dtype=torch.complex128)
+    plan = fs.Plan(x, 200, eps=eps, algorithm="gridding")
+    plan.x.requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    (got,) = torch.autograd.grad(plan.nufft2(f.to(dtype.to_complex())).abs().square().sum(), plan.x)
+    (want,) = torch.autograd.grad(fs.reference.nufft2(exact, f).abs().square().sum(), exact)
+    assert relative_error(got, want) <= 2 * eps
+
+
 # Enough points that sorting is shared among threads too, and few enough modes that torch's FFT sums a single 1-D line
 # in one order: MKL does not above a thousand cells.
 MANY = (
@@ -161,6 +194,30 @@ def test_result_is_the_same_for_any_number_of_threads(op, case, threads):
         x = sample.x.clone().requires_grad_()
         out = sample(fs, x)
         results.append((out.detach(), *torch.autograd.grad(out.abs().square().sum(), x)))
+    for got in results[1:]:
+        assert all(torch.equal(g, w) for g, w in zip(got, results[0], strict=True))
+
+
+# Lines of as many cells as MKL sums in other orders on several threads.
+LINES = Case("1d-line", (12_000,), m=300), Case("1d-short-line", (5_500,), m=300), Case("3d", (20, 18, 16), m=300)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("case", LINES, ids=lambda case: case.id)
+def test_deterministic_algorithms_give_the_same_bits_for_any_number_of_threads(case, dtype, threads, monkeypatch):
+    # the switch itself imports torch's compiler, for seconds
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    results = []
+    for count in (1, 2, 3, 4, 8):
+        threads(count)
+        found = []
+        for op in OPS:
+            sample = make_sample(op, case, dtype, real=op == "rnufft1")
+            found.append(sample(fs))
+        pred = sample.x[..., 0].clone().requires_grad_() if sample.x.ndim == 2 else sample.x.clone().requires_grad_()
+        loss = fs.SpectralLoss(case.modes, x=sample.x)(pred, torch.zeros_like(pred))
+        results.append((*found, loss.detach(), *torch.autograd.grad(loss, pred)))
+    assert torch.get_num_threads() == 8
     for got in results[1:]:
         assert all(torch.equal(g, w) for g, w in zip(got, results[0], strict=True))
 

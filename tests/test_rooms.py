@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fastspec"
 
 # A module imports from its own room and from floors below. Modules at the root are rooms too; "" is the public names.
 FLOORS = (
-    {"_C", "_check", "_checkout", "_files", "_notebook", "_version", "reference"},
+    {"_C", "_box", "_check", "_checkout", "_data", "_files", "_notebook", "_version", "_warn", "reference"},
     {"_lfp", "tangent"},
     {"weights", "_core"},
     {"plan"},
@@ -20,6 +20,8 @@ FLOORS = (
     {"measure"},
     {"callbacks", "nn", "theory", "walsh"},
     {"precondition"},
+    {"diagnosis"},
+    {"reporting"},
     {""},
     {"recipes"},
     {"cli"},

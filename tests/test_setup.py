@@ -55,6 +55,14 @@ def test_what_the_build_imports_is_said_where_it_is_missing():
     assert done.stderr.startswith("fastspec cannot be built: ") and "pip install setuptools wheel" in done.stderr
 
 
+def test_a_build_alone_downloads_no_torch():
+    """It is told to be built against the one that is there."""
+    required = re.search(r"^requires = (.*)$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert "torch" not in required[1]
+    alone = run("-c", "import sys, runpy; sys.modules['torch'] = None; runpy.run_path('setup.py')")
+    assert alone.returncode == 1 and "pip install --no-build-isolation ." in alone.stderr
+
+
 def test_the_distribution_is_not_the_other_fastspec():
     """That one is an OpenAPI client: whatever we ask to install must be ours."""
     assert re.search(r'^name = "fastspec-torch"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)

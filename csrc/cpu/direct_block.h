@@ -46,6 +46,7 @@ struct DirectBlock {
   static constexpr int kWide = kRegister == 64 ? 4 : 2;  // registers that meet a panel at once
   static constexpr int64_t kStep = kWide * kLanes;       // to whose multiple a block's points are padded
   static constexpr int64_t kMostPoints = 1024 / int64_t(sizeof(T)), kTableBytes = 1 << 17;
+  static constexpr int64_t kLongPair = 1 << 18;  // products that take far longer than to ask for an interrupt
 
   const DirectArgs<T>& a;
   const int64_t rows;  // of the first axis
@@ -76,18 +77,27 @@ struct DirectBlock {
 
   int64_t blocks(int64_t points) const { return (points + stride - 1) / stride; }
 
-  void fold_axis(int which) {
-    const T* x = a.x + (set * a.points + first) * a.dim + a.coordinate(which);
+  // The coordinates' turns and what these lack, of coordinates as they came.
+  template <class X>
+  void fold_coordinates(int which) {
+    const X* x = static_cast<const X*>(a.x) + (set * a.points + first) * a.dim + a.coordinate(which);
     for (int64_t j = 0; j < count; ++j) head[j] = double(x[j * a.dim]);
     for (int64_t j = count; j < padded; ++j) head[j] = 0;
     const Rate rate = a.axis[which].cycles_per_unit;
     for (int64_t j = 0; j < padded; ++j) {
-      const Scaled cycles = scaled(T(head[j]), rate);
+      const Scaled cycles = scaled(X(head[j]), rate);
       const double most = cycles.exact - __builtin_rint(cycles.exact), more = cycles.rest - __builtin_rint(cycles.rest);
       const double kept = sizeof(T) == 4 ? most + more : leading_bits(most + more);
       head[j] = kept;
       rest[j] = (most - kept) + more;
     }
+  }
+
+  void fold_axis(int which) {
+    if (a.x_own)
+      fold_coordinates<T>(which);
+    else
+      fold_coordinates<double>(which);
   }
 
   void exponential(double k, T* cosine, T* sine) const {
@@ -148,6 +158,7 @@ struct DirectBlock {
       if (l % inner == 0) rotated(base, 1, l / inner, middle);
       rotated(middle, 2, l % inner, panel + l % 2 * 2 * stride);
       if (l % 2 == 0 && l + 1 < a.lefts()) continue;
+      if (rows * stride > kLongPair || l % 256 == 1) poll();
       for (int64_t i = 2 * stride; l % 2 == 0 && i < kPanel * stride; ++i) panel[i] = 0;
       body(l / 2);
     }

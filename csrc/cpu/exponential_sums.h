@@ -13,6 +13,7 @@
 #pragma once
 #include "../stages.h"
 #include "elementary.h"
+#include "memory.h"
 #include "parallel.h"
 
 namespace fastspec {
@@ -138,12 +139,14 @@ struct OverTiles {
     T* sums = static_cast<T*>(scratch(size_t(values * kLanes) * sizeof(T)));
     double* all = totals(a, chunk, first_tile);
     for (int64_t i = 0; i < (last_tile - first_tile) * values * kLanes; ++i) all[i] = 0;
-    for (int64_t j = a.chunk_begin(chunk); j < end; j += kInputBlock)
+    for (int64_t j = a.chunk_begin(chunk); j < end; j += kInputBlock) {
+      if (j / kInputBlock % 64 == 63) poll();
       for (int64_t tile = first_tile; tile < last_tile; ++tile) {
         Kernel::block(a, tile, j, j + kInputBlock < end ? j + kInputBlock : end, sums);
         double* total = totals(a, chunk, tile);
         for (int64_t i = 0; i < values * kLanes; ++i) total[i] += sums[i];
       }
+    }
   }
 
   // finish(value, output, sum over all chunks)

@@ -8,6 +8,7 @@
 #pragma once
 #include "../stages.h"
 #include "elementary.h"
+#include "memory.h"
 #include "parallel.h"
 
 namespace fastspec {

@@ -13,6 +13,7 @@
 // A line longer than a block so passes twice through memory, however long it is.
 #pragma once
 #include "../stages.h"
+#include "memory.h"
 #include "parallel.h"
 #include "simd.h"
 

@@ -1,6 +1,5 @@
 // Work on torch's threads, for kernels that see no torch. Implemented in parallel.cpp.
 #pragma once
-#include <cstddef>
 #include <cstdint>
 
 namespace fastspec {
@@ -8,11 +7,14 @@ namespace fastspec {
 using Task = void (*)(void* context, int64_t index);
 
 // Runs task(0) ... task(count - 1), each once, in any order, on torch's threads, the next free one taking the next.
+// What the first task to fail threw is thrown again, once no thread is in one.
 void run_tasks(int64_t count, Task task, void* context);
 int thread_count();
 
-// Aligned scratch memory of the calling thread; what an earlier call returned there is lost.
-void* scratch(size_t bytes);
+// Throws where the user has interrupted. Long tasks ask now and then; run_tasks does between tasks.
+void poll();
+// How to find that out: `ask` is called a few times a second at most, on any thread, and says whether to stop.
+void poll_by(bool (*ask)());
 
 // `cost` estimates all the work in elementary operations: little work stays on the calling thread.
 template <class F>

@@ -3,6 +3,7 @@
 // Coordinates are scaled in double, and more, whatever T is: see plan/fold.h.
 #pragma once
 #include "../stages.h"
+#include "memory.h"
 #include "parallel.h"
 #include "simd.h"
 
@@ -14,6 +15,13 @@ struct Sort {
   using F = Fixed<T>;
   using P = typename F::type;
   static constexpr int64_t kChunk = 256;  // points
+
+  struct Memory {
+    int32_t* const numbers;
+
+    explicit Memory(size_t bytes) : numbers(static_cast<int32_t*>(allocate(bytes))) {}
+    ~Memory() { release(numbers); }
+  };
 
   // Where points lie along one axis.
   struct Places {
@@ -137,10 +145,8 @@ struct Sort {
     const int64_t blocks = a.sets == 1 && a.count > 20000 ? thread_count() : 1;
     const size_t heads = size_t(blocks) * (buckets + 1);
     parallel(a.sets, 20.0 * a.sets * a.count, [&](int64_t s) {
-      // not scratch(): as large as the points, so it must not outlive the call
-      int32_t* memory = static_cast<int32_t*>(__builtin_malloc((heads + a.count) * sizeof(int32_t)));
-      set(a, s, blocks, buckets, memory, memory + heads);
-      __builtin_free(memory);
+      const Memory memory((heads + size_t(a.count)) * sizeof(int32_t));
+      set(a, s, blocks, buckets, memory.numbers, memory.numbers + heads);
     });
   }
 };

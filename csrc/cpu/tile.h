@@ -7,7 +7,9 @@
 #pragma once
 #include "../plan/widths.h"
 #include "../stages.h"
+#include "memory.h"
 #include "parallel.h"
+#include "places.h"
 #include "simd.h"
 
 namespace fastspec {
@@ -260,6 +262,7 @@ FASTSPEC_INLINE void for_each_box(const Grid& g, const Points<T>& points, int64_
   if (first == last) return;
   Box<D> whole, single;
   tile_bounds<D>(g, tile, whole.corner, whole.cells);
+  check_places<T, D>(points, set, first, last, whole.cells);
   for (int a = 0; a < D; ++a) single.cells[a] = 1;
   if ((last - first) * Tl::area(single) >= Tl::area(whole)) {
     const int64_t zero[D] = {};

@@ -3,6 +3,8 @@
 #pragma once
 #include <torch/csrc/stable/library.h>
 
+#include <new>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -52,7 +54,11 @@ struct Boxed<Function> {
     // in braces, so from the first to the last
     const std::tuple<std::decay_t<Arguments>...> arguments{stack.next<std::decay_t<Arguments>>()...};
     STD_TORCH_CHECK(stack.empty(), "an op of fewer arguments than its schema");
-    give(values, std::apply(Function, arguments));
+    try {
+      give(values, std::apply(Function, arguments));
+    } catch (const std::bad_alloc&) {
+      throw std::runtime_error("not enough memory for an op's small tables");
+    }
   }
 };
 

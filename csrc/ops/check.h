@@ -38,15 +38,40 @@ inline void check_floating(const Tensor& t, const char* name) {
                   name, ": dtype must be float32, float64, complex64 or complex128");
 }
 
+// Sizes are at least 1, and their product far beyond any memory but well within an int64.
+inline void check_total(const std::vector<int64_t>& sizes, const char* name) {
+  constexpr int64_t most = int64_t(1) << 40;
+  int64_t product = 1;
+  for (int64_t n : sizes) {
+    STD_TORCH_CHECK(n >= 1, name, ": was ", n, ", must be at least 1 along each axis");
+    STD_TORCH_CHECK(n <= most / product, name, ": must be of at most 2^40 numbers");
+    product *= n;
+  }
+}
+
+// Kernels are compiled for these.
+inline void check_width(int width, bool single) {
+  bool known = false;
+#define FASTSPEC_LISTED(W) known |= width == W;
+  if (single) {
+    FASTSPEC_SINGLE_WIDTHS(FASTSPEC_LISTED)
+  } else {
+    FASTSPEC_DOUBLE_WIDTHS(FASTSPEC_LISTED)
+  }
+#undef FASTSPEC_LISTED
+  STD_TORCH_CHECK(known, "polynomials: of a width, ", width, ", that no kernel is made for");
+}
+
 inline Grid make_grid(const std::vector<int64_t>& cells, const std::vector<int64_t>& tile, int width) {
   STD_TORCH_CHECK(cells.size() >= 1 && cells.size() <= size_t(kMaxDim) && tile.size() == cells.size(),
                   "cells and tile: 1 to 3 axes, as many of one as of the other");
   STD_TORCH_CHECK(width >= 2 && width <= kMaxWidth, "width: must be 2 to 16");
+  check_total(cells, "cells");
   Grid g{};
   g.dim = int(cells.size());
   for (int a = 0; a < g.dim; ++a) {
-    STD_TORCH_CHECK(cells[a] >= 1 && tile[a] >= 1 && tile[a] <= kMostTile[g.dim - 1][a],
-                    "cells and tile: at least 1, and a tile no larger than kernels are made for");
+    STD_TORCH_CHECK(tile[a] >= 1 && tile[a] <= kMostTile[g.dim - 1][a],
+                    "tile: at least 1, and no larger than kernels are made for");
     g.cells[a] = cells[a];
     g.tile[a] = tile[a] < cells[a] ? tile[a] : cells[a];
     g.tiles[a] = (cells[a] + g.tile[a] - 1) / g.tile[a];

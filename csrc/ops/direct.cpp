@@ -8,7 +8,6 @@ namespace fastspec {
 namespace {
 
 DirectAxis make_axis(int64_t modes, double period, bool halved) {
-  STD_TORCH_CHECK(modes >= 1, "modes: at least 1");
   DirectAxis axis;
   axis.modes = modes;
   axis.halved = halved;
@@ -36,13 +35,13 @@ struct Modes {
 template <class T>
 DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, bool real) {
   check_tensor(x, "x", 3);
-  check_dtype(x, "x", real_type(sizeof(T) == 4));
+  const bool own = x.scalar_type() == real_type(sizeof(T) == 4);
+  STD_TORCH_CHECK(own || x.scalar_type() == ScalarType::Double, "x: must be of the data's precision, or float64");
+  check_modes(x, modes.count, modes.period);
   const size_t dim = modes.count.size();
-  STD_TORCH_CHECK(dim >= 1 && dim <= size_t(kMaxDim) && modes.period.size() == dim,
-                  "modes and period: one number per axis");
-  check_size(x, "x", 2, int64_t(dim));
   STD_TORCH_CHECK(modes.sign == 1 || modes.sign == -1, "sign: must be -1 or +1");
-  STD_TORCH_CHECK(is_finite(in<T>(x), x.numel()), "x: has non-finite points, must be finite");
+  STD_TORCH_CHECK(own ? is_finite(in<T>(x), x.numel()) : is_finite(in<double>(x), x.numel()),
+                  "x: has non-finite points, must be finite");
   DirectArgs<T> a{};
   a.dim = int(dim);
   a.sign = int(modes.sign);
@@ -56,7 +55,8 @@ DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, b
   a.sets = x.size(0);
   a.points = x.size(1);
   a.channels = channels;
-  a.x = in<T>(x);
+  a.x = x.const_data_ptr();
+  a.x_own = own;
   return a;
 }
 
@@ -65,7 +65,7 @@ void run_type1(DirectArgs<T> a, const Tensor& strengths, Tensor& modes) {
   a.strengths = in<T>(strengths);
   a.modes = out<T>(modes);
   a.chunks = direct_chunks(a.points, a.size());
-  const auto totals = uninitialised<double>(a.sets * a.channels * a.chunks * a.size());
+  const auto totals = uninitialised<double>({a.sets, a.channels, a.chunks, a.size()});
   a.totals = totals.get();
   kernels<T>().direct_type1(a);
 }
@@ -100,13 +100,13 @@ DirectArgs<T> spectrum_args(const Tensor& x, const Tensor& spectrum, const Modes
 }
 
 template <class T>
-Tensor empty_values(const DirectArgs<T>& a, const Tensor& x, const Tensor& spectrum) {
-  return empty(x, {a.sets, a.channels, a.points}, a.real ? x.scalar_type() : spectrum.scalar_type());
+Tensor empty_values(const DirectArgs<T>& a, const Tensor& spectrum) {
+  return empty(spectrum, {a.sets, a.channels, a.points}, a.real ? real_type(spectrum) : spectrum.scalar_type());
 }
 
 template <class T>
 void run_type2(DirectArgs<T> a) {
-  const auto packed = uninitialised<T>(a.sets * a.channels * a.terms() * a.size());
+  const auto packed = uninitialised<T>({a.sets, a.channels, a.terms(), a.size()});
   a.packed = packed.get();
   kernels<T>().direct_type2(a);
 }
@@ -116,7 +116,7 @@ Tensor direct_type2(const Tensor& x, const Tensor& spectrum, const Modes& modes,
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
     DirectArgs<T> a = spectrum_args<T>(x, spectrum, modes, real);
-    values = empty_values(a, x, spectrum);
+    values = empty_values(a, spectrum);
     a.values = out<T>(values);
     run_type2(a);
   });
@@ -135,9 +135,9 @@ std::tuple<Tensor, Tensor> direct_type2_gradient(const Tensor& x, const Tensor& 
     for (int i = 0; i < 2; ++i) check_size(strengths, "strengths", i, spectrum.size(i));
     check_size(strengths, "strengths", 2, a.points);
     a.strengths = in<T>(strengths);
-    values = wanted ? empty_values(a, x, spectrum) : empty(x, {0}, strengths.scalar_type());
+    values = wanted ? empty_values(a, spectrum) : empty(x, {0}, strengths.scalar_type());
     a.values = wanted ? out<T>(values) : nullptr;
-    gradient = empty(x, {a.sets, a.points, int64_t(a.dim)}, x.scalar_type());
+    gradient = empty(x, {a.sets, a.points, int64_t(a.dim)}, real_type(spectrum));
     a.gradient = out<T>(gradient);
     run_type2(a);
   });
@@ -155,6 +155,13 @@ DirectArgs<T> reversed_args(const Tensor& x, int64_t channels, const HalfModes& 
 }
 
 }  // namespace
+
+void check_modes(const Tensor& x, const Ints& modes, const Floats& period) {
+  STD_TORCH_CHECK(modes.size() >= 1 && modes.size() <= size_t(kMaxDim) && period.size() == modes.size(),
+                  "modes and period: one number per axis, 1 to 3");
+  check_size(x, "x", 2, int64_t(modes.size()));
+  check_total(modes, "modes");
+}
 
 Tensor half_spectrum(const Tensor& x, const Tensor& strengths, int64_t channels, const HalfModes& modes) {
   Ints size{x.size(0) * channels, modes.count.back() / 2 + 1};

@@ -11,6 +11,7 @@ struct HalfModes {
   Floats period;
 };
 
+void check_modes(const Tensor& x, const Ints& modes, const Floats& period);
 Tensor half_spectrum(const Tensor& x, const Tensor& strengths, int64_t channels, const HalfModes& modes);
 void values_of_half(const Tensor& x, const Tensor& spectrum, int64_t channels, const HalfModes& modes, Tensor& values);
 

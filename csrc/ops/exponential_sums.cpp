@@ -30,8 +30,8 @@ template <class T, class Body>
 void with_space(ExponentialSumsArgs<T> a, int64_t values, Body&& body) {
   a.chunks = exponential_chunks(a.inputs, a.outputs);
   const ExponentialSumsSpace space = exponential_space(a.inputs, a.outputs, a.dim, values, a.chunks);
-  const auto from = uninitialised<double>(space.from), to = uninitialised<double>(space.to);
-  const auto totals = uninitialised<double>(space.totals);
+  const auto from = uninitialised<double>({space.from}), to = uninitialised<double>({space.to});
+  const auto totals = uninitialised<double>({space.totals});
   a.from = from.get();
   a.to = to.get();
   a.totals = totals.get();
@@ -92,7 +92,7 @@ Tensor exponential_sums_gradient(const Tensor& points, const Tensor& strengths, 
     a.strengths = in<T>(gradient);
     a.spectrum = in<T>(strengths);
     a.sums = out<T>(result);
-    const auto packed = uninitialised<T>(2 * a.rows * (a.outputs + kMostLanes));
+    const auto packed = uninitialised<T>({2, a.rows, a.outputs + kMostLanes});
     a.packed = packed.get();
     with_space(a, a.dim, [&](const auto& args) {
       kernels<T>().exponential_sums_gradient(args, is_complex(gradient), is_complex(strengths));

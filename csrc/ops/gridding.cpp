@@ -59,7 +59,6 @@ template <class Device>
 Tensor interpolate(const SortedPoints& points, const Tensor& grid, const Ints& tile) {
   const Gridding gridding = points_on(grid, points, tile);
   const Device device = points.with<Device>(grid);
-  gridding.check_places(device);
   Tensor values = values_of(grid, points);
   gridding.interpolate(device, grid, grid.size(1), [&](auto& a) { point_to(a.values, values); });
   return values;
@@ -69,7 +68,6 @@ template <class Device>
 std::tuple<Tensor, Tensor> interpolate_slopes(const SortedPoints& points, const Tensor& grid, const Ints& tile) {
   const Gridding gridding = points_on(grid, points, tile);
   const Device device = points.with<Device>(grid);
-  gridding.check_places(device);
   Tensor values = values_of(grid, points);
   Tensor slopes = empty(grid, {grid.size(0), grid.size(1), points.count(), gridding.grid.dim}, grid.scalar_type());
   gridding.interpolate(device, grid, grid.size(1), [&](auto& a) {
@@ -90,7 +88,6 @@ std::tuple<Tensor, Tensor> interpolate_gradient(const SortedPoints& points, cons
   check_size(strengths, "strengths", 1, channels);
   check_size(strengths, "strengths", 2, count);
   const Device device = points.with<Device>(grid, strengths);
-  gridding.check_places(device);
   Tensor values = wanted ? values_of(grid, points) : empty(grid, {0}, grid.scalar_type());
   Tensor gradient = empty(grid, {sets, count, gridding.grid.dim}, real_type(grid));
   if (channels == 0) torch::stable::zero_(gradient);  // a sum over none

@@ -27,7 +27,7 @@ Tensor hadamard(const Tensor& x, double scale) {
   if (!is_integer(x)) check_floating(x, "x");
   STD_TORCH_CHECK(!is_integer(x) || scale == 1, "scale: must be 1 for integers");
   const Device device(x);
-  Tensor result = empty(x, shape(x, 0, 3), x.scalar_type());
+  Tensor result = empty(x, sizes(x), x.scalar_type());
   by_number(x, [&](auto zero) {
     using T = decltype(zero);
     const int64_t parts = is_complex(x) ? 2 : 1;

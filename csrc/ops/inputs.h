@@ -34,6 +34,7 @@ struct SortedPoints {
   // The grid that they are on, all checked to fit together and to data of this precision.
   Grid on(const Ints& cells, const Ints& tile, bool single) const {
     check_tensor(polynomials, "polynomials", 2);
+    check_width(int(std::min<int64_t>(polynomials.size(1), kMaxWidth + 1)), single);
     const Grid g = make_grid(cells, tile, width());
     check_tensor(position, "position", 3);
     check_tensor(order, "order", 2);
@@ -48,6 +49,7 @@ struct SortedPoints {
     check_size(order, "order", 1, count());
     check_size(starts, "starts", 0, sets());
     check_size(starts, "starts", 1, g.tile_count() + 1);
+    STD_TORCH_CHECK(count() < (int64_t(1) << 31), "position: at most 2^31 - 1 points");
     return g;
   }
 };
@@ -144,7 +146,8 @@ struct WeighedBy {
   Ints table_counts(const Tensor& like, int64_t dim, int64_t transforms) const {
     check_tensor(weight, "weight", dim + 1);
     check_dtype(weight, "weight", real_type(like));
-    STD_TORCH_CHECK(weight.size(0) == 1 || weight.size(0) == transforms, "weight: one, or one per transform");
+    STD_TORCH_CHECK(weight.size(0) == 1 || (weight.size(0) == transforms && transforms > 0),
+                    "weight: one, or one per transform");
     return shape(weight, 1, int(dim + 1));
   }
 };

@@ -42,10 +42,11 @@ struct Residual {
     check_dtype(target, "target", pred.scalar_type());
     STD_TORCH_CHECK(!is_complex(pred), "pred: must be real");
     check_floating(pred, "pred");
-    const int64_t channels = pred.dim() == 1 ? 1 : pred.size(pred.dim() - 1);
-    STD_TORCH_CHECK(points > 0 && channels > 0 && pred.numel() % (points * channels) == 0,
-                    "pred: must be (points) or (..., points, channels)");
-    const Shape s{pred.numel() / (points * channels), points, channels};
+    STD_TORCH_CHECK(pred.dim() >= 1, "pred: must be (points) or (..., points, channels)");
+    const int64_t rank = pred.dim(), channels = rank == 1 ? 1 : pred.size(rank - 1);
+    STD_TORCH_CHECK(points > 0 && channels > 0 && pred.size(rank == 1 ? 0 : rank - 2) == points,
+                    "pred: must be (points) or (..., points, channels), none of them 0");
+    const Shape s{pred.numel() / points / channels, points, channels};
     STD_TORCH_CHECK(target.numel() == pred.numel() && sets > 0 && s.groups % sets == 0, "target: must be as pred");
     if (quadrature) {
       check_tensor(*quadrature, "quadrature", 1);
@@ -68,7 +69,7 @@ struct Residual {
   // From the gradient in the strengths, which write(values) writes.
   template <class Write>
   Tensor gradient(const Shape& s, Write&& write) const {
-    Tensor gradient = empty(pred, shape(pred, 0, int(pred.dim())), pred.scalar_type());
+    Tensor gradient = empty(pred, sizes(pred), pred.scalar_type());
     if (s.channels == 1 && !quadrature) {
       write(gradient);
       return gradient;
@@ -106,6 +107,7 @@ struct Residual {
 template <class Way>
 std::tuple<Tensor, Tensor> step(const Residual& r, const Shape& s, Way&& way) {
   std::vector<double> sums(size_t(s.transforms()), 0.0);
+  if (sums.empty()) return {r.loss(sums), empty(r.pred, r.wanted ? sizes(r.pred) : Ints{0}, r.pred.scalar_type())};
   way.forward(r.strengths(s), s.transforms(), sums.data(), r.wanted);
   Tensor loss = r.loss(sums);
   if (!r.wanted) return {loss, empty(r.pred, {0}, r.pred.scalar_type())};
@@ -241,6 +243,7 @@ struct DirectWay {
 std::tuple<Tensor, Tensor> direct_loss_step(const Residual& r, const Tensor& x, const Ints& modes, const Floats& period,
                                             const WeighedBy& by) {
   check_tensor(x, "x", 3);
+  check_modes(x, modes, period);
   HalfModes band{modes, period};
   for (int64_t& n : band.count) n |= 1;  // -(N/2) ... N/2
   return step(r, r.shape_at(x.size(0), x.size(1)), DirectWay{x, band, by});

@@ -78,6 +78,7 @@ Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, const Ints& mode
   check_sign(sign, real, -1);
   const Device device(grid, factors);
   Tensor result = empty(grid, shape(grid, 0, 1, band.modes, band.dim), complex_type(grid));
+  if (grid.size(0) == 0) return result;  // FFT libraries refuse a batch of none
   if constexpr (Device::kBlocks)
     if (!real && in_blocks(band)) {
       blocks_to_modes(grid, band, factors, int(sign), result);
@@ -109,6 +110,8 @@ Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, const Ints& cel
   check_factors(factors, modes, band);
   check_sign(sign, real, 1);
   const Device device(modes, factors);
+  if (modes.size(0) == 0)
+    return empty(modes, shape(modes, 0, 1, cells.data(), dim), real ? real_type(modes) : modes.scalar_type());
   Tensor fine = empty(modes, shape(modes, 0, 1, band.cells, dim), modes.scalar_type());
   if constexpr (Device::kBlocks)
     if (!real && in_blocks(band)) {
@@ -134,6 +137,7 @@ Tensor weigh(Tensor spectrum, const WeighedBy& by) {
   by_precision(spectrum, [&](auto zero) {
     using T = decltype(zero);
     auto a = by.args<T>(spectrum, shape(spectrum, 1, int(spectrum.dim())), transforms);
+    if (transforms == 0) return;
     a.spectrum = out<T>(spectrum);
     a.loss = out<double>(sums);
     device.weigh(a);

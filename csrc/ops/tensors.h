@@ -8,9 +8,12 @@
 #endif
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
+#include <new>
 #include <vector>
 
+#include "../cpu/failures.h"
 #include "check.h"
 
 namespace fastspec {
@@ -35,6 +38,20 @@ inline void ask_for_huge_pages(void* data, size_t bytes) {
 #endif
 }
 
+inline size_t bytes_of(ScalarType dtype) {
+  switch (dtype) {
+    case ScalarType::Byte:
+      return 1;
+    case ScalarType::Int:
+    case ScalarType::Float:
+      return 4;
+    case ScalarType::ComplexDouble:
+      return 16;
+    default:
+      return 8;
+  }
+}
+
 // Straight through torch's C interface: an allocation by way of the dispatcher costs as much as a hundred points.
 inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, ScalarType dtype) {
   std::vector<int64_t> stride(size.size());
@@ -45,8 +62,11 @@ inline Tensor empty(const Tensor& like, const std::vector<int64_t>& size, Scalar
   TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_index(like.get(), &index));
   const int32_t type = torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype));
   AtenTensorHandle made = nullptr;
-  TORCH_ERROR_CODE_CHECK(
-      aoti_torch_empty_strided(int64_t(size.size()), size.data(), stride.data(), type, device, index, &made));
+  if (aoti_torch_empty_strided(int64_t(size.size()), size.data(), stride.data(), type, device, index, &made)) {
+    double bytes = double(bytes_of(dtype));
+    for (int64_t n : size) bytes *= double(n);
+    no_memory(bytes);
+  }
   Tensor result(made);
   if (device == aoti_torch_device_type_cpu())
     ask_for_huge_pages(result.mutable_data_ptr(), size_t(result.numel()) * result.element_size());
@@ -60,9 +80,19 @@ inline ScalarType complex_type(const Tensor& t) {
   return is_single(t) ? ScalarType::ComplexFloat : ScalarType::ComplexDouble;
 }
 
+// As many numbers as the product of counts, none of them negative.
 template <class T>
-std::unique_ptr<T[]> uninitialised(int64_t count) {
-  return std::unique_ptr<T[]>(new T[size_t(count)]);
+std::unique_ptr<T[]> uninitialised(std::initializer_list<int64_t> counts) {
+  constexpr double most = double(int64_t(1) << 60);
+  double bytes = double(sizeof(T));
+  size_t size = 1;
+  for (int64_t n : counts) {
+    bytes *= double(n);
+    size *= size_t(n);
+  }
+  std::unique_ptr<T[]> made(bytes < most ? new (std::nothrow) T[size] : nullptr);
+  if (!made) no_memory(bytes);
+  return made;
 }
 
 template <class T>
@@ -79,6 +109,8 @@ inline std::vector<int64_t> shape(const Tensor& first, int from, int to, const i
   size.insert(size.end(), rest, rest + count);
   return size;
 }
+
+inline std::vector<int64_t> sizes(const Tensor& t) { return shape(t, 0, int(t.dim())); }
 
 // body(float{}) or body(double{})
 template <class Body>

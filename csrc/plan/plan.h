@@ -86,13 +86,12 @@ inline double expected_rounding(const std::vector<int64_t>& modes, int width, do
 // ones without a large power of two: see fft/long_line.cpp.
 inline int64_t next_smooth(int64_t n) {
   constexpr int64_t is_long = int64_t(1) << 18, largest_power = 1 << 12;
-  for (n += n % 2;; n += 2) {
-    if (n >= is_long && (n & -n) > largest_power) continue;
-    int64_t rest = n;
-    for (int64_t prime : {2, 3, 5})
-      while (rest % prime == 0) rest /= prime;
-    if (rest == 1) return n;
-  }
+  int64_t best = 3 * n + 2;  // some 2 3^a is below
+  for (int64_t fives = 1; fives < best; fives *= 5)
+    for (int64_t odd = fives; odd < best; odd *= 3)
+      for (int64_t even = 2 * odd, power = 2; even < best; even *= 2, power *= 2)
+        if (even >= n && (even < is_long || power <= largest_power)) best = even;
+  return best;
 }
 
 // One thread, nanoseconds: the windows' evaluation, the rows of cells that a point touches, the tiles' buffers with

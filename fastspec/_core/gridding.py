@@ -100,16 +100,16 @@ class Gridding(NamedTuple):
 
     def fft(self, grid: Tensor) -> Tensor:
         """A real grid (S, C, *cells) to (S, C, K, *cells reversed), cropped along the last axis."""
-        fine = torch.fft.rfft(grid, dim=-1)[..., : self.grid.half_modes[-1]]
+        fine = ops.transformed(torch.fft.rfft, grid, dim=-1)[..., : self.grid.half_modes[-1]]
         others = tuple(range(2, fine.ndim - 1))
-        fine = torch.fft.fftn(fine, dim=others) if others else fine
+        fine = ops.transformed(torch.fft.fftn, fine, dim=others) if others else fine
         out: Tensor = fine.permute(0, 1, *range(fine.ndim - 1, 1, -1))
         return out
 
     def inverse_fft(self, spectrum: Tensor) -> Tensor:
         fine = spectrum.permute(0, 1, *range(spectrum.ndim - 1, 1, -1))
         others = tuple(range(2, fine.ndim - 1))
-        fine = torch.fft.ifftn(fine, dim=others, norm="forward") if others else fine
+        fine = ops.transformed(torch.fft.ifftn, fine, dim=others, norm="forward") if others else fine
         out: Tensor = torch.fft.irfft(fine, n=self.cells[-1], dim=-1, norm="forward").contiguous()
         return out
 
@@ -146,10 +146,7 @@ def _tables(gridding: Gridding, single: bool, device: str) -> Tables:
     window, grid = Window(gridding.width, gridding.sigma), gridding.grid
     sizes = list(zip(grid.modes, gridding.cells, strict=True))
     cpu = torch.device("cpu")
-    one_sided = [
-        torch.tensor(_floats(window.deconvolution(n // 2, cells)), dtype=torch.float64, device=cpu)
-        for n, cells in sizes
-    ]
+    one_sided = [_tensor(window.deconvolution(n // 2, cells)) for n, cells in sizes]
     axes = [
         table[axis_wavenumbers(n, grid.centered, cpu).abs()] for n, table in zip(grid.modes, one_sided, strict=True)
     ]
@@ -161,8 +158,10 @@ def _tables(gridding: Gridding, single: bool, device: str) -> Tables:
     return Tables(*(t.to(device=device, dtype=torch.float32 if single else torch.float64) for t in tables))
 
 
-def _floats(numbers: bytearray) -> list[float]:
-    return [float(number) for number in memoryview(numbers).cast("d")]
+def _tensor(numbers: bytearray) -> Tensor:
+    if torch._C._len_torch_dispatch_stack():  # modes see only what is made of numbers
+        return torch.tensor(memoryview(numbers).cast("d").tolist(), dtype=torch.float64, device="cpu")
+    return torch.frombuffer(numbers, dtype=torch.float64)
 
 
 def forget() -> None:

@@ -57,19 +57,19 @@ def spread(points: Sorted, strengths: Tensor, cells: Ints, tile: Ints) -> Tensor
     """
     ordered = strengths.is_cuda and torch.are_deterministic_algorithms_enabled()
     op = _ops.spread_ordered if ordered else _ops.spread
-    out: Tensor = op(*points, strengths, cells, tile)
+    out: Tensor = _run(op, *points, strengths, cells, tile)
     return out
 
 
 def interpolate(points: Sorted, grid: Tensor, tile: Ints) -> Tensor:
     """Fine grid (S, C, *cells), real or complex -> values (S, C, M)."""
-    out: Tensor = _ops.interpolate(*points, grid, tile)
+    out: Tensor = _run(_ops.interpolate, *points, grid, tile)
     return out
 
 
 def interpolate_slopes(points: Sorted, grid: Tensor, tile: Ints) -> tuple[Tensor, Tensor]:
     """As interpolate, and the values' slopes (S, C, M, d) per cell of the grid."""
-    out: tuple[Tensor, Tensor] = _ops.interpolate_slopes(*points, grid, tile)
+    out: tuple[Tensor, Tensor] = _run(_ops.interpolate_slopes, *points, grid, tile)
     return out
 
 
@@ -80,7 +80,7 @@ def interpolate_gradient(
 
     Where the values are not wanted, an empty tensor stands for them.
     """
-    out: tuple[Tensor, Tensor] = _ops.interpolate_gradient(*points, grid, strengths, tile, values)
+    out: tuple[Tensor, Tensor] = _run(_ops.interpolate_gradient, *points, grid, strengths, tile, values)
     return out
 
 
@@ -90,7 +90,7 @@ def grid_to_modes(grid: Tensor, factors: Tensor, modes: Ints, negative: Ints, ce
     ``negative``: how many of each axis' modes are. Of a real grid, sign -1, the modes are the half spectrum's: along
     the last axis 0 ... N//2, none of them negative.
     """
-    out: Tensor = _ops.grid_to_modes(grid, factors, modes, negative, centered, sign)
+    out: Tensor = transformed(_ops.grid_to_modes, grid, factors, modes, negative, centered, sign)
     return out
 
 
@@ -101,15 +101,31 @@ def modes_to_grid(
 
     With ``whole``, sign +1, modes are the half spectrum of ``whole`` modes along the last axis, and the grid is real.
     """
-    out: Tensor = _ops.modes_to_grid(modes, factors, cells, negative, centered, sign, whole)
+    out: Tensor = transformed(_ops.modes_to_grid, modes, factors, cells, negative, centered, sign, whole)
     return out
+
+
+def transformed(op: Callable[..., T], *given: Any, **more: Any) -> T:
+    """What an op with FFTs in it returns.
+
+    On several threads MKL sums a line of thousands of numbers in another order than on one. Where
+    torch.use_deterministic_algorithms is on, and nothing is traced, such an op has one thread.
+    """
+    if not torch.are_deterministic_algorithms_enabled() or torch.compiler.is_compiling():
+        return _run(op, *given, **more)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _run(op, *given, **more)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def hadamard(x: Tensor, scale: float) -> Tensor:
     """The Walsh-Hadamard transform along the middle axis, times scale: (R, n, C), n a power of two, float32, float64,
     their complex kin, int32 or int64; integers with scale 1 only.
     """
-    out: Tensor = _ops.hadamard(x, scale)
+    out: Tensor = _run(_ops.hadamard, x, scale)
     return out
 
 
@@ -167,7 +183,8 @@ def loss_step(
     The rule is as weigh takes it, for all R rows. Returns the
     rows' sums (..., C), added up where they are reduced, and their gradient in pred, empty where it is not wanted.
     """
-    out: tuple[Tensor, Tensor] = _ops.loss_step(*residual, *points, cells, tile, *rule.arguments(scale))
+    given = *residual, *points, cells, tile, *rule.arguments(scale)
+    out: tuple[Tensor, Tensor] = transformed(_ops.loss_step, *given)
     return out
 
 
@@ -209,7 +226,9 @@ def direct_type2_gradient(
 
     The gradient is that of the sum of Re(conj(strengths) values). Values that are not wanted are an empty tensor.
     """
-    out: tuple[Tensor, Tensor] = _ops.direct_type2_gradient(x, f, strengths, modes, period, centered, sign, values)
+    out: tuple[Tensor, Tensor] = _of_finite_points(
+        _ops.direct_type2_gradient, x, f, strengths, modes, period, centered, sign, values
+    )
     return out
 
 
@@ -232,7 +251,7 @@ def exponential_sums_gradient(
     points: Tensor, strengths: Tensor, frequencies: Tensor, gradient: Tensor, sign: int
 ) -> Tensor:
     """The gradient of Re sum_bk conj(g_bk) F_bk in the points, (M, d), for g (B, K)."""
-    out: Tensor = _ops.exponential_sums_gradient(points, strengths, frequencies, gradient, sign)
+    out: Tensor = _run(_ops.exponential_sums_gradient, points, strengths, frequencies, gradient, sign)
     return out
 
 
@@ -241,14 +260,26 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
 
     K = exp(-|x_i - x_j|^2 / (2 delta)).
     """
-    out: tuple[Tensor, Tensor] = _ops.gaussian_filter(x, y, deltas)
+    out: tuple[Tensor, Tensor] = _run(_ops.gaussian_filter, x, y, deltas)
     return out
 
 
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     """The gradient in x, (n, d), of the sum of cotangent (D, n, C) times gaussian_filter's sums of y (1, n, C)."""
-    out: Tensor = _ops.gaussian_filter_gradient(x, y, deltas, cotangent)
+    out: Tensor = _run(_ops.gaussian_filter_gradient, x, y, deltas, cotangent)
     return out
+
+
+def _run(op: Callable[..., T], *given: Any, **more: Any) -> T:
+    try:
+        return op(*given, **more)
+    except RuntimeError as error:
+        raise _told(error) from None
+
+
+def _told(error: RuntimeError) -> RuntimeError:
+    """An op's error; but an op that Ctrl-C ended fails too, and its KeyboardInterrupt is raised at the next call."""
+    return error
 
 
 def _of_finite_points(op: Callable[..., T], *args: Any) -> T:

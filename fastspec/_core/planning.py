@@ -1,6 +1,7 @@
 """The planner: which algorithm, fine grid and window a request gets, remembered; and points planned by it."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,11 +130,32 @@ def _chosen(request: Request, device: str | None) -> tuple[Choice, Tables]:
 def _chosen_ways(request: Request, device: str | None) -> Choice:
     expected = expectation(request, device)
     cells, tile = tuple(expected.cells), tuple(expected.tile)
+    _check_room(request, cells)
     gridding = Gridding(request.grid, cells, tile, expected.width, expected.sigma)
     ways: list[Algorithm] = [gridding, Direct(request.grid)]
     if request.algorithm != "auto":
         ways = [way for way in ways if way.name == request.algorithm]
     return Choice(gridding, *[min(ways, key=lambda w: w.cost(expected, use)) for use in get_args(Use)])
+
+
+def _check_room(request: Request, cells: tuple[int, ...]) -> None:
+    """Refuses at once what no allocation could serve, however long the tables on the way to it take."""
+    room, needed = _memory(request.device), math.prod(cells) * (8 if request.single else 16)
+    if needed > room:
+        raise torch.OutOfMemoryError(
+            f"modes: was {request.grid.modes}, whose fine grid of {needed / 2**30:,.0f} GiB must fit into the memory "
+            f"of {request.device}, {room / 2**30:,.0f} GiB"
+        )
+
+
+def _memory(device: str) -> float:
+    """All of a device's, in bytes, where that is known."""
+    kind = torch.device(device).type
+    if kind == "cuda" and torch.cuda.is_available():
+        return torch.cuda.get_device_properties(device).total_memory
+    if kind == "cpu" and hasattr(os, "sysconf"):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return math.inf
 
 
 def plan(x: Tensor, wanted: Wanted) -> Planned:

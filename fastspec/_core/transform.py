@@ -333,6 +333,7 @@ def with_sets(name: str, data: Tensor, core: int, sets: tuple[int, ...]) -> tupl
 
     They begin with those of the point sets; data that lack one, or have it of size 1, are for all sets.
     """
+    data = data.resolve_conj()  # torch's forward mode takes no view of a conjugate one
     batch = tuple(data.shape[: data.ndim - core])
     if not sets:
         return data.reshape(1, math.prod(batch), *data.shape[data.ndim - core :]), batch

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _check
 from .._core.modes import ModeGrid
 from .._core.transform import Planned, complex_dtype
 from ..weights import Adaptive
@@ -32,7 +33,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
     by_transforms = strengths.is_complex() or wants_transforms(planned, terms.weight)
     sums: Any = transformed_sums if by_transforms else fused_sums
     if 0 in strengths.shape[:2]:  # no rows: an empty sum of each, and what the reduction makes of none
-        return terms.reduction.apply(strengths.real.sum(-1).reshape(rows_shape(pred))).to(pred.real.dtype)
+        return terms.reduction.apply(strengths.real.sum(-1).reshape(rows_shape(pred))).to(_check.real_dtype(pred))
     above, used = sums(planned, strengths, terms.weight, scale, terms.group)
     if terms.relative:
         below = rows(target.to(dtype), x)
@@ -42,7 +43,7 @@ def composed(planned: Planned | AtFrequencies, pred: Tensor, target: Tensor, ter
             below = below / x.shape[1]
         above = above / sums(planned, below, used, scale, terms.group)[0]
     out = terms.reduction.apply(above.reshape(rows_shape(pred)))
-    return out.to(pred.real.dtype)
+    return out.to(_check.real_dtype(pred))
 
 
 def _shard(planned: Planned | AtFrequencies, pred: Tensor, dtype: torch.dtype, terms: Terms) -> distributed.Shard:

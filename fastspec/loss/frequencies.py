@@ -53,6 +53,8 @@ class AtFrequencies(NamedTuple):
 def at_frequencies(x: Tensor, k: Tensor, period: Period, dtype: torch.dtype) -> AtFrequencies:
     """Points (M,), (M, d) or (B, M, d), wavenumbers (*modes, d) or (K,)."""
     _check.coordinates("x", x)
+    if k.device.type == "cpu" and _check.may_read(k):
+        _check.finite("frequencies", k)
     k, sets = k.unsqueeze(-1) if k.ndim == 1 else k, as_sets(x, dtype)
     if k.shape[-1] != sets.shape[-1]:
         raise ValueError(f"x: had {sets.shape[-1]} dimensions, must have {k.shape[-1]} as the loss's frequencies have")

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .. import _check
+
 
 class Reduction(NamedTuple):
     apply: Callable[[Tensor], Tensor]
@@ -25,6 +27,4 @@ REDUCTIONS = {
 
 
 def reduction_of(name: str) -> Reduction:
-    if name not in REDUCTIONS:
-        raise ValueError(f"reduction: was {name!r}, must be 'mean', 'sum' or 'none'")
-    return REDUCTIONS[name]
+    return REDUCTIONS[_check.choice("reduction", name, tuple(REDUCTIONS))]

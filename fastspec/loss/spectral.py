@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.loss import _Loss
 
 from .. import _check
+from .._box import period_of
 from .._core.autograd import follows
 from .._core.modes import Modes, Period, wavenumbers
 from .._core.plain import versioned, without_autocast
@@ -26,6 +27,7 @@ from .._core.transform import Planned
 from .._notebook import Shown, Table
 from ..plan import Plan
 from ..weights import Adaptive, focal, lfp
+from .band import warn_of_band
 from .composed import composed
 from .frequencies import (
     AtFrequencies,
@@ -75,7 +77,7 @@ class SpectralLoss(_Loss, Shown):
             wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``. A callable is asked at each call, and gradients
             flow to its parameters, as to a tensor that requires them.
         period: length of the periodic box, in the units of x, a float or one per dimension. At the default a wavenumber
-            is in radians per unit of x.
+            is in radians per unit of x. "data" is the extent of the points held and one mean gap, which leaves no seam.
         eps: requested relative error of the spectrum; default 1e-6 in float32 and 1e-12 in float64. Direct sums are
             exact to rounding.
         quadrature: q_j (M,), or (..., M) for each of x's sets its own, the share of space that each point stands for;
@@ -106,6 +108,7 @@ class SpectralLoss(_Loss, Shown):
     weight: Weight
     quadrature: Tensor | None
     points: Tensor | None
+    _looked = True  # whether the target is within the band of modes; of losses pickled before it was looked at, too
     frequencies: Any  # as given, or a grid of wavenumbers in more than three dimensions; None where there is a plan
 
     def __init__(
@@ -115,7 +118,7 @@ class SpectralLoss(_Loss, Shown):
         frequencies: Frequencies | None = None,
         x: Tensor | None = None,
         weight: Weight = None,
-        period: Period = 2 * math.pi,
+        period: Period | str = 2 * math.pi,
         eps: float | None = None,
         quadrature: Tensor | None = None,
         relative: bool = False,
@@ -128,31 +131,41 @@ class SpectralLoss(_Loss, Shown):
         _check.weight(weight)
         if (modes is None) == (frequencies is None):
             raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
-        if channels not in ("last", "first"):
-            raise ValueError(f"channels: was {channels!r}, must be 'last' or 'first'")
+        _check.choice("channels", channels, ("last", "first"))
         if x is not None:
             _check.coordinates("x", x)
         self._for_all = isinstance(modes, int) and x is None  # whether modes are of as many dimensions as x will have
         self.modes = (
             None if modes is None else _check.modes(modes, None if x is None else _check.dimension(x), most=None)
         )
-        self.period, self.eps = period, eps
-        self.relative, self.group, self.channels = relative, group, channels
+        self.period, self.eps = self._period(period, x, group), eps
+        self.relative, self.group, self.channels = _check.flag("relative", relative), group, channels
         self._keep(frequencies)
         if isinstance(weight, Tensor) and (self.modes or isinstance(self.frequencies, Tensor)):
             check_weight(weight, self.modes or tuple(self.frequencies.shape[:1]))
             self._register("weight", weight)
         else:
             self.weight = weight
+        if quadrature is not None:
+            _check.tensor("quadrature", quadrature)
         self._register("quadrature", quadrature)
         self._register("points", x if self._free else None)
         self.plan = None if x is None or self._free else self._plan(x)
         self._step: LossStep | None = None  # of the last plain call
+        self._looked = self.plan is None or group is not None
         self._of = torch.float32  # the precision of its plan
         self._weighing: Weighing | None = None
         self._values: Tensor | None = None  # of a weight that is asked at each call, the last ones
         if self.plan is not None:
             self._held_weight(self.weight, self.plan.planned)  # before torch.compile, which keeps nothing
+
+    def _period(self, period: Any, x: Tensor | None, group: Any) -> Any:
+        """Of the points held. A rank's own may fill less of the box than all of them do."""
+        if x is not None and x.shape[-1 if x.ndim > 1 else 0]:
+            return period_of(period, x, warns=group is None and self.modes is not None)
+        if isinstance(period, str):
+            raise ValueError(f"period: was {period!r}, must be a float or one per dimension where no x is held")
+        return period
 
     def _register(self, name: str, value: Tensor | None) -> None:
         if isinstance(value, nn.Parameter):
@@ -235,6 +248,8 @@ class SpectralLoss(_Loss, Shown):
         planned = self._planned(x, pred, target)
         pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
         check(planned, pred, target, terms)
+        if not self._looked:
+            self._look(target, terms)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
         if not is_fixed(self.weight):
@@ -246,12 +261,20 @@ class SpectralLoss(_Loss, Shown):
             self._step = make_step(planned, terms)
         return loss(planned, pred, target, terms, self._step)
 
+    def _look(self, target: Tensor, terms: Terms) -> None:
+        if self.plan is not None and _check.may_read(target) and target.device.type == "cpu":
+            self._looked = True
+            warn_of_band(self.plan, target)
+
     def _of_index(self, index: Tensor, x: Tensor | None, terms: Terms) -> tuple[Tensor, Terms]:
         held = self.points if self._free else None if self.plan is None else self.plan.x
         if x is not None or held is None:
             raise ValueError("index: was given, must be None unless the loss holds points and the call gives none")
         if not isinstance(index, Tensor) or index.ndim != 1 or index.dtype not in (torch.int64, torch.int32):
             raise TypeError("index: must be a tensor (m,) of int64, places among the points held")
+        points = held.shape[0 if held.ndim == 1 else -2]
+        if index.device.type == "cpu" and _check.may_read(index) and not bool(((index >= 0) & (index < points)).all()):
+            raise ValueError(f"index: had places that are none, must be from 0 to {points - 1}, of the points held")
         quadrature = None if terms.quadrature is None else terms.quadrature.index_select(-1, index)
         return held.index_select(0 if held.ndim == 1 else -2, index), terms._replace(quadrature=quadrature)
 
@@ -334,7 +357,8 @@ def spectral_loss(
 
     Args, shapes and errors: as SpectralLoss.
     """
-    terms = Terms(weight, quadrature, relative, reduction_of(reduction), group, plan.eps)
+    _check.instance("plan", plan, Plan)
+    terms = Terms(weight, quadrature, _check.flag("relative", relative), reduction_of(reduction), group, plan.eps)
     _check.tensor("pred", pred)
     _check.tensor("target", target)
     plan.check_precision("pred", pred)

@@ -153,6 +153,8 @@ def check_weight(weight: Tensor, modes: tuple[int, ...]) -> None:
 def weight_values(weight: Weight, grid: ModeGrid | Wavenumbers, like: Tensor) -> Tensor:
     """The weight over the modes (*modes), in the grid's order, of ``like``'s device and precision."""
     if isinstance(weight, Tensor):
+        if weight.device.type == "meta" != like.device.type:
+            raise ValueError(f"weight: was on meta, must be on {like.device} as x is")
         return versioned(weight).to(like.device, like.real.dtype)
     if weight is None:
         return torch.ones(grid.modes, dtype=like.real.dtype, device=like.device)

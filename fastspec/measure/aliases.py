@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._box import period_of
 from .._core.plain import without_autocast
+from ..nufft import Period
 from .checks import check_finite, check_values
 from .directions import flat_points
 from .spectra import spectrum
@@ -50,7 +52,7 @@ def alias_report(
     y_full: Tensor,
     k: Tensor,
     *,
-    period: float = 2 * math.pi,
+    period: Period | str = 2 * math.pi,
     threshold: float = 0.2,
 ) -> AliasReport:
     """Compare the training set's spectrum with the whole function's at wavenumbers ``k``, in any dimension.
@@ -68,7 +70,8 @@ def alias_report(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    x_train, x_full = flat_points(x_train), flat_points(x_full)
+    x_train, x_full = flat_points(x_train, "x_train"), flat_points(x_full, "x_full")
+    threshold = _check.number("threshold", threshold)
     d = x_full.shape[1]
     if x_train.shape[1] != d:
         raise ValueError(f"x_train: had {x_train.shape[1]} dimensions, must have {d} as x_full has")
@@ -78,7 +81,7 @@ def alias_report(
     if k.ndim != 2 or k.shape[1] != d or len(k) == 0:
         raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K, {d}) or (K,) and not empty")
     k = k[k.norm(dim=1).argsort(stable=True)]
-    box = _check.period(period, d)
+    box = period_of(period, x_full, warns=False)
     train = _spectrum("y_train", x_train, y_train, k, box)
     full = _spectrum("y_full", x_full, y_full, k, box)
     if train.shape != full.shape:

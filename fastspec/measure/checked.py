@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._data import Given, as_held, numbers, points
 from .checks import point_rows
 from .classes import of_labels, of_probabilities
 
@@ -23,16 +24,16 @@ def checked_step(step: object) -> int:
     return count
 
 
-def checked_points(x: Tensor) -> Tensor:
+def checked_points(x: Given) -> Tensor:
     """(M,) or (M, d) -> (M, d), in single precision at least."""
-    rows = point_rows(x)
-    if not bool(rows.isfinite().all()):
-        raise ValueError("x: had non-finite points, must be finite")
+    rows = point_rows(points("x", x))
+    _check.finite("x", rows)
     return _at_least_single(rows)
 
 
-def checked_values(name: str, values: Tensor, x: Tensor, real: bool = False) -> Tensor:
+def checked_values(name: str, values: Given, x: Tensor, real: bool = False) -> Tensor:
     """(M,) or (M, C) -> (M, C), in single precision at least."""
+    values = numbers(name, values)
     _check.data(name, values, x, real=real)
     if values.ndim not in (1, 2) or len(values) != len(x):
         raise ValueError(f"{name}: shape was {tuple(values.shape)}, must be (M,) or (M, C) with M = {len(x)} as in x")
@@ -45,11 +46,12 @@ def _at_least_single(values: Tensor) -> Tensor:
     return values[:, None] if values.ndim == 1 else values
 
 
-def checked_target(target: Tensor, x: Tensor, logits: bool) -> Tensor:
+def checked_target(target: Given, x: Tensor, logits: bool) -> Tensor:
     """(M, C); of a classifier probabilities, of two classes at least."""
-    if logits and isinstance(target, Tensor) and not target.is_floating_point() and not target.is_complex():
+    if not isinstance(target, Tensor):
+        target = as_held("target", target)
+    if logits and not target.is_floating_point() and not target.is_complex():
         target = of_labels(target, len(x)).to(x.dtype)
     target = checked_values("target", target, x, real=logits)
-    if not bool(target.isfinite().all()):
-        raise ValueError("target: had non-finite values, must be finite")
+    _check.finite("target", target)
     return of_probabilities(target) if logits else target

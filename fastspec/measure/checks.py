@@ -34,5 +34,4 @@ def check_real(name: str, k: Tensor) -> None:
 def check_finite(name: str, k: Tensor) -> None:
     """Wavenumbers, frequencies, rates: of any shape, integer or real, and finite."""
     check_real(name, k)
-    if not bool(k.isfinite().all()):
-        raise ValueError(f"{name}: had non-finite numbers, must be finite")
+    _check.finite(name, k)

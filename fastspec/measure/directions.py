@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
-from .checks import check_finite, check_real, check_values
+from .checks import check_finite, check_values
 from .spectra import spectrum
 
 _WHOLE = 1024  # dimensions, or points, up to which a covariance is diagonalised as it is
@@ -37,15 +37,14 @@ def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None)
     return out[:, 0] if y.ndim == 1 else out
 
 
-def flat_points(x: Tensor) -> Tensor:
+def flat_points(x: Tensor, name: str = "x") -> Tensor:
     """(n, ...) -> (n, d), checked."""
-    _check.tensor("x", x)
+    _check.tensor(name, x)
     if not x.is_floating_point():
-        raise TypeError(f"x: dtype was {x.dtype}, must be real and floating")
+        raise TypeError(f"{name}: dtype was {x.dtype}, must be real and floating")
     if x.ndim == 0 or x.numel() == 0:
-        raise ValueError(f"x: shape was {tuple(x.shape)}, must be (n, ...) and not empty")
-    if not bool(x.isfinite().all()):
-        raise ValueError("x: had non-finite points, must be finite")
+        raise ValueError(f"{name}: shape was {tuple(x.shape)}, must be (n, ...) and not empty")
+    _check.finite(name, x)
     return x.detach().reshape(len(x), -1)
 
 
@@ -57,7 +56,7 @@ def projected(x: Tensor, direction: Tensor | None) -> Tensor:
 
 
 def unit_direction(direction: Tensor, x: Tensor) -> Tensor:
-    check_real("direction", direction)
+    check_finite("direction", direction)
     p = direction.detach().to(x.device, torch.float64).flatten()
     if len(p) != x.shape[1]:
         raise ValueError(f"direction: had {len(p)} entries, must have {x.shape[1]}, x's dimension")

@@ -98,9 +98,8 @@ def _prepared(x: Tensor, values: dict[str, Tensor], deltas: Deltas) -> tuple[Ten
 
 
 def _widths(deltas: Deltas, x: Tensor) -> Tensor:
-    listed = [deltas] if isinstance(deltas, (int, float)) else deltas
-    if isinstance(listed, Tensor):
-        listed = listed.detach().reshape(-1).tolist()
+    given = deltas.detach().reshape(-1) if isinstance(deltas, Tensor) and deltas.layout == torch.strided else deltas
+    listed = _check.numbers(given, "deltas: were {}, must be a number or some")
     if not all(0 < delta < math.inf for delta in listed):
-        raise ValueError(f"deltas: were {deltas!r}, must be positive and finite")
+        raise ValueError(f"deltas: were {_check.said(deltas)}, must be positive and finite")
     return torch.tensor(listed, dtype=torch.float64, device=x.device)

@@ -20,7 +20,7 @@ _MOST_ROWS_LABELLED = 24
 _GAMMA, _HIGHEST = 1 / 3, 1.2
 _ERROR_TICKS = {0.001: "0.1 %", 0.01: "1 %", 0.1: "10 %", 0.4: "40 %", 0.7: "70 %", 1.0: "100 %"}
 
-_CHARACTER = 0.085  # inches of a figure that one takes, on average
+_CHARACTER = 0.07  # inches of a figure that one takes, on average
 _SHARE_OF_ZERO = 0.06  # of a logarithmic axis, whose step 0 has no place of its own
 
 

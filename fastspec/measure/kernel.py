@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._box import period_of
 from .._core.plain import without_autocast
 from ..nufft import Modes, Period
 from .rates import decay_exponent
@@ -25,7 +26,7 @@ def kernel_exponent(
     x: Tensor,
     modes: Modes,
     *,
-    period: Period = 2 * math.pi,
+    period: Period | str = 2 * math.pi,
     samples: int = 64,
     generator: torch.Generator | None = None,
 ) -> float:
@@ -45,7 +46,8 @@ def kernel_exponent(
         x: points, real ``(M,)`` or ``(M, d)``.
         modes: number of wavenumbers, an int or one per dimension: the fit goes up to the highest, but to 32 cycles over
             the box in 1-D, 16 in 2-D and 4 in 3-D at least, and no farther than 4,096 points resolve.
-        period: length of the periodic box, a float or one per dimension, in units of x.
+        period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the
+            points and one mean gap.
         samples: of the Monte Carlo estimate of the rates; with 64 α is within some per cent.
         generator: of the samples; default a fixed seed.
 
@@ -54,7 +56,7 @@ def kernel_exponent(
     """
     points = checked_points(model, x)
     d = points.shape[1]
-    modes, period = _check.modes(modes, d), _check.period(period, d)
+    modes, period = _check.modes(modes, d), period_of(period, points)
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples: was {samples!r}, must be a positive int")
     if generator is None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .. import _check
 from .._core.plain import version, without_autocast
+from .._data import Given
 from .._files import strict, write_figure
 from .._notebook import Shown, Table
 from ..nufft import Period
@@ -54,12 +56,12 @@ class SpectralMonitor(Shown):
         modes: what the method looks at. An int or one per dimension: the grid of wavenumbers -(N//2) … (N-1)//2 that
             peaks are looked for on, d at most 3. A tensor: these wavenumbers, real, ``(K,)`` or ``(K, d)``, for
             "projection" and "frequencies"; for "filter" the widths δ, ``(D,)``. ``None`` where ``peaks`` is a tensor.
-        period: length of the periodic box, a float or one per dimension.
-        peaks: which wavenumbers to track. ``None``: the target's spectral peaks, the strict local maxima of |f̂| that
-            stand out of their surroundings (:func:`spectral_peaks`). An int: that many of the largest strict local
-            maxima, fewer where the spectrum has fewer. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these
-            wavenumbers k, in this order. Found peaks are ordered by distance from zero; of ±k, which carry the same for
-            a real target, one is tracked.
+        period: length of the periodic box, a float or one per dimension; "data" for the extent of the points and one
+            mean gap, which leaves no seam.
+        peaks: which wavenumbers to track. ``None``: the target's lines among the modes that noise would not have made,
+            at most 16, as :func:`fastspec.measure.dominant_frequencies` finds them. An int: that many of the
+            strongest. A tensor, ``(K,)`` or ``(K, d)``, integer or real: these wavenumbers k, in this order. Found
+            lines are ordered by distance from zero; of ±k, which carry the same for a real target, one is tracked.
         method: ``"nufft"``, the nonuniform Fourier transform at ``x``. ``"projection"``, the same of x's coordinate
             along one direction, for data of many dimensions. ``"frequencies"``, sums at the wavenumbers that ``modes``
             lists, any d: ``peaks=None`` tracks all of them, an int those where the target is largest. ``"filter"``, the
@@ -97,11 +99,11 @@ class SpectralMonitor(Shown):
     @without_autocast()
     def __init__(
         self,
-        x: Tensor,
-        target: Tensor,
+        x: Given,
+        target: Given,
         modes: int | Sequence[int] | Tensor | None = None,
         *,
-        period: Period = 2 * math.pi,
+        period: Period | str = 2 * math.pi,
         peaks: int | Tensor | None = None,
         method: str = "nufft",
         magnitudes: bool = False,
@@ -109,8 +111,7 @@ class SpectralMonitor(Shown):
         direction: Tensor | None = None,
         logits: bool = False,
     ):
-        if method not in METHODS:
-            raise ValueError(f"method: was {method!r}, must be one of {', '.join(map(repr, METHODS))}")
+        _check.choice("method", method, tuple(METHODS))
         self.method = method
         self._given = [(name, t, version(t)) for name, t in (("x", x), ("target", target)) if isinstance(t, Tensor)]
         self._x = checked_points(x)
@@ -134,7 +135,7 @@ class SpectralMonitor(Shown):
             return Table(title)
         reached = [self.steps_to(0.1, lasting=lasting).values() for lasting in (False, True)]
         heading = self._tracked.axis_label(None)
-        return error_table(title, heading, self._row_labels(), self.errors[-1].tolist(), *map(list, reached))
+        return error_table(title, heading, self.labels, self.errors[-1].tolist(), *map(list, reached))
 
     def _picture(self) -> "Figure | None":
         return self.plot() if self.steps else None
@@ -256,7 +257,7 @@ class SpectralMonitor(Shown):
         figure = draw_heatmap(
             self.steps,
             self.errors,
-            self._row_labels(),
+            self.labels,
             ax=ax,
             log_steps=log_steps,
             frequency_label=self._tracked.axis_label(unit),
@@ -267,7 +268,9 @@ class SpectralMonitor(Shown):
             write_figure(path, figure, dpi=160)
         return figure
 
-    def _row_labels(self) -> list[str]:
+    @property
+    def labels(self) -> list[str]:
+        """How each frequency is written, in the picture and the table."""
         return row_labels(self._tracked.names(), bands=self._tracked.bands is not None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._box import period_of
 from .._core.plain import without_autocast
 from ..nufft import Modes, Period
 from .checks import check_finite, check_real
@@ -19,7 +20,7 @@ def ntk_rates(
     x: Tensor,
     modes: Modes | Tensor,
     *,
-    period: Period = 2 * math.pi,
+    period: Period | str = 2 * math.pi,
     samples: int | None = None,
     generator: torch.Generator | None = None,
     window: Tensor | None = None,
@@ -45,7 +46,8 @@ def ntk_rates(
         x: points, real ``(M, d)``, or ``(M,)`` for d = 1, passed to the model as they are.
         modes: number of wavenumbers, an int or one per dimension, d at most 3; or a tensor of real wavenumbers,
             ``(K,)`` or ``(K, d)``, any d.
-        period: length of the periodic box, a float or one per dimension, in units of x.
+        period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the
+            points and one mean gap.
         samples: of the estimate; ``None`` for the exact quotients.
         generator: of the samples.
         window: amplitude g_j of the waves at each point, real ``(M,)``; default 1.
@@ -61,7 +63,7 @@ def ntk_rates(
     kernel = TangentKernel(model, x)
     d = kernel.points.shape[1]
     k, shape, mirror = _wavenumbers(modes, d)
-    box = _check.period(period, d)
+    box = period_of(period, kernel.points, warns=not isinstance(modes, Tensor))
     g = _checked_window(window, kernel.points)
     if samples is not None:
         if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
@@ -114,6 +116,7 @@ def decay_exponent(rates: Tensor, k: Tensor, *, floor: float = 0.0) -> float:
     """
     check_real("rates", rates)
     check_real("k", k)
+    floor = _check.number("floor", floor)
     vectors = k.ndim == rates.ndim + 1 and k.shape[:-1] == rates.shape
     if not vectors and k.shape != rates.shape:
         shape = tuple(rates.shape)

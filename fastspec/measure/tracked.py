@@ -7,12 +7,19 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..nufft import Plan, nufft1
-from .peaks import one_of_each_pair, spectral_peaks
+from ..nufft import Plan
+from .fits import polynomials
+from .joint import Fit, fit
+from .lines import one_of_each_pair
+from .peaks import spectral_peaks
+from .prewhitening import FALSE_ALARM, MINUTE, MOST_LINES, criterion, significant_lines
+from .search import Comb
 from .spectra import spectrum
 
 # Up to this many entries a held matrix of exponentials costs less per update than spreading and an FFT.
 _DIRECT_ENTRIES = 2**21
+
+_SIGMAS, _LEAST_MEAN = 4, 0.1  # of a mean that is tracked: standard errors, and standard deviations of the values
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -20,18 +27,70 @@ Transform = Callable[[Tensor], Tensor]
 def target_peaks(
     x: Tensor, target: Tensor, modes: tuple[int, ...], period: Sequence[float], count: int | None
 ) -> Tensor:
-    """Wavenumbers (K, d) of the target's spectral peaks, nearest to zero first."""
-    spectrum = nufft1(x, target.mT.contiguous(), modes, period=period)
-    magnitude = torch.linalg.vector_norm(spectrum, dim=0)
-    found = spectral_peaks(magnitude, significant=count is None).cpu()
-    wavenumbers = found - torch.tensor([n // 2 for n in modes])
-    if not target.is_complex():
-        rows = one_of_each_pair(wavenumbers).tolist()
-        wavenumbers = torch.tensor(list(dict.fromkeys(map(tuple, rows)))).reshape(-1, x.shape[1])
-    wavenumbers = wavenumbers[:count].double()
+    """Wavenumbers (K, d) of the target's significant lines among the modes, nearest to zero first.
+
+    Where that explains more, a linear trend is fitted along, whose leakage would else be a line at each low wavenumber.
+    """
+    turns = x.double() / torch.tensor(period, dtype=torch.float64, device=x.device)
+    found = _modes_of(turns, _real_channels(target), modes, count)
+    signed = _signs_that_carry if target.is_complex() else _positive
+    wavenumbers = signed(found)
+    if _has_mean(found):
+        wavenumbers = torch.cat([wavenumbers, wavenumbers.new_zeros(1, x.shape[1])])
+    wavenumbers = wavenumbers[:count].cpu()
     if len(wavenumbers) == 0:
-        raise ValueError("target: has no spectral peak on these modes, so peaks must be a tensor of wavenumbers")
+        raise ValueError(
+            "target: has no spectral peak on these modes that noise would not have made, so peaks must be a tensor of"
+            " wavenumbers"
+        )
     return wavenumbers[wavenumbers.norm(dim=1).argsort(stable=True)]
+
+
+def _modes_of(turns: Tensor, y: Tensor, modes: tuple[int, ...], count: int | None) -> Fit:
+    """With a linear trend and without: a trend is no sum of modes, but modes add up to what looks like one."""
+    low, high = turns.amin(0), turns.amax(0)
+    unit = (2 * turns - low - high) / (high - low).clamp_min(torch.finfo(turns.dtype).tiny)
+    most, comb = max(MOST_LINES, count or 0), Comb(turns, modes)
+    fits = []
+    for degree in (0, 1):
+        trend = polynomials(unit, degree)
+        room = max(0, (len(y) - trend.shape[1] - 1) // (2 + len(modes)))
+        start = fit(turns, y, trend, turns.new_zeros(0, len(modes)))
+        fits.append(significant_lines(start, comb, min(most, room), FALSE_ALARM))
+    best = min(fits, key=criterion)
+    if count is not None and len(best) < count:  # so many were asked for, whatever they are
+        best = significant_lines(best, comb, min(count, max(0, (len(y) - 3) // (2 + len(modes)))), chance=1.0)
+    return best.at(best.frequencies[best.amplitudes().norm(dim=1).argsort(descending=True)])
+
+
+def _real_channels(target: Tensor) -> Tensor:
+    """Of unit variance each; of a complex channel its two parts, scaled alike."""
+    size = target.std(0).double().clamp_min(torch.finfo(torch.float64).tiny)
+    return (
+        torch.cat([target.real.double() / size, target.imag.double() / size], 1)
+        if target.is_complex()
+        else target.double() / size
+    )
+
+
+def _positive(found: Fit) -> Tensor:
+    return one_of_each_pair(found.frequencies.round())[0]
+
+
+def _signs_that_carry(found: Fit) -> Tensor:
+    """Of e^{ikx} and e^{-ikx}, whose sum a complex target has at each k, those that are not minute."""
+    cosines, sines = (torch.complex(*wave.chunk(2, 1)) for wave in found.waves)
+    sizes = torch.cat([(cosines - 1j * sines).norm(dim=1), (cosines + 1j * sines).norm(dim=1)])
+    k = torch.cat([found.frequencies, -found.frequencies]).round()
+    order = sizes.argsort(descending=True)
+    return k[order][sizes[order] > MINUTE * sizes.max()] if len(k) else k
+
+
+def _has_mean(found: Fit) -> bool:
+    """Whether the values' mean is neither noise nor what lines at scattered points add up to."""
+    spread = (found.squares / len(found.y)).sqrt() / len(found.y) ** 0.5
+    mean = torch.minimum(found.y.mean(0).abs(), found.coefficients[0].abs())
+    return bool(((mean > _SIGMAS * spread) & (mean > _LEAST_MEAN)).any())
 
 
 def tracked_transform(x: Tensor, wavenumbers: Tensor, period: Sequence[float], dtype: torch.dtype) -> Transform:

@@ -14,6 +14,7 @@ from .multistage import MultiStage
 from .phase import PhaseMLP
 from .poly import PolyNet
 from .reflected import Reflected
+from .retune import retune
 from .sine import SineLayer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "Rowdy",
     "SineLayer",
     "phi",
+    "retune",
     "srelu",
 ]
 

@@ -1,31 +1,33 @@
 """What networks are fitted to before training: the frequencies that matter in scattered data."""
 
-import math
+import warnings
 
-import torch
 from torch import Tensor
 
-from .._core.plain import without_autocast
-from ..measure.fits import least_squares, polynomials
-from ..measure.peaks import dominant_frequencies
+from ..measure.lines import InsignificantWarning, Lines, find_lines
 
 _LEAST = 0.05  # of the strongest line's amplitude
-_TREND = 3
 
 
-@without_autocast()
+def lines_of(x: Tensor, y: Tensor, n_frequencies: int | None, max_frequency: float | None = None) -> Lines:
+    """The significant lines of data on a cubic trend, at most ``n_frequencies``, without a word where they are fewer.
+
+    See :func:`fastspec.measure.dominant_frequencies`, whose defaults these are.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsignificantWarning)
+        return find_lines(x, y, n_frequencies, max_frequency=max_frequency, trend_degree=3, min_separation=2.0)
+
+
 def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_frequency: float | None = None) -> Tensor:
     """Of the strongest lines in the data, those of at least 5 % of the largest amplitude: float64 (K, d), cycles per
-    unit of x, strongest first. See :func:`fastspec.measure.dominant_frequencies`, which finds them.
+    unit of x, strongest first; where none is significant the strongest alone.
     """
-    frequencies = dominant_frequencies(x, y, n_frequencies, max_frequency=max_frequency)
-    rows_x, rows_y = (t.detach().double().reshape(len(t), -1) for t in (x, y))
-    low, high = rows_x.amin(0), rows_x.amax(0)
-    trend = polynomials((2 * rows_x - low - high) / (high - low), _TREND)
-    phase = 2 * math.pi * (rows_x - low) @ frequencies.mT
-    amplitudes = least_squares(torch.cat([trend, phase.cos(), phase.sin()], 1), rows_y)[trend.shape[1] :]
-    size = amplitudes.square().reshape(2, len(frequencies), -1).sum((0, 2)).sqrt()
-    return frequencies[size >= _LEAST * size.max()] if len(size) else frequencies
+    lines = lines_of(x, y, n_frequencies, max_frequency)
+    if len(lines) == 0:
+        lines = find_lines(x, y, 1, max_frequency=max_frequency, trend_degree=3, min_separation=2.0, false_alarm=1.0)
+    size = lines.amplitude.norm(dim=1)
+    return lines.frequency[size >= _LEAST * size.max()]
 
 
 def half_extent(x: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ class MultiStage(nn.Module):
         stage = Stage(self.in_features, self.out_features, self.width, self.depth).to(x)
         stage.size.copy_(size)
         if self.stages:
-            frequency = dominant_frequencies(x, residual, 1, max_frequency=max_frequency)[0]
+            frequency = dominant_frequencies(x, residual, 1, max_frequency=max_frequency, false_alarm=1.0)[0]
             # a direction along which the residual hardly varies keeps the scale of one
             stage.kappa.copy_((2 * math.pi * frequency.abs().to(x) * self.standard.scale).clamp_min(1))
             stage.periodic.fill_(True)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from .. import _check
+from .._box import period_of
 from .._core.plain import without_autocast
+from .._data import Given, points
 from ..nufft import Modes, Period, Plan
 from ..theory.conjugate_gradients import solve
 
@@ -32,15 +34,17 @@ class Quadrature(NamedTuple):
 
 
 @overload
-def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal[False] = ...) -> Tensor: ...
+def quadrature(x: Given, modes: Modes, *, period: Period | str = ..., report: Literal[False] = ...) -> Tensor: ...
 
 
 @overload
-def quadrature(x: Tensor, modes: Modes, *, period: Period = ..., report: Literal[True]) -> Quadrature: ...
+def quadrature(x: Given, modes: Modes, *, period: Period | str = ..., report: Literal[True]) -> Quadrature: ...
 
 
 @without_autocast()
-def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report: bool = False) -> Tensor | Quadrature:
+def quadrature(
+    x: Given, modes: Modes, *, period: Period | str = 2 * math.pi, report: bool = False
+) -> Tensor | Quadrature:
     """Weights q_j of the points under which the modes do not alias into one another.
 
         Σ_j q_j e^{2πi k·x_j/period} = δ_k0  for |k| < N in each dimension, all differences of two of N modes
@@ -61,7 +65,8 @@ def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report:
     Args:
         x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3.
         modes: number of wavenumbers to keep apart, an int or one per dimension.
-        period: length of the periodic box, a float or one per dimension, in units of x.
+        period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the
+            points and one mean gap.
         report: return the weights with their residual and amplification, as a :class:`Quadrature`.
 
     Returns:
@@ -70,12 +75,14 @@ def quadrature(x: Tensor, modes: Modes, *, period: Period = 2 * math.pi, report:
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
+    x = points("x", x)
     _check.points(x)
+    _check.finite("x", x)
     if x.ndim == 3 or len(x) == 0:
         raise ValueError(f"x: shape was {tuple(x.shape)}, must be (M,) or (M, d) and not empty")
     d = 1 if x.ndim == 1 else x.shape[1]
     differences = tuple(2 * n - 1 for n in _check.modes(modes, d))
-    plan = Plan(x.detach().double(), differences, period=period, eps=1e-8)
+    plan = Plan(x.detach().double(), differences, period=period_of(period, x), eps=1e-8)
     for ridge in _RIDGES:
         q = _least_squares(plan, ridge)
         if len(q) * q.square().sum() <= _AMPLIFIED:

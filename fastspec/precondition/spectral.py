@@ -1,12 +1,14 @@
 """Preconditioning of the gradient over frequencies, under any loss."""
 
+import math
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from .. import _check
+from .._box import period_of
 from .._core.autograd import Operation, apply, merge, with_forward_mode
-from .._core.modes import Modes
+from .._core.modes import Modes, Period
 from .._core.ops import Sorted
 from .._core.plain import without_autocast
 from .._core.points import Points
@@ -22,6 +24,7 @@ def spectral(
     weight: Weight,
     *,
     modes: Modes | None = None,
+    period: Period | str = 2 * math.pi,
     norm: str = "backward",
     quadrature: Tensor | None = None,
 ) -> Tensor:
@@ -35,9 +38,11 @@ def spectral(
 
     Args:
         h: what the network returns at the points, (M,) or (..., M, C), real or complex.
-        x_or_plan: the points, (M,), (M, d) or (..., M, d), of period 2 pi; or a Plan, which also has period and modes.
+        x_or_plan: the points, (M,), (M, d) or (..., M, d); or a Plan, which also has period and modes.
         weight: as in SpectralLoss; with points in place of a plan a callable needs ``modes``.
         modes: number of wavenumbers, an int or one per dimension; default the weight's shape or the plan's modes.
+        period: length of the periodic box of points, a float or one per dimension, or "data" for their extent and one
+            mean gap.
         norm: as in torch.fft: "backward" for plain sums, "forward" to divide by M, "ortho" by sqrt(M). With "forward",
             N = M modes, uniform points and w = 1 the gradient is unchanged, and under MSELoss it is SpectralLoss's.
         quadrature: q_j (M,) or (..., M), as for SpectralLoss: the gradient is multiplied by Q F^H W F Q, Q = diag(M q).
@@ -51,11 +56,10 @@ def spectral(
     """
     _check.tensor("h", h)
     _check.weight(weight)
-    plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes)
+    plan = x_or_plan if isinstance(x_or_plan, Plan) else _plan_of(x_or_plan, weight, modes, period)
     _check.data("h", h, plan.x)
     planned = plan.planned_for(plan.precision_for(h))
-    if norm not in ("backward", "forward", "ortho"):
-        raise ValueError(f"norm: was {norm!r}, must be 'backward', 'forward' or 'ortho'")
+    _check.choice("norm", norm, ("backward", "forward", "ortho"))
     if isinstance(weight, Tensor):
         check_weight(weight, plan.modes)
     count, axis = planned.points.x.shape[1], -1 if h.ndim == 1 else -2
@@ -73,12 +77,14 @@ def spectral(
     return out
 
 
-def _plan_of(x: Tensor, weight: Weight, modes: Modes | None) -> Plan:
+def _plan_of(x: Tensor, weight: Weight, modes: Modes | None, period: Period | str) -> Plan:
+    _check.points(x, "x_or_plan")
     if modes is None:
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable and x_or_plan are points")
         modes = tuple(weight.shape)
-    return Plan(x, modes)
+    _check.points(x)
+    return Plan(x, modes, period=period_of(period, x))
 
 
 def _operator(gradient: Tensor, weight: Tensor, share: Tensor | None, planned: Planned) -> Tensor:

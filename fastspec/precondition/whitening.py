@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import _check
+from .._box import period_of
 from .._core.plain import without_autocast
 from ..loss import Weight
 from ..measure.kernel import kernel_exponent
@@ -59,7 +60,7 @@ def whitening_weight(
     modes: Modes,
     *,
     strength: float | str = "critical",
-    period: Period = 2 * math.pi,
+    period: Period | str = 2 * math.pi,
     samples: int | None = None,
     generator: torch.Generator | None = None,
     quadrature: Tensor | None = None,
@@ -111,7 +112,7 @@ def check_weight(
     weight: Weight,
     *,
     modes: Modes | None = None,
-    period: Period = 2 * math.pi,
+    period: Period | str = 2 * math.pi,
 ) -> float:
     """The effective decay exponent of a weight of your own on the model at hand: that of its kernel times the weight.
 
@@ -172,7 +173,7 @@ class Whitening:
         *,
         every: int = 1000,
         strength: float | str = "critical",
-        period: Period = 2 * math.pi,
+        period: Period | str = 2 * math.pi,
         samples: int | None = None,
         quadrature: Tensor | None = None,
     ):
@@ -213,7 +214,7 @@ def _measured(
     x: Tensor,
     modes: Modes,
     strength: float | str,
-    period: Period,
+    period: Period | str,
     samples: int | None,
     generator: torch.Generator | None,
     quadrature: Tensor | None,
@@ -240,10 +241,10 @@ def _critical_strength(alpha: float, beta: float, d: int) -> float:
     return min(1.0, (alpha - d) / beta) if alpha > d and beta > 0 else 0.0
 
 
-def _frequencies(x: Tensor, modes: Modes, period: Period) -> Tensor:
+def _frequencies(x: Tensor, modes: Modes, period: Period | str) -> Tensor:
     """Cycles per unit of x, (*modes, d)."""
     d = 1 if x.ndim == 1 else x.shape[-1]
-    return wavenumbers(_check.modes(modes, d), x.device) / torch.tensor(_check.period(period, d), device=x.device)
+    return wavenumbers(_check.modes(modes, d), x.device) / torch.tensor(period_of(period, x), device=x.device)
 
 
 def _warn(what: str, own: float, effective: float, d: int) -> None:

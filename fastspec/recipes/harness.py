@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,17 +22,31 @@ from .._files import strict, write_figure, write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+UNFINISHED = ".unfinished"  # a folder beside the results, until they are there
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a recipe found: the claim it checked, whether it holds, the numbers to quote, the image files."""
+    """What a recipe found: the claim it checked, whether it holds, the numbers to quote, the image files.
+
+    ``threshold`` is what the numbers were held against, ``checks`` the claim's parts and whether each holds.
+    """
 
     claim: str
     holds: bool
     headline: dict[str, Any]
     figures: list[str]
+    threshold: dict[str, Any] = dataclasses.field(default_factory=dict)
+    checks: dict[str, bool] = dataclasses.field(default_factory=dict)
+
+
+def outcome(
+    claim: str, checks: dict[str, bool], threshold: dict[str, Any], headline: dict[str, Any], figures: list[str]
+) -> Outcome:
+    """Of a claim of several parts, which holds where each does."""
+    return Outcome(claim, all(checks.values()), headline, figures, threshold, checks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +54,8 @@ class Recipe:
     """A named experiment.
 
     ``main(settings, out, device)`` writes its PNG figures to ``out`` and returns an Outcome. ``settings`` and ``quick``
-    are frozen dataclasses with a ``seed`` and ``threads``, the number of CPU threads to run with.
+    are frozen dataclasses with a ``seed`` and ``threads``, the number of CPU threads to run with. ``full`` is the
+    paper's own size, where that is larger than ``settings``.
     """
 
     name: str
@@ -47,21 +63,34 @@ class Recipe:
     settings: Any
     quick: Any
     main: Callable[[Any, Path, torch.device], Outcome]
+    full: Any = None
+
+    def of_size(self, size: str) -> Any:
+        """The settings "default", "quick" or "full"."""
+        return {"default": self.settings, "quick": self.quick, "full": self.full or self.settings}[size]
 
 
 def run_recipe(
-    recipe: Recipe, out: Path, *, quick: bool = False, device: str = "cpu", seed: int | None = None
+    recipe: Recipe,
+    out: Path,
+    *,
+    quick: bool = False,
+    full: bool = False,
+    device: str = "cpu",
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Run ``recipe``, write its figures and ``result.json`` to ``out``, and return what the latter holds.
 
-    Numbers that are not finite are "NaN", "Infinity" or "-Infinity" there, for JSON has none.
+    What an interrupted run had finished is kept in ``out`` until a run with the same settings has used it. Numbers that
+    are not finite are "NaN", "Infinity" or "-Infinity" there, for JSON has none.
 
     Raises:
         ModuleNotFoundError: where a package of the ``demo`` extra is missing.
     """
     # Better to know before training than after it.
     import_module("matplotlib")
-    settings = recipe.quick if quick else recipe.settings
+    size = "quick" if quick else "full" if full else "default"
+    settings = recipe.of_size(size)
     if seed is not None:
         settings = dataclasses.replace(settings, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -73,6 +102,7 @@ def run_recipe(
         "recipe": recipe.name,
         **dataclasses.asdict(outcome),
         "quick": quick,
+        "size": size,
         "device": device,
         "seconds": round(time.perf_counter() - start, 2),
         "torch": torch.__version__,
@@ -80,6 +110,7 @@ def run_recipe(
     }
     result = strict(result)
     write_whole(out / "result.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     return result
 
 

@@ -1,15 +1,17 @@
 """Spectral bias, and a cure, on real irregular data: the weekly CO₂ series of Mauna Loa, 1958-2001.
 
-Keeling & Whorf's series as statsmodels ships it: 2,225 samples, gaps left as they are. A rise over decades carries a
-seasonal cycle a twentieth its size. Three networks, all with Adam at the same rates (cosine decay) on the full batch:
-(a) a tanh MLP under the mean squared error; (b) the same under SpectralLoss with a Sobolev weight; (c) a PhaseMLP,
-whose shifts come from the data's nonuniform spectrum, under that SpectralLoss.
+Keeling & Whorf's series, which data/co2.csv holds and names the source of: 2,225 samples, gaps left as they are. A rise
+over decades carries a seasonal cycle a twentieth its size. Three networks, all with Adam at the same rates (cosine
+decay) on the full batch: (a) a tanh MLP under the mean squared error; (b) the same under SpectralLoss with a Sobolev
+weight; (c) a PhaseMLP, whose shifts come from the data's nonuniform spectrum, under that SpectralLoss.
 
 All three are monitored alike. The box is 44 years, a whole number, so that the yearly cycle and its harmonics are
 wavenumbers. The mean is taken off first: sampled irregularly, its leakage would drown the seasons' spectrum.
 """
 
+import csv
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +24,7 @@ from ..measure.heatmap import add_colorbar
 from .harness import Loss, Outcome, Recipe, Schedule, dense, figure, train
 
 ERRORS, FITS, HARMONICS = "error-per-frequency.png", "fits.png", "harmonics.png"
+SERIES = Path(__file__).parent / "data" / "co2.csv"
 PERIOD = 44.0
 YEARLY, HALF_YEARLY = 1.0, 2.0
 MSE, SPECTRAL, PHASE = "(a) MLP, MSE", "(b) MLP, SpectralLoss", "(c) PhaseMLP, SpectralLoss"
@@ -89,13 +92,13 @@ def main(settings: Settings, out: Path, device: torch.device) -> Outcome:
 
 def load_co2(device: torch.device) -> tuple[Tensor, Tensor]:
     """Decimal years and CO₂ in ppm, each (2225, 1) float32."""
-    from statsmodels.datasets import co2
-
-    series = co2.load_pandas().data["co2"].dropna()
-    days = torch.tensor((series.index - series.index[0]).days.to_numpy(), dtype=torch.float64)
-    start = series.index[0]
-    years = start.year + (start.day_of_year - 1 + days) / 365.2425
-    ppm = torch.tensor(series.to_numpy())
+    with SERIES.open(newline="") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    dates = [date.fromisoformat(row["date"]) for row in rows]
+    start = dates[0]
+    days = torch.tensor([(day - start).days for day in dates], dtype=torch.float64)
+    years = start.year + (start.timetuple().tm_yday - 1 + days) / 365.2425
+    ppm = torch.tensor([float(row["co2"]) for row in rows], dtype=torch.float64)
     return years[:, None].float().to(device), ppm[:, None].float().to(device)
 
 

@@ -98,7 +98,7 @@ def min_norm_interpolant(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    modes, period = _checked(x, y, modes, period, ridge, tol)
+    modes, period, ridge, tol = _checked(x, y, modes, period, ridge, tol)
     _check_exponent(alpha, weight)
     _check_count("max_iterations", max_iterations)
     complex_dtype = torch.promote_types(y.dtype, torch.complex64)
@@ -146,7 +146,8 @@ def _of_size_one(y: Tensor) -> tuple[Tensor, Tensor]:
 
 def _checked(
     x: Tensor, y: Tensor, modes: Modes, period: Period, ridge: float, tol: float
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
+) -> tuple[tuple[int, ...], tuple[float, ...], float, float]:
+    """Modes, period, ridge and tol as plain numbers."""
     _check.points(x)
     _check.data("y", y, x)
     if x.ndim == 3:
@@ -154,19 +155,18 @@ def _checked(
     _check.trailing("y", y, [len(x)])
     if len(x) == 0:
         raise ValueError("x: had no points, must have at least one")
-    if not bool(x.isfinite().all()):
-        raise ValueError("x: had non-finite points, must be finite")
+    _check.finite("x", x)
     d = 1 if x.ndim == 1 else x.shape[1]
     modes, period = _check.modes(modes, d), _check.period(period, d)
-    if not bool(y.isfinite().all()):
-        raise ValueError("y: had non-finite values, must be finite")
+    _check.finite("y", y)
+    ridge, tol = _check.number("ridge", ridge), _check.number("tol", tol)
     if not 0 <= ridge < math.inf:
         raise ValueError(f"ridge: was {ridge!r}, must be at least 0")
     if not 0 < tol < 1:
         raise ValueError(f"tol: was {tol!r}, must be between 0 and 1")
     if ridge == 0 and math.prod(modes) < len(x):
         raise ValueError(f"modes: were {math.prod(modes)}, must be at least the {len(x)} points where ridge = 0")
-    return modes, period
+    return modes, period, ridge, tol
 
 
 def _check_exponent(alpha: float | None, weight: Weight) -> None:
@@ -201,7 +201,11 @@ def _weights(x: Tensor, alpha: float | None, modes: Sequence[int], period: Seque
         assert alpha is not None, "checked"
         xi = k / torch.tensor(period, dtype=k.dtype, device=k.device)
         return (1 + xi.square().sum(-1)) ** (alpha / 2)
-    values = (weight if isinstance(weight, Tensor) else weight(k)).to(k)
+    given = weight if isinstance(weight, Tensor) else weight(k)
+    _check.tensor("weight", given)
+    if given.device.type == "meta":
+        raise ValueError("weight: was on meta, must have numbers")
+    values = given.to(k)
     if tuple(values.shape) != tuple(modes):
         raise ValueError(f"weight: shape was {tuple(values.shape)}, must be {tuple(modes)}, the modes'")
     if not bool((values > 0).all()):

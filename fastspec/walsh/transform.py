@@ -34,6 +34,7 @@ def fwht(x: Tensor, dim: int = -1, normalized: bool = False) -> Tensor:
     _check.tensor("x", x)
     if x.ndim == 0:
         raise ValueError("x: had no dimension, must have at least one")
+    dim, normalized = _check.integer("dim", dim), _check.flag("normalized", normalized)
     if not -x.ndim <= dim < x.ndim:
         raise IndexError(f"dim: was {dim}, must be {-x.ndim} to {x.ndim - 1} for x of {x.ndim} dimensions")
     dim %= x.ndim

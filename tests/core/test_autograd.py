@@ -236,3 +236,27 @@ def test_forward_mode_is_right_or_refused(op, argument):
         assert "forward" in str(refusal)
     else:
         assert relative_error(got, along(fs.reference)) <= 1e-10
+
+
+@pytest.mark.parametrize("algorithm", ["gridding", "direct"])
+@pytest.mark.parametrize(("dtype", "eps"), [(torch.float32, 1e-3), (torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("modes", [(200,), (15, 16), (7, 8, 9)], ids=str)
+def test_forward_mode_in_points_meets_eps(modes, dtype, eps, algorithm, gen):
+    """Slopes are planned for wherever a tangent flows to the points, by a function or by a plan."""
+    x, tangent = (torch.randn(200, len(modes), generator=gen, dtype=torch.float64).to(dtype) for _ in range(2))
+    for op in OPS:
+        paired = dtype.to_complex()
+        shape = (*modes[:-1], modes[-1] // 2 + 1) if op == "rnufft2" else modes if op == "nufft2" else (200,)
+        data = torch.randn(shape, generator=gen, dtype=dtype if op == "rnufft1" else paired)
+        more = () if op == "nufft2" else (modes,)
+        with fs.override(algorithm=algorithm):
+            by_function = torch.func.jvp(lambda x: getattr(fs, op)(x, data, *more, eps=eps), (x,), (tangent,))[1]  # noqa: B023
+            by_plan = torch.func.jvp(lambda x: getattr(fs.Plan(x, modes, eps=eps), op)(data), (x,), (tangent,))[1]  # noqa: B023
+        exact = data.to(torch.promote_types(data.dtype, torch.float64))
+        want = torch.func.jvp(
+            lambda x: getattr(fs.reference, op)(x, exact, *more),  # noqa: B023
+            (x.double(),),
+            (tangent.double(),),
+        )[1]
+        assert relative_error(by_function, want) <= 2 * eps
+        assert relative_error(by_plan, want) <= 2 * eps

@@ -73,6 +73,18 @@ def test_value_and_gradients_are_the_formulas(modes, name, device):
         assert relative_error(g, w) <= 1e-10
 
 
+@pytest.mark.parametrize("modes", [(6, 6), (5, 5), (4, 4, 4)], ids=str)
+@pytest.mark.parametrize("step", [None, "composed"])
+def test_weight_of_axes_of_the_same_length_is_not_mixed_up(modes, step, gen):
+    x = torch.rand(40, len(modes), generator=gen, dtype=torch.float64) * TAU
+    pred = torch.randn(40, generator=gen, dtype=torch.float64)
+    weight = 5 + wavenumbers(modes)[..., 0] + 10 * wavenumbers(modes)[..., -1].square()
+    with fs.override(step=step):
+        got = fs.SpectralLoss(modes, x=x, weight=weight)(pred, torch.zeros_like(pred))
+    want = (weight * spectrum(x, pred, modes).abs().square()).sum()
+    assert got.item() == pytest.approx(want.item(), rel=1e-11)
+
+
 def test_weights_are_what_they_are_called():
     k = torch.tensor([[0.0, 0.0], [3.0, -4.0], [0.0, 1.0], [-2.0, 0.0]])
     w = fs.weights

@@ -180,11 +180,11 @@ X, Y = torch.rand(20), torch.rand(20)
 @pytest.mark.parametrize(
     ("error", "named", "change"),
     [
-        (TypeError, "x", {"x": [1.0]}),
-        (TypeError, "x", {"x": torch.arange(20)}),
+        (TypeError, "x", {"x": ["a"]}),
+        (TypeError, "x", {"x": torch.rand(20) + 0j}),
         (ValueError, "x", {"x": torch.rand(20, 1, 1)}),
         (ValueError, "x", {"x": torch.full((20,), math.nan)}),
-        (TypeError, "target", {"target": torch.arange(20)}),
+        (TypeError, "target", {"target": torch.arange(20) > 3}),
         (ValueError, "target", {"target": torch.rand(19)}),
         (ValueError, "target", {"target": torch.zeros(20)}),
         (ValueError, "target", {"target": torch.full((20,), math.nan)}),
@@ -326,7 +326,7 @@ def test_dominant_frequencies_where_no_grid_fits():
 @pytest.mark.parametrize(
     ("error", "named", "change"),
     [
-        (TypeError, "x", {"x": torch.arange(50)}),
+        (TypeError, "x", {"x": torch.rand(50) + 0j}),
         (ValueError, "x", {"x": torch.ones(50)}),
         (ValueError, "max_frequency", {"x": torch.rand(50, 4)}),
         (TypeError, "y", {"y": torch.rand(50) + 0j}),
@@ -334,7 +334,8 @@ def test_dominant_frequencies_where_no_grid_fits():
         (ValueError, "y", {"y": torch.full((50,), math.inf)}),
         (TypeError, "n_frequencies", {"n_frequencies": 2.0}),
         (ValueError, "n_frequencies", {"n_frequencies": -1}),
-        (ValueError, "n_frequencies", {"n_frequencies": 10, "max_frequency": 5.0}),
+        (ValueError, "n_frequencies", {"n_frequencies": 10, "max_frequency": 5.0, "false_alarm": 1.0}),
+        (ValueError, "false_alarm", {"false_alarm": 0.0}),
         (ValueError, "x", {"n_frequencies": 40}),
         (ValueError, "max_frequency", {"max_frequency": 0.0}),
     ],

@@ -98,4 +98,4 @@ def test_a_real_tensorboard_writer(tmp_path):
 
 def test_what_can_log_nothing_is_refused():
     with pytest.raises(TypeError, match="^summary_writer: was dict, must have add_scalar"):
-        SpectralMonitor(X, Y, 16, peaks=1).log_to({})
+        SpectralMonitor(X, Y, 16, peaks=torch.tensor([1])).log_to({})

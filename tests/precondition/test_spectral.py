@@ -93,3 +93,13 @@ def test_under_mean_squared_error_it_is_the_spectral_loss():
     mse = torch.nn.functional.mse_loss(fs.precondition.spectral(pred, x, weight, norm="forward"), target)
     loss = fs.SpectralLoss(modes, x=x, weight=weight)(pred, target)
     assert relative_error(*(torch.autograd.grad(value, pred)[0] for value in (mse, loss))) <= 1e-11
+
+
+@pytest.mark.parametrize(("norm", "power"), [("backward", 0), ("ortho", 0.5), ("forward", 1)])
+def test_norm_divides_by_a_power_of_the_number_of_points(norm, power):
+    modes = EVEN[2]
+    x, h, gradient = scattered(modes)
+    h.requires_grad_()
+    weight = (wavenumbers(modes) ** 2).sum(-1) + 1
+    (got,) = torch.autograd.grad(fs.precondition.spectral(h, x, weight, norm=norm), h, gradient)
+    assert relative_error(got, preconditioned(x, gradient, modes, weight) / len(x) ** power) <= 1e-11

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
 OPS = [ROOT / "csrc" / "ops" / f"{name}.cpp" for name in ("gridding", "spectrum", "hadamard")]  # those on CUDA
 SHAPES = Path(__file__).with_name("shapes.cpp")
+FAILURES = ROOT / "csrc" / "cpu" / "failures.cpp"
 TORCH = Path(torch.__file__).parent
 STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
 HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
@@ -52,7 +53,7 @@ def emulation() -> Path:
     """A library that registers the CUDA ops, which run on CPU memory."""
     jobs = [([*HOST, "-x", "c++"], source, "emulated") for source in SOURCES]
     jobs += [([*HOST, *STABLE, "-DFASTSPEC_EMULATED"], source, "emulated") for source in OPS]
-    jobs += [(HOST, SHAPES, "emulated")]
+    jobs += [(HOST, source, "emulated") for source in (SHAPES, FAILURES)]
     objects = [str(out) for out, _ in side_by_side(jobs)]
     library = ROOT / "build" / "emulated" / f"emulated-{_digest(objects)}.so"
     if not library.exists():

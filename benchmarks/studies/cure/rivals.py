@@ -185,6 +185,42 @@ def adjusted(data: Data, setting: Setting) -> Learner:
     return Learner(model, loss, adam(model.parameters(), setting.rate))
 
 
+# --- binned spectral power (arXiv 2502.00472) -------------------------------------------------------------------------
+
+
+def shells(modes: int | tuple[int, ...], dim: int) -> Tensor:
+    """The shell of each mode: its wavenumber's length, rounded; flat."""
+    counts = modes if isinstance(modes, tuple) else (modes,) * dim
+    axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=torch.float32) for n in counts]
+    return torch.cartesian_prod(*axes).reshape(-1, dim).norm(dim=1).round().long()
+
+
+def binned_power(data: Data, setting: Setting) -> Learner:
+    """Mean squares, and ``swept`` times those of 1 - (power of the network / power of the data), shell by shell.
+
+    Blind to phases. Powers are of the nonuniform spectrum; shells beyond the shorter axis' band are left out, and a
+    floor of 1e-3 of the strongest shell's power keeps noise from weighing most.
+    """
+    model = data.network()
+    plan = fs.Plan(data.x, data.modes, period=data.period)
+    shell = shells(data.modes, data.x.shape[1])
+    within = shell < min(plan.modes) // 2
+
+    def power(values: Tensor) -> Tensor:
+        spectrum = plan.nufft1(values[:, 0]).flatten()[within] / len(data.x)
+        return torch.zeros(int(shell[within].max()) + 1).index_add(0, shell[within], spectrum.abs().square())
+
+    wanted = power(data.target)
+    floor = 1e-3 * wanted.max()
+
+    def loss() -> Tensor:
+        pred = model(data.x)
+        ratios = (power(pred) + floor) / (wanted + floor)
+        return data.loss(pred, data.target) + setting.swept * (1 - ratios).square().mean()
+
+    return Learner(model, loss, adam(model.parameters(), setting.rate))
+
+
 # --- other networks ---------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +288,7 @@ LBFGS = Side("L-BFGS", lbfgs, "rival", unchanged=True, rates=NO_RATE)
 LM = Side("Levenberg-Marquardt", levenberg_marquardt, "rival", unchanged=True, rates=NO_RATE)
 ENGD = Side("Levenberg-Marquardt (ENGD)", levenberg_marquardt, "rival", unchanged=True, rates=NO_RATE)
 IGA = Side("IGA", adjusted, "rival", unchanged=True, sweep=(10.0, 30.0))
+BSP = Side("binned power loss", binned_power, "rival", unchanged=True, sweep=(1e-1, 1e-2, 1e-3))
 SIREN = Side("SIREN", siren, "rival", sweep=(10.0, 30.0))
 RANDOM = Side("random Fourier features", random_features, "rival", sweep=(2.0, 10.0))
 BATCH_NORM = Side("BatchNorm", batch_norm, "rival")

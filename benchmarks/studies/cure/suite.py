@@ -3,7 +3,7 @@
 from . import physics, tasks
 from .direct import LINEAR, LINES, MIN_NORM, NEIGHBOUR, SERIES_1D, SERIES_2D
 from .problem import Task, within
-from .rivals import BATCH_NORM, ENGD, IGA, LBFGS, LM, MUON, RANDOM, SIREN, SOAP
+from .rivals import BATCH_NORM, BSP, ENGD, IGA, LBFGS, LM, MUON, RANDOM, SIREN, SOAP
 from .sides import (
     BOTH,
     ENERGY,
@@ -25,7 +25,7 @@ TENTH = "every tracked frequency within 10 %"
 SINES = (
     *within(6000, MSE),
     *within(1600, KERNEL, NYSTROM, WHITENING),
-    *within(6000, SOAP, MUON, LBFGS, LM, IGA, BATCH_NORM),
+    *within(6000, SOAP, MUON, LBFGS, LM, IGA, BSP, BATCH_NORM),
     *within(400, SIREN, RANDOM, SINE, FEATURES, PHASE),
     *(LINES, MIN_NORM, LINEAR),
 )
@@ -39,7 +39,7 @@ CO2 = (
 PHOTOGRAPH = (
     *within(4000, MSE),
     *within(1000, KERNEL),
-    *within(4000, SOAP, IGA, BATCH_NORM),
+    *within(4000, SOAP, IGA, BSP, BATCH_NORM),
     *within(300, SIREN, RANDOM, SINE, FEATURES),
     *(LINES, MIN_NORM, LINEAR),
 )

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ... import _check
+from ..._box import period_of
 from ...nufft import Period
 
 Frequency = float | tuple[float | str, ...]
@@ -21,7 +22,7 @@ class Request:
     x: Tensor
     target: Tensor
     modes: int | Sequence[int] | Tensor | None
-    period: Period
+    period: Period | str
     peaks: int | Tensor | None
     magnitudes: bool
     bands: Sequence[tuple[float, float]] | None
@@ -50,7 +51,13 @@ class Method(ABC):
     def __init__(self, request: Request, dimensions: int):
         if request.direction is not None and not self.takes_direction:
             raise ValueError(f"direction: was given, must be None where method is {self.name!r}")
-        self.period = _check.period(request.period, dimensions)
+        self.period = self._box(request, dimensions)
+
+    def _box(self, request: Request, dimensions: int) -> tuple[float, ...]:
+        """Of points that no grid of modes is laid over."""
+        if isinstance(request.period, str):
+            return period_of(request.period, request.x)
+        return _check.period(request.period, dimensions)
 
     @abstractmethod
     def errors(self, residual: Tensor) -> Tensor: ...

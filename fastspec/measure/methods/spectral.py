@@ -1,11 +1,15 @@
 """What the methods share that compare two spectra at some wavenumbers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ... import _check
+from ..._box import period_of
+from ...loss.band import warn_of_band
+from ...plan import Plan
 from ..checks import check_finite
 from ..classes import padded
 from ..spectra import wavenumbers
@@ -17,7 +21,11 @@ class Spectral(Method):
     """Δ_F(k) = |ĥ_k - f̂_k| / |f̂_k| of points x (M, d), the whole or what a method makes of them."""
 
     def __init__(self, request: Request, x: Tensor):
-        super().__init__(request, x.shape[1])
+        grid = isinstance(request.modes, (int, Sequence)) and not isinstance(request.peaks, Tensor)
+        period = period_of(request.period, x, warns=grid)
+        super().__init__(replace(request, period=period), x.shape[1])
+        if grid and x.shape[1] <= 3:
+            warn_of_band(Plan(x.double(), _check.modes(request.modes, x.shape[1]), period=period), request.target)
         self.wavenumbers = self._chosen(request, x)
         units = torch.tensor([1.0 if is_angular(p) else p for p in self.period], dtype=torch.float64)
         self.frequencies = self.wavenumbers / units
