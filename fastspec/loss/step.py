@@ -136,7 +136,7 @@ class _Step(TypedFunction):
         return out if wanted[0] else None, -out if wanted[1] else None, None, None
 
 
-# --- under torch.compile: it finds tensors only where they are arguments, and keeps a number among them as it is -------
+# --- under torch.compile: it finds tensors only where they are arguments, and keeps a number among them as it is ----
 
 
 class _How(NamedTuple):
