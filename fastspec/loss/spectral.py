@@ -248,7 +248,7 @@ class SpectralLoss(_Loss, Shown):
         planned = self._planned(x, pred, target)
         pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
         check(planned, pred, target, terms)
-        if not self._looked:
+        if not self._looked and x is None and index is None:
             self._look(target, terms)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
