@@ -248,7 +248,7 @@ class SpectralLoss(_Loss, Shown):
         planned = self._planned(x, pred, target)
         pred, target = (at_points(t, planned, self.channels) for t in (pred, target))
         check(planned, pred, target, terms)
-        if not self._looked and x is None:
+        if not self._looked and x is None and index is None:
             self._look(target, terms)
         if self._free or x is not None:
             return loss(planned, pred, target, terms, make_step(planned, terms))
@@ -256,7 +256,7 @@ class SpectralLoss(_Loss, Shown):
             terms = terms._replace(weight=self._asked_weight(planned))
         terms = terms._replace(weight=self._held_weight(terms.weight, planned))
         if torch.compiler.is_compiling():
-            return loss(planned, pred, target, terms, None)
+            return loss(planned, pred, target, terms, make_step(planned, terms))
         if self._step is None or self._step.planned is not planned:
             self._step = make_step(planned, terms)
         return loss(planned, pred, target, terms, self._step)
@@ -297,7 +297,8 @@ class SpectralLoss(_Loss, Shown):
             return weight
         if held is None or not held.serves(weight, planned):
             held = weighing(weight, planned)
-            held.rule(planned.choice.gridding, planned.points)
+            for way in (planned.choice.gridding, planned.choice.step):
+                held.rule(way, planned.points)
             if not traced:
                 self._weighing = held
         return held

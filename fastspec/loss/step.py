@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .._core.autograd import TypedFunction, follows, transforms_active
-from .._core.ops import Residual, Rule
+from .._core.autograd import TypedFunction, follows, levels, transforms_active
+from .._core.ops import Residual, Rule, Sorted
 from .._core.plain import version
 from .._core.planning import overridden
-from .._core.transform import Planned
+from .._core.points import Points
+from .._core.transform import Algorithm, Planned
 from ..weights import Adaptive
 from .composed import composed
 from .frequencies import AtFrequencies
@@ -50,7 +51,7 @@ class LossStep(NamedTuple):
             and pred.device == x.device == target.device
             and _fits(pred.shape, self.planned)
             and overridden.step is None
-            and not transforms_active()
+            and not (levels() if torch.compiler.is_compiling() else transforms_active())
         )
 
     def __call__(self, pred: Tensor, target: Tensor) -> Tensor:
@@ -63,6 +64,8 @@ class LossStep(NamedTuple):
 
     def _sums(self, pred: Tensor, target: Tensor, reduces: bool) -> Tensor:
         """Of the rows; reduced where the op is to do it."""
+        if torch.compiler.is_compiling():
+            return _traced(self, pred, target, reduces)
         if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
             sums: Tensor = _Step.apply(pred, target, self, reduces)
             return sums
@@ -86,7 +89,6 @@ def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None
     if (
         isinstance(planned, AtFrequencies)
         or terms.group is not None
-        or torch.compiler.is_compiling()
         or planned.points.x.device.type != "cpu"
         or asks(weight)
         or (terms.relative and isinstance(weight, Adaptive))  # adapts to pred's error, for the target's sum too
@@ -132,3 +134,51 @@ class _Step(TypedFunction):
             return *(next(grads) if needed else None for needed in wanted), None, None
         out = (grad.unsqueeze(-2) if grad.ndim else grad) * gradient
         return out if wanted[0] else None, -out if wanted[1] else None, None, None
+
+
+# --- under torch.compile: it finds tensors only where they are arguments, and keeps a number among them as it is ----
+
+
+class _How(NamedTuple):
+    algorithm: Algorithm
+    rule: tuple[Any, ...]  # but for its weight
+    reduces: bool
+
+
+def _traced(step: LossStep, pred: Tensor, target: Tensor, reduces: bool) -> Tensor:
+    """What LossStep.run does, with all that depends on a number of points or rows taken out of the op."""
+    points, terms = step.planned.points, step.terms
+    wanted = torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad)
+    quadrature = None if terms.quadrature is None else terms.quadrature.detach().to(pred.dtype).contiguous()
+    how = _How(step.planned.choice.step, tuple(step.rule[1:]), reduces)
+    tensors = pred.contiguous(), target.contiguous(), quadrature, step.rule.weight, points.x.detach(), *points.sorted
+    sums: Tensor = (_TracedStep.apply(*tensors, how) if wanted else _run(*tensors, how, False))[0]
+    count = points.x.shape[1]
+    if quadrature is None:
+        sums = sums / count**2
+    return sums * (count / pred.numel()) if reduces and terms.reduction.divides else sums
+
+
+def _run(
+    pred: Tensor, target: Tensor, quadrature: Tensor | None, weight: Tensor, x: Tensor, *rest: Any
+) -> tuple[Tensor, Tensor]:
+    *places, how, wanted = rest
+    residual = Residual(pred, target, quadrature, how.reduces, wanted)
+    algorithm: Algorithm = how.algorithm
+    return algorithm.step(Points(x, Sorted(*places)), residual, Rule(weight, *how.rule), 1.0)
+
+
+class _TracedStep(TypedFunction):
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor]:
+        return _run(*inputs, True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        out = (grad.unsqueeze(-2) if grad.ndim else grad) * ctx.saved_tensors[0]
+        return out, -out, *[None] * 8

@@ -100,3 +100,21 @@ def test_what_is_no_tensor_is_refused_after_a_step_too():
         loss(pred.tolist(), target)
     with pytest.raises(TypeError, match="target: was list, must be a tensor"):
         loss(pred, target.tolist())
+
+
+@pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
+@pytest.mark.parametrize(
+    "options", [{"weight": fs.weights.focal(1.0)}, {"relative": True, "reduction": "none"}, {"quadrature": True}]
+)
+def test_the_compiled_step_is_the_eager_one(options, algorithm, gen):
+    x, q = (torch.rand(50, *last, generator=gen, dtype=torch.float64) for last in ((1,), ()))
+    loss = fs.SpectralLoss(9, x=x, **{**options, **({"quadrature": q} if "quadrature" in options else {})})
+    found = []
+    for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
+        data = [torch.randn(3, 50, 2, dtype=torch.float64, generator=gen.manual_seed(i)) for i in (1, 2)]
+        leaves = [t.requires_grad_() for t in data]
+        value = run(*leaves)
+        found.append([value, *torch.autograd.grad(value.sum(), leaves)])
+    torch.compiler.reset()
+    for got, want in zip(*found, strict=True):
+        assert (got - want).norm() <= 1e-12 * want.norm()
