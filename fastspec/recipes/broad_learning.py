@@ -152,8 +152,9 @@ def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
         checks,
         {"learnt": settings.threshold, "solved": settings.solved, "cost over the lesser of either": settings.faster},
         {
-            "wavenumbers": list(settings.wavenumbers),
-            "nodes_to_10_percent_median": reached,
+            "nodes_to_10_percent_median_by_wavenumber": {
+                str(k): nodes for k, nodes in zip(settings.wavenumbers, reached, strict=True)
+            },
             "multiplications_to_solve": spent,
         },
         [ERRORS, POISSON],

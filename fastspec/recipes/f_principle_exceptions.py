@@ -48,7 +48,8 @@ class Ricker(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         square = (x / self.a).square()
-        return 2 / (30 * self.a) * math.pi**0.25 * (1 - square) * torch.exp(-square / 2)
+        out: Tensor = 2 / (30 * self.a) * math.pi**0.25 * (1 - square) * torch.exp(-square / 2)
+        return out
 
 
 def network(name: str, settings: Settings) -> nn.Sequential:

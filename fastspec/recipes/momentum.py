@@ -85,7 +85,7 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
     x = torch.cat([torch.linspace(-1, 1, settings.points + 2)[1:-1], torch.tensor([-1.0, 1.0])])[:, None]
     x = x.to(device)
     start = Residual(Wide(settings.width, settings.spread_of_weights), settings).to(device)
-    values, vectors = torch.linalg.eigh(gram(Outputs(start), x, way="vmap").square)
+    values, vectors = torch.linalg.eigh(gram(Outputs(start), x).square)
     watched = [int((values / values[-1] - fraction).abs().argmin()) for fraction in settings.fractions]
     kappa, modes = values[watched], vectors[:, watched].float()
     found: Trial = {"kappa": kappa}

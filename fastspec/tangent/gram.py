@@ -91,14 +91,15 @@ def _product(j: Tensor) -> Tensor:
 
 
 def _agrees(cross: Tensor, outputs: Outputs, x: Tensor, z: Tensor | None) -> bool:
-    """Whether u^T K v is (J^T u)·(J^T v) for a random v and u = K v, where the two lie well."""
+    """Whether u^T K v is (J^T u)·(J^T v) for a random v and u = K v, where the two lie well, or u = 1 if K v = 0."""
     generator = torch.Generator(x.device).manual_seed(0)
     points = x if z is None else z
     v = torch.randn(cross.shape[1], generator=generator, dtype=cross.dtype, device=x.device)
     u = cross @ v
     at_x = Recorded(outputs, x)
     at_z = at_x if z is None else Recorded(outputs, z)
-    left, right = at_x.pull(u.view(len(x), -1)), at_z.pull(v.view(len(points), -1))
+    w = u if bool(u.any()) else torch.ones_like(u)  # a kernel of zeros agrees with itself alone
+    left, right = at_x.pull(w.view(len(x), -1)), at_z.pull(v.view(len(points), -1))
     found = sum((left[name].double().flatten() @ right[name].double().flatten() for name in left), u.new_zeros(()))
     squared = u.double().square().sum()
     return bool((found - squared).abs() <= _AGREES.get(at_x.at.dtype, _ROUGHLY) * squared)

@@ -42,7 +42,7 @@ TINY = {
 NEEDS = {"f-principle-images": "sklearn", "complexity": "sklearn", "dff": "sklearn", "beyond-gd": "scipy"}
 
 # What came out at the quick size, a finding either way.
-FOUND = {"beyond-gd": True}
+FOUND = {"beyond-gd": True, "dff": True}
 
 
 FAST = {"dff", "lfp"}  # the rest take a second or two each

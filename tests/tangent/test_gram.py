@@ -96,3 +96,20 @@ def test_dtypes(dtype):
 def test_bad_models():
     with pytest.raises(ValueError, match=r"model: returned shape \(3, 2, 2\), must return \(3,\) or \(3, C\)"):
         gram(Outputs(nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (2, 2)))), torch.randn(3, 2))
+
+
+def test_a_model_without_a_linear_layer_has_its_kernel():
+    """Its own weights are in no layer that is looked at: the rows found there are all zero."""
+
+    class Bare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.a = nn.Parameter(torch.randn(6)), nn.Parameter(torch.randn(6))
+
+        def forward(self, x):
+            return torch.tanh(x * self.w) @ self.a
+
+    torch.manual_seed(0)
+    model, x = Bare(), torch.linspace(-1, 1, 9)[:, None]
+    rows = jacobian(model, x)
+    assert relative_error(gram(Outputs(model), x).square, rows @ rows.mT) <= 1e-6
