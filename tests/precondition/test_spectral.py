@@ -103,3 +103,14 @@ def test_norm_divides_by_a_power_of_the_number_of_points(norm, power):
     weight = (wavenumbers(modes) ** 2).sum(-1) + 1
     (got,) = torch.autograd.grad(fs.precondition.spectral(h, x, weight, norm=norm), h, gradient)
     assert relative_error(got, preconditioned(x, gradient, modes, weight) / len(x) ** power) <= 1e-11
+
+
+def test_quadrature_multiplies_by_its_number_of_points_on_both_sides(gen):
+    modes = EVEN[2]
+    x, h, gradient = scattered(modes)
+    h.requires_grad_()
+    q = torch.rand(len(x), generator=gen, dtype=torch.float64)
+    weight = (wavenumbers(modes) ** 2).sum(-1) + 1
+    (got,) = torch.autograd.grad(fs.precondition.spectral(h, x, weight, quadrature=q), h, gradient)
+    share = len(x) * q
+    assert relative_error(got, share * preconditioned(x, share * gradient, modes, weight)) <= 1e-11
