@@ -32,7 +32,10 @@ def numbers(name: str, value: Given) -> Tensor:
 
 def as_held(name: str, value: Given) -> Tensor:
     """A tensor of the same kind of numbers; times in days."""
-    return value if isinstance(value, Tensor) else _from_array(name, value)
+    if not isinstance(value, Tensor):
+        return _from_array(name, value)
+    _check.tensor(name, value)
+    return value
 
 
 def points(name: str, value: Given) -> Tensor:

@@ -161,7 +161,8 @@ class SpectralLoss(_Loss, Shown):
 
     def _period(self, period: Any, x: Tensor | None, group: Any) -> Any:
         """Of the points held. A rank's own may fill less of the box than all of them do."""
-        if x is not None and x.shape[-1 if x.ndim > 1 else 0]:
+        held = x is not None and x.shape[-1 if x.ndim > 1 else 0]
+        if x is not None and held and (self.modes is not None or isinstance(period, str)):
             return period_of(period, x, warns=group is None and self.modes is not None)
         if isinstance(period, str):
             raise ValueError(f"period: was {period!r}, must be a float or one per dimension where no x is held")

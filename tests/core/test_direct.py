@@ -126,10 +126,10 @@ def test_empty_calls():
     ("change", "complaint"),
     [
         ({"modes": (4,), "period": [TAU]}, "x: size 2 at axis 2"),
-        ({"modes": (4, 0)}, "modes: at least 1"),
+        ({"modes": (4, 0)}, "modes: was 0, must be at least 1"),
         ({"period": [TAU]}, "modes and period"),
         ({"sign": 2}, "sign: must be"),
-        ({"x": torch.zeros(1, 5, 2)}, "x: wrong dtype"),
+        ({"x": torch.zeros(1, 5, 2)}, "x: must be of the data's precision, or float64"),
         ({"x": torch.zeros(2, 5, 2, dtype=torch.float64)}, "strengths: size 1 at axis 0"),
         ({"strengths": torch.zeros(1, 1, 4, dtype=torch.float64)}, "strengths: size 4 at axis 2"),
     ],

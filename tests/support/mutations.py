@@ -39,7 +39,10 @@ PYTHON = (
     Mutation("fastspec/plan.py", "self.version == x._version", "True", "tests/loss/test_follows.py"),
     Mutation("fastspec/_core/planning.py", "real, follows(x), ", "real, False, ", f"{AUTOGRAD} -k meets_eps"),
     Mutation(
-        "fastspec/_core/planning.py", "isinstance(way, Direct) and torch.promote", "False and torch.promote", NUFFT
+        "fastspec/_core/planning.py",
+        "if _is_wider(x, dtype) else None",
+        "if False else None",
+        "tests/core/test_direct.py tests/test_nufft.py",
     ),
     Mutation("fastspec/_core/gridding.py", "[*negative[:-1], 0] if real else negative", "negative", f"{NUFFT} -k half"),
     Mutation("fastspec/_core/gridding.py", "[n / p for n, p in", "[p / n for n, p in", f"{AUTOGRAD} -k accuracy"),
