@@ -70,7 +70,7 @@ class Diagnosis(Shown):
         ]
 
     def plot(self, path: str | PathLike[str] | None = None) -> "Figure":
-        """Steps to 10 % error over frequency (its length for d > 1), the area of a point by amplitude.
+        """Steps to 10 % error over frequency (its length for d > 1), the area of a point by amplitude; bars are one deviation.
 
         Args:
             path: image file to write; ``None`` writes none.
@@ -83,9 +83,18 @@ class Diagnosis(Shown):
         late = [not learnt for learnt in self.learnt]
         colours = ["tab:red" if one else "tab:blue" for one in late]
         ax.scatter(self.frequency.norm(dim=1).tolist(), steps.tolist(), s=size.tolist(), c=colours)
-        ax.axhline(self.horizon, color="grey", linestyle="--")
+        ax.errorbar(
+            self.frequency.norm(dim=1).tolist(),
+            steps.tolist(),
+            [(steps * (1 - 1 / FACTOR)).tolist(), (steps * (FACTOR - 1)).tolist()],
+            fmt="none",
+            ecolor="grey",
+            zorder=0,
+        )
+        ax.axhline(self.horizon, color="grey", linestyle="--", label=f"{self.horizon:,} steps")
+        ax.legend(frameon=False, loc="lower right")
         ax.set(yscale="log", xlabel="frequency (cycles per unit of x)", ylabel="predicted steps to 10 % error")
-        ax.set_title(self.recommendation)
+        ax.set_title(f"advice: {self.recommendation}")
         if path is not None:
             write_figure(path, figure, dpi=160)
         return figure
