@@ -148,8 +148,8 @@ class Rule(NamedTuple):
     parameter: float = 0.0
 
     def arguments(self, scale: float) -> tuple[Tensor, float, Ints, int, float]:
-        """As the ops take it."""
-        return self.weight, scale, self.modes, RULES[self.name], self.parameter
+        """As the ops take it. A table has no use for modes, but AOTInductor hands over no empty list."""
+        return self.weight, scale, self.modes or (0,), RULES[self.name], self.parameter
 
 
 def weigh(spectrum: Tensor, rule: Rule, scale: float) -> tuple[Tensor, Tensor]:
