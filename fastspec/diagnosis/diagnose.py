@@ -70,7 +70,9 @@ class Diagnosis(Shown):
         ]
 
     def plot(self, path: str | PathLike[str] | None = None) -> "Figure":
-        """Steps to 10 % error over frequency (its length for d > 1), the area of a point by amplitude; bars are one deviation.
+        """Steps to 10 % error over frequency (its length for d > 1), the area of a point by amplitude.
+
+        Bars are one deviation of the prediction.
 
         Args:
             path: image file to write; ``None`` writes none.
