@@ -132,7 +132,7 @@ def test_sizes_exclude_each_other(tmp_path):
 def test_claims_are_tested_on_three_seeds_or_more():
     for recipe in RECIPES.values():
         for settings in (recipe.settings, recipe.quick):
-            assert getattr(settings, "seeds", 3) >= 3, recipe.name
+            assert settings.seeds >= 3, recipe.name
 
 
 def test_an_outcome_without_parts_has_no_checks():
