@@ -58,21 +58,6 @@ DEFAULT = Settings()
 QUICK = replace(DEFAULT, steps=250, hidden=(64, 64), modes=512)
 
 
-class Standardise(nn.Module):
-    """(x - mean) / std of the training points."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, x: Tensor):
-        super().__init__()
-        self.register_buffer("mean", x.mean(0))
-        self.register_buffer("std", x.std(0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-
 def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
     years, ppm = load_co2(device)
     mean, scale = ppm.mean(), ppm.std()
@@ -130,7 +115,7 @@ def tracked_wavenumbers(years: Tensor, values: Tensor, settings: Settings) -> Te
 def build(name: str, years: Tensor, values: Tensor, settings: Settings) -> nn.Module:
     if name == PHASE:
         return fs.nn.PhaseMLP.from_data(years, values, settings.n_frequencies, width=settings.envelope_width)
-    return nn.Sequential(Standardise(years), *dense([1, *settings.hidden, 1]))
+    return nn.Sequential(fs.nn.Standard(1).fit_values(years), *dense([1, *settings.hidden, 1]))
 
 
 def at(found: Trial, frequency: float) -> int:

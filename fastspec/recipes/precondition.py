@@ -67,21 +67,9 @@ def network(data: Data, first: nn.Module | None = None, activation: Callable[[],
     """Two hidden layers on standardised points, or on the features that ``first`` makes of them."""
     n = data.settings.width
     inputs = 1 if first is None else int(getattr(first, "out_features", 1))
-    front = Standardise(data.x) if first is None else first
-    return nn.Sequential(front, nn.Linear(inputs, n), activation(), nn.Linear(n, n), activation(), nn.Linear(n, 1)).to(
-        data.x
-    )
-
-
-class Standardise(nn.Module):
-    std: Tensor
-
-    def __init__(self, x: Tensor):
-        super().__init__()
-        self.register_buffer("std", x.std())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x / self.std
+    front = fs.nn.Standard(1).fit_values(data.x) if first is None else first
+    layers = [front, nn.Linear(inputs, n), activation(), nn.Linear(n, n), activation(), nn.Linear(n, 1)]
+    return nn.Sequential(*layers).to(data.x)
 
 
 def sobolev(data: Data) -> Loss:
