@@ -38,7 +38,7 @@ class Settings:
     added: int = 4
     threshold: float = 0.1
     intervals: int = 256
-    poisson_nodes: tuple[int, ...] = (20, 40, 60, 80, 120, 160)
+    poisson_nodes: tuple[int, ...] = (12, 16, 20, 24, 28, 32, 40, 80, 160)
     sweeps: int = 50_000
     solved: float = 1e-2  # relative l2 error
     faster: float = 0.9  # cost of both together, over the lesser of either
@@ -104,7 +104,7 @@ def marks(most: int) -> list[int]:
 
 def collocated(x: Tensor, g: Tensor, nodes: int, settings: Settings) -> Tensor:
     """u = A w with -A'' w = g inside and A w = 0 at the ends, by least squares."""
-    model = system(settings.feature_nodes, nodes, settings).to(x.device)
+    model = system(min(settings.feature_nodes, nodes), nodes, settings).to(x.device)
     points, ones = x[:, None], torch.ones_like(x)[:, None]
     model.standard.fit(points)
     slope = lambda t: torch.func.jvp(model.features, (t,), (ones,))[1]  # noqa: E731
@@ -170,11 +170,13 @@ def draw_errors(settings: Settings, trial: Trial, path: Path) -> None:
 
 
 def draw_poisson(settings: Settings, trial: Trial, path: Path) -> None:
+    from matplotlib import colormaps
+
     with figure(path, 8, 3.6) as page:
         ax = page.subplots()
         for i, (name, curve) in enumerate(trial["poisson"].items()):
             cost, error = zip(*curve, strict=True)
-            colour = "0.5" if name == JACOBI else (0.1, 0.75 - 0.11 * i, 0.9 - 0.1 * i)
+            colour = "0.5" if name == JACOBI else colormaps["viridis"](1 - i / len(trial["poisson"]))
             shift = cost[0] or cost[1]
             ax.loglog([shift, *cost[1:]], error, color=colour, label=name)
             ax.plot(shift, error[0], "o", color=colour, markersize=4)

@@ -45,7 +45,7 @@ class Settings:
 
 
 DEFAULT = Settings()
-QUICK = replace(DEFAULT, steps=800, switch=400, intervals=256, hidden=(64, 64))
+QUICK = replace(DEFAULT, steps=800, switch=400, hidden=(64, 64))
 
 
 class Trace:

@@ -185,7 +185,7 @@ def draw_residuals(trial: Trial, path: Path) -> None:
 
 
 def draw_rates(trial: Trial, measured: dict[str, list[list[float]]], path: Path) -> None:
-    with figure(path, 5.5, 3.6) as page:
+    with figure(path, 6.5, 4.2) as page:
         ax = page.subplots()
         share = (trial["kappa"] / trial["kappa"][0]).cpu()
         for name, colour in ((GD, "#CC3311"), (MOMENTUM, "#0077BB"), (ADAM, "0.6")):
@@ -194,7 +194,7 @@ def draw_rates(trial: Trial, measured: dict[str, list[list[float]]], path: Path)
         for name, colour in ((GD, "#CC3311"), (MOMENTUM, "#0077BB")):
             ax.loglog(share, trial["predicted"][name].cpu(), color=colour, label=f"{name}, the formula")
         ax.set(xlabel="eigenvalue κ of the mode, of the largest", ylabel="decay rate per step")
-        page.legend(loc="outside right upper", frameon=False)
+        page.legend(loc="outside lower center", ncols=3, frameon=False)
 
 
 RECIPE = Recipe(

@@ -36,7 +36,7 @@ TINY = {
     "momentum": replace(momentum.QUICK, width=20, points=8, steps=20),
     "polynomial": replace(polynomial.QUICK, parameters=60, points=32, wavenumbers=(2, 4), steps=10, even_modes=(2, 4)),
     "broad-learning": replace(
-        broad_learning.QUICK, points=50, nodes=40, intervals=32, poisson_nodes=(20, 30), sweeps=50
+        broad_learning.QUICK, points=50, nodes=40, intervals=32, poisson_nodes=(12, 30), sweeps=50
     ),
     "dnn-jacobi": replace(dnn_jacobi.QUICK, intervals=256, hidden=(4,), steps=6, switch=3, every=2),
     "grokking": replace(grokking.QUICK, hidden=(4,), steps=40),
