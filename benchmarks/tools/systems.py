@@ -37,8 +37,8 @@ def document(results: list[dict[str, Any]]) -> str:
     held = sum(result["holds"] for result in results)
     heading = (
         "# Systems and their claims\n\n"
-        f"`fastspec run NAME` runs one of these, `fastspec run all` all of them. Below is one run at the default size: "
-        f"{held} of {len(results)} claims hold. A claim that does not hold at this size is a result too. "
+        f"`fastspec run NAME` runs one of these, `fastspec run all` all of them. In the run below {held} of "
+        f"{len(results)} claims hold. A claim that does not hold at this size is a result too. "
         "A figure over seeds is the median, and the extremes in brackets. `make systems` writes this page.\n\n"
     )
     return heading + table_of(results, links=True) + "".join(map(section, results))

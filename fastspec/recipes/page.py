@@ -101,13 +101,13 @@ def listed(values: dict[str, Any]) -> str:
 
 def table_of(results: Sequence[Result], *, links: bool = False) -> str:
     """A row each; with ``links`` to headings of their names, further down the document."""
-    lines = ["| system | claim | verdict | key figures | seconds |", "|---|---|---|---|---|"]
+    lines = ["| system | claim | verdict | key figures | size | seconds |", "|---|---|---|---|---|---|"]
     for result in results:
         failed = [name for name, held in result["checks"].items() if not held]
         verdict = HOLDS if result["holds"] else ": ".join([f"**{FAILS}**", *(["; ".join(failed)] if failed else [])])
         name, value = next(iter(result["headline"].items()), ("", ""))
         key = f"{name.replace('_', ' ')}: {readable(value)}"
         name = f"[{result['recipe']}](#{result['recipe']})" if links else result["recipe"]
-        cells = (name, result["claim"], verdict, key, f"{result['seconds']:.0f}")
+        cells = (name, result["claim"], verdict, key, result["size"], f"{result['seconds']:.0f}")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

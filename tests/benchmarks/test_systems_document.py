@@ -15,7 +15,14 @@ def leave(out, name, *, holds):
     drawn = Figure(figsize=(10, 3))
     drawn.add_subplot().plot([1, 2])
     drawn.savefig(folder / "a.png", dpi=160)
-    result = {"recipe": name, "claim": "a claim", "holds": holds, "checks": {"part": holds}, "seconds": 3.0}
+    result = {
+        "recipe": name,
+        "claim": "a claim",
+        "holds": holds,
+        "checks": {"part": holds},
+        "seconds": 3.0,
+        "size": "quick",
+    }
     (folder / "result.json").write_text(json.dumps({**result, "figures": ["a.png"], "headline": {"steps": 5}}))
 
 
@@ -24,7 +31,7 @@ def test_the_document_has_a_row_and_a_figure_each(tmp_path):
         leave(tmp_path / "out", name, holds=holds)
     systems.write_document(tmp_path / "out", tmp_path / "docs")
     text = (tmp_path / "docs" / "systems.md").read_text()
-    assert "1 of 2 claims hold" in text and "| [lfp](#lfp) | a claim | holds | steps: 5 | 3 |" in text
+    assert "1 of 2 claims hold" in text and "| [lfp](#lfp) | a claim | holds | steps: 5 | quick | 3 |" in text
     assert "**does not hold**: part" in text and text.index("## lfp") < text.index("## dff")
     for name in ("lfp", "dff"):
         image = (tmp_path / "docs" / "systems" / f"{name}.png").read_bytes()
