@@ -244,6 +244,9 @@ def draw_steps(settings: Settings, steps: dict[str, dict[str, float]], trials: l
                 ax.plot([steps[name]["median"]] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
         ax.set_yticks(range(len(steps)), list(steps))
         ax.invert_yaxis()
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.xaxis.set_minor_formatter("")
         ax.set(
             xscale="log", xlabel="steps until every frequency is within 10 %\ndot: a seed; bar: median; arrow: never"
         )
@@ -270,6 +273,7 @@ def draw_errors(settings: Settings, trial: Trial, path: Path) -> None:
         for ax in axes[len(trial) :]:
             ax.set_visible(False)
         add_colorbar(page, axes)
+        page.supxlabel("step; bar: below 10 % from there on; dotted: first below 10 %, but not for good", fontsize=10)
 
 
 RECIPE = Recipe(
