@@ -32,13 +32,13 @@ class Settings:
     seed: int = 0
     threads: int = 1
     seeds: int = 3
-    points: int = 500
+    points: int = 400
     wavenumbers: tuple[float, ...] = (1, 5, 15, 30)
     width: int = 128
     learning_rate: float = 3e-3
     final_rate: float = 1e-4
     falls_over: float = 0.3  # of the steps, at the end
-    steps: int = 3000
+    steps: int = 2000
     stages: int = 3
     modes: int = 128
     sigmas: tuple[float, ...] = (0.5, 2.0, 8.0)  # of Fourier features, cycles per unit
@@ -47,7 +47,7 @@ class Settings:
 
 
 DEFAULT = Settings()
-QUICK = replace(DEFAULT, points=250, wavenumbers=(1, 5, 12, 20), width=64, steps=500, modes=64, sigmas=())
+QUICK = replace(DEFAULT, points=250, wavenumbers=(1, 5, 12, 20), width=64, steps=400, modes=64, sigmas=())
 
 
 @dataclass(frozen=True)
