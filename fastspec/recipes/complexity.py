@@ -19,7 +19,10 @@ from .trials import Trial, over_seeds, spread
 
 FIGURE = "accuracy.png"
 MEANS, COVARIANCES, REAL = "class means", "and covariances", "real"
+AGAIN = "real, other batches"  # how far apart two trainings on the same images are
 COLOURS = {MEANS: "#EE7733", COVARIANCES: "#33BBEE", REAL: "0.2"}
+
+Images = tuple[Tensor, Tensor]  # and their labels
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,12 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
     x, y = images[train], labels[train]
     sets = {MEANS: clone(x, y, settings, shared=True), COVARIANCES: clone(x, y, settings, shared=False), REAL: (x, y)}
     found: Trial = {}
+    new = images[test], labels[test]
     for name, data in sets.items():
         torch.manual_seed(seed)
-        found[name] = accuracies(name, *data, images[test], labels[test], settings)
+        found[name] = accuracies(name, data, new, settings)
+    torch.manual_seed(seed)
+    found[AGAIN] = accuracies(AGAIN, (x, y), new, settings, batches=seed + 1000)
     return found
 
 
@@ -71,13 +77,16 @@ def clone(x: Tensor, y: Tensor, settings: Settings, *, shared: bool) -> tuple[Te
     return out, labels
 
 
-def accuracies(name: str, x: Tensor, y: Tensor, new_x: Tensor, new_y: Tensor, settings: Settings) -> list[float]:
-    """On real test images, every so many steps."""
+def accuracies(name: str, data: Images, new: Images, settings: Settings, batches: int | None = None) -> list[float]:
+    """On real test images, every so many steps; with a seed of the batches' own or that of the network."""
+    (x, y), (new_x, new_y) = data, new
     model = nn.Sequential(
         nn.Linear(x.shape[1], settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, settings.hidden), nn.ReLU()
     )
     model.append(nn.Linear(settings.hidden, 10))
     model.to(x.device)
+    if batches is not None:
+        torch.manual_seed(batches)
     optimizer, found = torch.optim.Adam(model.parameters(), settings.learning_rate), []
     for step in progress(name, settings.steps):
         batch = torch.randint(len(x), (settings.batch,), device=x.device)
@@ -88,10 +97,10 @@ def accuracies(name: str, x: Tensor, y: Tensor, new_x: Tensor, new_y: Tensor, se
     return found
 
 
-def early_gap(trial: Trial, settings: Settings) -> float:
-    """The most by which a clone's accuracy differs from the real one's while that is young."""
+def early_gap(trial: Trial, settings: Settings, others: tuple[str, ...] = (MEANS, COVARIANCES)) -> float:
+    """The most by which the accuracy of these differs from the real one's while that is young."""
     young = next(i for i, a in enumerate([*trial[REAL], 1.0]) if a >= settings.young)
-    pairs = [(trial[REAL][i], trial[name][i]) for i in range(young) for name in (MEANS, COVARIANCES)]
+    pairs = [(trial[REAL][i], trial[name][i]) for i in range(young) for name in others]
     return max((abs(a - b) for a, b in pairs), default=0.0)
 
 
@@ -116,7 +125,12 @@ def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
         " of the statistics kept",
         checks,
         {"early difference": settings.early, "late difference": settings.late},
-        {"largest_early_difference": gap, "final_accuracy": finals, "final_difference": steps},
+        {
+            "largest_early_difference": gap,
+            "the_same_of_other_batches_of_the_real": spread(early_gap(t, settings, (AGAIN,)) for t in trials),
+            "final_accuracy": finals,
+            "final_difference": steps,
+        },
         [FIGURE],
     )
 
