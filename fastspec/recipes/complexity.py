@@ -2,8 +2,9 @@
 
 A network is trained on real digits, and on Gaussian clones of them: one keeps each class's mean only, with equal noise
 on every pixel, the other each class's mean and covariance. All are tested on real digits. At first the clones teach as
-well as the real images; then the clone of means falls behind, and later that with covariances. The paper has CIFAR-10
-and larger networks; the setting here is this recipe's own.
+well as the real images; then the clone of means falls behind, and later that with covariances. While accuracy rises
+steeply, two trainings on the same images in batches of their own are some hundredths apart, so the clones' distance is
+counted beyond theirs. The paper has CIFAR-10 and larger networks; the setting here is this recipe's own.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Settings:
     steps: int = 2500
     every: int = 20
     ridge: float = 1e-3  # on the covariances' diagonal
-    early: float = 0.05  # by which clones may differ while the real one is below `young`
+    early: float = 0.05  # by which clones may differ while the real one is below `young`, beyond its own repetition
     young: float = 0.7
     late: float = 0.01  # by which each order must be above the one before in the end
 
@@ -111,25 +112,28 @@ def final(curve: Sequence[float]) -> float:
 
 
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
-    gap = spread(early_gap(t, settings) for t in trials)
+    gaps = [early_gap(t, settings) for t in trials]
+    repeated = [early_gap(t, settings, (AGAIN,)) for t in trials]
+    beyond = spread(gap - own for gap, own in zip(gaps, repeated, strict=True))
     finals = {name: spread(final(t[name]) for t in trials) for name in COLOURS}
     steps = {
         "covariances over means": spread(final(t[COVARIANCES]) - final(t[MEANS]) for t in trials),
         "real over covariances": spread(final(t[REAL]) - final(t[COVARIANCES]) for t in trials),
     }
     draw(settings, trials, out / FIGURE)
-    checks = {"together at first": gap["median"] < settings.early}
+    checks = {"together at first": beyond["median"] < settings.early}
     checks |= {f"{name} in the end": found["median"] > settings.late for name, found in steps.items()}
     return outcome(
         "trained on clones of images, accuracy on real ones is at first the same, and in the end rises with the order"
         " of the statistics kept",
         checks,
-        {"early difference": settings.early, "late difference": settings.late},
+        {"early difference beyond that of a repetition": settings.early, "late difference": settings.late},
         {
-            "largest_early_difference": gap,
-            "the_same_of_other_batches_of_the_real": spread(early_gap(t, settings, (AGAIN,)) for t in trials),
-            "final_accuracy": finals,
             "final_difference": steps,
+            "largest_early_difference": spread(gaps),
+            "the_same_of_a_repetition": spread(repeated),
+            "early_difference_beyond_that": beyond,
+            "final_accuracy": finals,
         },
         [FIGURE],
     )
