@@ -14,6 +14,7 @@ from .f_principle_photograph import RECIPE as F_PRINCIPLE_PHOTOGRAPH
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
+from .lfp_evolution import RECIPE as LFP_EVOLUTION
 from .mauna_loa import RECIPE as MAUNA_LOA
 from .momentum import RECIPE as MOMENTUM
 from .page import readable, table_of, write_page
@@ -41,6 +42,7 @@ _ALL = (
     COMPLEXITY,
     BEYOND_GD,
     LFP,
+    LFP_EVOLUTION,
     GROKKING,
     DFF,
 )
