@@ -16,6 +16,7 @@ from .poly import PolyNet
 from .reflected import Reflected
 from .retune import retune
 from .sine import SineLayer
+from .standard import Standard
 
 if TYPE_CHECKING:
     from .regressor import PhaseRegressor as PhaseRegressor
@@ -34,6 +35,7 @@ __all__ = [
     "Reflected",
     "Rowdy",
     "SineLayer",
+    "Standard",
     "phi",
     "retune",
     "srelu",

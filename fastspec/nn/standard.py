@@ -5,7 +5,19 @@ from torch import Tensor, nn
 
 
 class Standard(nn.Module):
-    """(x - mean) / scale, by buffers of one number per dimension; the identity until fitted."""
+    """(x - mean) / scale, by buffers of one number per dimension; the identity until fitted.
+
+    As the first layer of a network it takes points in the units of the data, whatever these are.
+
+    Args:
+        features: dimensions d of the points, or channels.
+
+    Shapes: real ``(..., d)``, or ``(M,)`` for d = 1, to the same.
+
+    Example::
+
+        model = nn.Sequential(fs.nn.Standard(1).fit(x), nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 1))
+    """
 
     mean: Tensor
     scale: Tensor
