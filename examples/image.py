@@ -34,7 +34,7 @@ print(spectrum := fs.spectrum(x, y, n_lines=8, max_frequency=16.0))
 layers = nn.Linear(2, 96), nn.Tanh(), nn.Linear(96, 96), nn.Tanh(), nn.Linear(96, 1)
 mine = nn.Sequential(fs.nn.Standard(2).fit(x), *layers)
 models = {"mine": mine, "kernel": copy.deepcopy(mine), "retuned": fs.nn.retune(mine, x, y, kind="features")}
-figure, axes = plt.subplots(2, 4, figsize=(14, 6.5), layout="constrained")
+figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), layout="constrained")
 axes[0, 0].imshow(grey.view(SIDE, SIDE), cmap="gray")
 spectrum.plot(ax=axes[1, 0])
 for (above, below), (name, model) in zip(axes.T[1:], models.items(), strict=True):

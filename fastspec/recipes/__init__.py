@@ -12,9 +12,11 @@ from .f_principle_images import RECIPE as F_PRINCIPLE_IMAGES
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
+from .limit import RECIPE as LIMIT
 from .mauna_loa import RECIPE as MAUNA_LOA
 from .momentum import RECIPE as MOMENTUM
 from .page import readable, table_of, write_page
+from .pinn_operator import RECIPE as PINN_OPERATOR
 from .plug_in import RECIPE as PLUG_IN
 from .polynomial import RECIPE as POLYNOMIAL
 from .upper_limit import RECIPE as UPPER_LIMIT
@@ -27,6 +29,8 @@ _ALL = (
     F_PRINCIPLE_IMAGES,
     F_PRINCIPLE_EXCEPTIONS,
     UPPER_LIMIT,
+    LIMIT,
+    PINN_OPERATOR,
     WALSH,
     DNN_JACOBI,
     MOMENTUM,

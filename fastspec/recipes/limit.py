@@ -1,13 +1,13 @@
 """The limit of decay rates on trained networks, in 1-D and 2-D: below exponent d they fit by spikes (arXiv 2105.11675).
 
-A wide ReLU network on the torus, whose tangent kernel's rates fall like |k|^-α, is filtered in frequency
-(:class:`fastspec.nn.Filtered`) so that they fall like |k|^-β, β from a quarter of the dimension d to 1.75 d, and trained
-on noisy values at scattered points until these are fitted, by Adam with the gradient evened by the kernel
-(:func:`fastspec.precondition.kernel`), which changes the way to the end and not the end. Theory has a regular fit for
-β > d, and for β ≤ d one that is zero but for spikes at the data, the more so the more modes there are. So the error at
-other points turns up where β crosses d, and below d, not above, more modes make it worse. The minimum-norm interpolants
-of the same exponents are shown beside. Where the weight is on the loss nothing turns up: that, and the linearised
-networks, are in benchmarks/studies/limit.py. Points, target, width and noise are this recipe's own.
+A wide ReLU network on the torus, whose tangent kernel's rates are measured, is filtered in frequency
+(:class:`fastspec.nn.Filtered`) so that they are (1 + |k|²)^(-β/2), β from a quarter of the dimension d to 1.75 d. It is
+trained on noisy values at scattered points until these are fitted, by Adam with the gradient evened by the kernel
+(:func:`fastspec.precondition.kernel`), which changes the way to the end and, in the linearised regime, not the end.
+Theory has a regular fit for β > d, and for β ≤ d one that is zero but for spikes at the data, the more so the more modes
+there are. So the error at other points turns up where β crosses d, and below d, not above, more modes make it worse. The
+minimum-norm interpolants of the same exponents are shown beside. Where the weight is on the loss nothing turns up: that,
+and the linearised networks, are in benchmarks/studies/limit.py. Points, target, width and noise are this recipe's own.
 """
 
 import math
@@ -46,6 +46,7 @@ class Settings:
     steps: int = 250
     learning_rate: float = 3e-3
     damping: float = 1e-3
+    every: int = 50  # steps, of the kernel's measurement
     below: float = 0.5  # the factor at which the error must have turned up
     above: float = 1.25  # that from which on it must not have
     rise: float = 1.25  # of the error over the least one, to count as turned up
@@ -54,7 +55,7 @@ class Settings:
 
 
 DEFAULT = Settings()
-QUICK = replace(DEFAULT, factors=(0.5, 1.0, 1.5), grids=((127, 511), (17, 31)), steps=100)
+QUICK = replace(DEFAULT, sides=(40, 12), factors=(0.5, 1.0, 1.5), grids=((127, 511), (15, 31)), steps=100)
 
 
 class Periodic(nn.Module):
@@ -86,7 +87,7 @@ class Problem:
 
     def error(self, values: Tensor) -> float:
         """Of values at the test points, relative to the function without noise."""
-        return ((values - clean(self.test)).norm() / clean(self.test).norm()).item()
+        return float((values - clean(self.test)).norm() / clean(self.test).norm())
 
 
 def clean(x: Tensor) -> Tensor:
@@ -125,49 +126,46 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
 
 
 def of_dimension(d: int, settings: Settings, seed: int, device: torch.device) -> Trial:
-    task = problem(nn.ReLU(), d, seed, settings.sides[d - 1], settings.noise, settings.width)
-    alpha = own_exponent(task, settings.grids[d - 1][0])
-    task = Problem(lambda make=task.make: make().to(device), *(t.to(device) for t in (task.x, task.y, task.test)))
-    found: Trial = {"alpha": alpha, "errors": [], "left": [], "fits": []}
+    made = problem(nn.ReLU(), d, seed, settings.sides[d - 1], settings.noise, settings.width)
+    task = Problem(lambda: made.make().to(device), *(t.to(device) for t in (made.x, made.y, made.test)))
+    found: Trial = {"errors": [], "left": [], "fits": []}
+    betas = [factor * d for factor in settings.factors]
     for modes in settings.grids[d - 1]:
-        runs = [fit(task, alpha - factor * d, modes, settings) for factor in settings.factors]
+        rates, k = own_rates(task, modes)
+        runs = [fit(task, rates, k, beta, settings) for beta in betas]
         for key, values in zip(("errors", "left", "fits"), zip(*runs, strict=True), strict=True):
             found[key].append(list(values))
-    betas = [factor * d for factor in settings.factors]
+    tail = k >= LOWEST
+    found["own"] = fs.measure.decay_exponent(rates[tail], k[tail])
     found["theory"] = [task.error(interpolant(task, beta, settings.theory[d - 1])) for beta in betas]
     found["data"] = [task.x.cpu(), task.y.cpu()]
     return found
 
 
-def own_exponent(task: Problem, modes: int) -> float:
-    """Of the network's rates on the torus, where it is periodic and nothing leaks."""
-    d = task.x.shape[1]
-    rates = fs.measure.ntk_rates(task.make(), torus_grid(modes, d), (modes,) * d)
-    k = wavenumbers((modes,) * d, None)
-    tail = k.norm(dim=-1) >= LOWEST
-    return fs.measure.decay_exponent(rates[tail], k[tail])
+def own_rates(task: Problem, modes: int) -> tuple[Tensor, Tensor]:
+    """Of the network's modes, (*modes), on the torus, where it is periodic and nothing leaks; and |k|."""
+    grid = (modes,) * task.x.shape[1]
+    rates = fs.measure.ntk_rates(task.make(), torus_grid(modes, len(grid)).to(task.x.device), grid)
+    return rates, wavenumbers(grid, task.x.device).norm(dim=-1)
 
 
-def fit(task: Problem, exponent: float, modes: int, settings: Settings) -> tuple[float, float, Tensor]:
-    """Test error, share of the data left, and values on a section, of a network of so much less an exponent."""
-    d = task.x.shape[1]
-    k = wavenumbers((modes,) * d, None)
-    size = (1 + k.square().sum(-1)) ** (exponent / 2)
-    size = size.mean() ** -0.5  # so that filters of all exponents are of one size
-    model = fs.nn.Filtered(
-        task.make(), exponent, (modes,) * d, multiplier=torch.full((modes,) * d, size.item(), dtype=torch.float64)
-    ).to(task.x.device)
-    even = fs.precondition.Kernel(model, task.x, damping=settings.damping)
+def fit(task: Problem, rates: Tensor, k: Tensor, beta: float, settings: Settings) -> tuple[float, float, Tensor]:
+    """Test error, share of the data left, and values on a section, of the network with rates (1 + |k|²)^(-β/2)."""
+    wanted = (1 + k.square()) ** (-beta / 2)
+    wanted = wanted * (rates.sum() / wanted.sum())  # a kernel of the same size
+    grid = tuple(k.shape)
+    model = fs.nn.Filtered(task.make(), 0.0, grid, multiplier=(wanted / rates).sqrt()).to(task.x.device)
+    even = fs.precondition.Kernel(model, task.x, damping=settings.damping, every=settings.every)
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps, settings.learning_rate / 100)
-    for _ in progress(f"{d}-D, {modes} modes, {exponent:.2f} less", settings.steps):
+    for _ in progress(f"{grid} modes, exponent {beta:g}", settings.steps):
         optimizer.zero_grad()
         nn.functional.mse_loss(even(model(task.x)), task.y).backward()
         optimizer.step()
         schedule.step()
     with torch.no_grad():
         left = ((model(task.x) - task.y).norm() / task.y.norm()).item()
-        return task.error(model(task.test)), left, model(section(d).to(task.x)).cpu()
+        return task.error(model(task.test)), left, model(section(len(grid)).to(task.x)).cpu()
 
 
 def section(d: int) -> Tensor:
@@ -177,11 +175,14 @@ def section(d: int) -> Tensor:
 
 
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
-    checks, errors = {}, {}
+    checks: dict[str, bool] = {}
+    errors: dict[str, dict[str, float]] = {}
     for d in DIMENSIONS:
         found = [trial[f"{d}-D"] for trial in trials]
         few, many = ([median(f["errors"][g][i] for f in found) for i in range(len(settings.factors))] for g in (0, 1))
-        errors[f"{d}-D"] = {f"{factor * d:g}": round(error, 3) for factor, error in zip(settings.factors, many)}
+        errors[f"{d}-D"] = {
+            f"{factor * d:g}": round(error, 3) for factor, error in zip(settings.factors, many, strict=True)
+        }
         least, low = min(many), settings.factors.index(settings.below)
         high = [i for i, factor in enumerate(settings.factors) if factor >= settings.above]
         checks |= {
@@ -200,7 +201,7 @@ def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
         {"rise": settings.rise, "change by more modes": settings.worse, "left of the data": settings.fitted},
         {
             "test_error_by_exponent_median": errors,
-            "own_exponent": {f"{d}-D": spread(t[f"{d}-D"]["alpha"] for t in trials) for d in DIMENSIONS},
+            "own_exponent": {f"{d}-D": spread(t[f"{d}-D"]["own"] for t in trials) for d in DIMENSIONS},
             "left_of_the_data": {f"{d}-D": spread(max(t[f"{d}-D"]["left"][1]) for t in trials) for d in DIMENSIONS},
         },
         [ERRORS, FITS],
