@@ -4,10 +4,11 @@ A wide ReLU network on the torus, whose tangent kernel's rates are measured, is 
 (:class:`fastspec.nn.Filtered`) so that they are (1 + |k|²)^(-β/2), β from a quarter of the dimension d to 1.75 d. It is
 trained on noisy values at scattered points until these are fitted, by Adam with the gradient evened by the kernel
 (:func:`fastspec.precondition.kernel`), which changes the way to the end and, in the linearised regime, not the end.
-Theory has a regular fit for β > d, and for β ≤ d one that is zero but for spikes at the data, the more so the more modes
-there are. So the error at other points turns up where β crosses d, and below d, not above, more modes make it worse. The
-minimum-norm interpolants of the same exponents are shown beside. Where the weight is on the loss nothing turns up: that,
-and the linearised networks, are in benchmarks/studies/limit.py. Points, target, width and noise are this recipe's own.
+Theory has a regular fit for β > d, and for β ≤ d one that is zero but for spikes at the data, the more so the more
+modes there are. So the error at other points turns up where β crosses d, and below d, not above, more modes make it
+worse. The minimum-norm interpolants of the same exponents are shown beside. Where the weight is on the loss nothing
+turns up: that, and the linearised networks, are in benchmarks/studies/limit.py. Points, target, width and noise are
+this recipe's own.
 """
 
 import math
@@ -149,12 +150,16 @@ def own_rates(task: Problem, modes: int) -> tuple[Tensor, Tensor]:
     return rates, wavenumbers(grid, task.x.device).norm(dim=-1)
 
 
+def multiplier(rates: Tensor, k: Tensor, beta: float) -> Tensor:
+    """Under which the rates are (1 + |k|²)^(-β/2), their sum what it was."""
+    wanted = (1 + k.square()) ** (-beta / 2)
+    return (wanted * (rates.sum() / wanted.sum()) / rates).sqrt()
+
+
 def fit(task: Problem, rates: Tensor, k: Tensor, beta: float, settings: Settings) -> tuple[float, float, Tensor]:
     """Test error, share of the data left, and values on a section, of the network with rates (1 + |k|²)^(-β/2)."""
-    wanted = (1 + k.square()) ** (-beta / 2)
-    wanted = wanted * (rates.sum() / wanted.sum())  # a kernel of the same size
     grid = tuple(k.shape)
-    model = fs.nn.Filtered(task.make(), 0.0, grid, multiplier=(wanted / rates).sqrt()).to(task.x.device)
+    model = fs.nn.Filtered(task.make(), 0.0, grid, multiplier=multiplier(rates, k, beta)).to(task.x.device)
     even = fs.precondition.Kernel(model, task.x, damping=settings.damping, every=settings.every)
     optimizer = torch.optim.Adam(model.parameters(), settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps, settings.learning_rate / 100)

@@ -204,7 +204,7 @@ def draw_tilt(settings: Settings, runs: dict[str, list[Trial]], tilts: dict[str,
         right.axhline(tilts[REGRESSION], color="#CC3311", linestyle="--", label="by u itself")
         right.axhline(0, color="0.6", linewidth=0.8)
         left.set(xlabel="s of the weight |k|^-s", ylabel="relative error of u")
-        right.set(xlabel="s of the weight |k|^-s", ylabel="log10 of highest mode's error over lowest's")
+        right.set(xlabel="s of the weight |k|^-s", ylabel="tilt: log10 of errors, k high over low")
         right.legend(frameon=False)
 
 
