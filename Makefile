@@ -8,10 +8,10 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz coverage table lint bench counts resources rates races mutants notebooks gpu clean
+.PHONY: help setup demo test test-all systems fuzz coverage table lint bench counts resources rates races mutants notebooks gpu clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv with everything the other targets need; nothing to do the second time
 
@@ -22,6 +22,13 @@ demo: setup ## a network with the cure plugged in and without; then which freque
 # A worker to a core, each of one thread: tests of threads ask for theirs.
 test: setup ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+test-all: setup ## run the slow tests too: every cell of the table of torch, every recipe at its quick size
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not gpu"
+
+systems: setup ## run every recipe at its default size and write docs/systems.md of them; takes an hour
+	$(BIN)/fastspec run all --out results/all
+	$(BIN)/python -m benchmarks.tools.systems results/all
 
 fuzz: setup ## try new random problems and hostile arguments for ten minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz

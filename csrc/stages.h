@@ -177,6 +177,15 @@ struct ResidualGradientArgs {
   T* pred;              // (groups, points, channels)
 };
 
+// The rows' sums to the loss.
+template <class T>
+struct TotalArgs {
+  const double* sums;  // (count)
+  int64_t count;
+  bool adds;  // whether they are added up
+  T* loss;    // one, or (count)
+};
+
 template <class T>
 struct HadamardArgs {
   int64_t rows, length, inner;  // length: a power of two

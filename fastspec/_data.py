@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import _check
 from ._warn import warn
@@ -50,6 +50,15 @@ def points(name: str, value: Given) -> Tensor:
         for column in (x.detach().reshape(len(x), -1) if x.numel() else x[:, None]).unbind(1):
             _warn_of_rounding(name, column)
     return x
+
+
+def for_model(held: Tensor, given: Given, model: nn.Module) -> Tensor:
+    """What :func:`points` or :func:`numbers` made of ``given``, as a model takes it: a user's floating tensor as it is,
+    anything else on the device and in the precision of the model's parameters."""
+    parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if parameter is None or (isinstance(given, Tensor) and given.is_floating_point()):
+        return held
+    return held.to(parameter)
 
 
 def _warn_of_rounding(name: str, column: Tensor) -> None:

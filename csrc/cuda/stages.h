@@ -16,6 +16,9 @@ template <class T> void deconvolve(const DeconvolveArgs<T>& a, void* stream);
 template <class T> void pad(const DeconvolveArgs<T>& a, void* stream);
 int64_t weigh_workspace(const Band& band, int64_t transforms);  // numbers of WeighArgs::partial
 template <class T> void weigh(const WeighArgs<T>& a, void* stream);
+template <class T> void residual(const ResidualArgs<T>& a, void* stream);
+template <class T> void residual_gradient(const ResidualGradientArgs<T>& a, void* stream);
+template <class T> void total(const TotalArgs<T>& a, void* stream);
 template <class T> void hadamard(const HadamardArgs<T>& a, void* stream);
 
 }  // namespace fastspec::cuda

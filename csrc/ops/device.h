@@ -1,6 +1,8 @@
 // Where an op's work is done: the kernels, their work space, and whatever else differs between devices. The body of an
 // op is written once, for a Device. It is made of all tensors of the op, before any is allocated.
 #pragma once
+#include <numeric>
+
 #include "../cpu/weighing.h"
 #include "tensors.h"
 #if defined(USE_CUDA) || defined(FASTSPEC_EMULATED)
@@ -54,6 +56,23 @@ struct Cpu {
   template <class T>
   void weigh(const WeighArgs<T>& a) const {
     weigh_spectrum(a);
+  }
+  // As many doubles, of which get() tells the place.
+  std::unique_ptr<double[]> numbers(int64_t count) const { return uninitialised<double>({count}); }
+  template <class T>
+  void residual(const ResidualArgs<T>& a) const {
+    kernels<T>().residual(a);
+  }
+  template <class T>
+  void residual_gradient(const ResidualGradientArgs<T>& a) const {
+    kernels<T>().residual_gradient(a);
+  }
+  template <class T>
+  void total(const TotalArgs<T>& a) const {
+    if (a.adds)
+      *a.loss = T(std::accumulate(a.sums, a.sums + a.count, 0.0));
+    else
+      std::copy(a.sums, a.sums + a.count, a.loss);
   }
   template <class T>
   void hadamard(const HadamardArgs<T>& a) const {
@@ -120,6 +139,25 @@ class Cuda {
     a.partial = out<double>(partial);
     a.largest = out<T>(largest);
     cuda::weigh(a, stream_);
+  }
+  auto numbers(int64_t count) const {
+    struct Numbers {
+      Tensor held;
+      double* get() const { return static_cast<double*>(held.mutable_data_ptr()); }
+    };
+    return Numbers{space(count, ScalarType::Double)};
+  }
+  template <class T>
+  void residual(const ResidualArgs<T>& a) const {
+    cuda::residual(a, stream_);
+  }
+  template <class T>
+  void residual_gradient(const ResidualGradientArgs<T>& a) const {
+    cuda::residual_gradient(a, stream_);
+  }
+  template <class T>
+  void total(const TotalArgs<T>& a) const {
+    cuda::total(a, stream_);
   }
   template <class T>
   void hadamard(const HadamardArgs<T>& a) const {

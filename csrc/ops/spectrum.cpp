@@ -1,20 +1,14 @@
 // Between a fine grid and modes, and the loss's pass between its FFTs, as ops: what is said of them in fastspec's
 // ops.py.
+#include "../fft/half.h"
 #include "../fft/long_line.h"
 #include "../fft/pruned.h"
-#include "../fft/torch.h"
 #include "boxed.h"
 #include "device.h"
 #include "inputs.h"
 
 namespace fastspec {
 namespace {
-
-Ints axes(int first, int last) {
-  Ints all;
-  for (int a = first; a <= last; ++a) all.push_back(a);
-  return all;
-}
 
 // The fine spectrum may have any strides: FFT libraries leave their output transposed.
 template <class T>
@@ -46,23 +40,6 @@ void modes_to_blocks(const Tensor& modes, const Band& b, const Tensor& factors, 
     using T = decltype(zero);
     complex_passes<T>(b, grid.size(0), factors, sign, modes).to_grid(in<T>(modes), out<T>(grid));
   });
-}
-
-// Half the spectrum of real grids, of its last axis the first `last` wavenumbers; the other axes have fewer lines so.
-Tensor half_fft(const Tensor& grid, int64_t last) {
-  const int dim = int(grid.dim()) - 1;
-  Tensor half = real_fft(grid);
-  half = torch::stable::narrow(half, dim, 0, last);
-  return dim == 1 ? half : fft(half, axes(1, dim - 1), -1);
-}
-
-// The transpose, to n cells along the last axis.
-Tensor inverse_half_fft(Tensor half, int64_t n) {
-  const int dim = int(half.dim()) - 1;
-  if (dim > 1) half = fft(half, axes(1, dim - 1), 1);
-  const int64_t missing = n / 2 + 1 - half.size(dim);
-  if (missing > 0) half = torch::stable::pad(half, Ints{0, missing});
-  return inverse_real_fft(half, n);
 }
 
 template <class Device>

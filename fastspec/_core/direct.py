@@ -46,6 +46,10 @@ class Direct(NamedTuple):
         return []
 
     @staticmethod
+    def steps_on(device: torch.device) -> bool:
+        return device.type == "cpu"
+
+    @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
         out: float = getattr(expected.direct, use)
         return out

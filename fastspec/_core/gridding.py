@@ -63,6 +63,11 @@ class Gridding(NamedTuple):
         return ops.loss_step(residual, points.sorted, self.cells, self.tile, rule, scale)
 
     @staticmethod
+    def steps_on(device: torch.device) -> bool:
+        """Whether there is a step on this device."""
+        return device.type in ("cpu", "cuda")
+
+    @staticmethod
     def cost(expected: PlanChoice, use: Use) -> float:
         """Nanoseconds that the planner expects it to take; of the loss's step, less what all algorithms share."""
         out: float = getattr(expected.gridding, use)

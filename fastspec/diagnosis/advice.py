@@ -23,8 +23,16 @@ def advice(steps: list[float], names: list[str], horizon: int, explained: float,
     )
     if not late:
         return Advice("train", f"all {len(steps)} lines are predicted within {horizon} steps", _TRAIN)
-    if operator:
+    if operator and steps[slow] <= _WITHIN_KERNELS_REACH * horizon:
         return Advice("energy norm", f"{said}: the operator's residual is led by its highest frequencies", _ENERGY)
+    if operator:
+        return Advice(
+            "retune",
+            f"{said}: its tangent kernel holds next to nothing there. A linear operator's source has the frequencies of"
+            " its solution, to start the network at; and its residual is led by the highest of them, which the norm"
+            " evens",
+            _RETUNE_TO_SOURCE + _ENERGY,
+        )
     if explained >= _LINES_ARE_ALL:
         return Advice(
             "no network",
@@ -52,6 +60,9 @@ loss = norm(operator(model, x) - y) / norm(y)
 """
 _RETUNE = """\
 model = fs.nn.retune(model, x, y)  # before the optimizer is made
+"""
+_RETUNE_TO_SOURCE = """\
+model = fs.nn.retune(model, x, y, order=2)  # before the optimizer is made; order: of the operator
 """
 _LINES = """\
 lines = fs.spectrum(x, y).peaks  # frequency, amplitude, phase

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from .. import _check
+from .._data import Given, for_model, numbers, points
 from .._files import write_figure
 from .._notebook import Shown, Table, new_figure
-from ..measure.lines import find_lines
+from ..measure.lines import find_lines, lines_at
 from ..tangent import Operator
 from .advice import advice
 from .aliases import aliases
@@ -29,8 +29,7 @@ class Diagnosis(Shown):
 
     Attributes:
         frequency: ``(K, d)``, cycles per unit of x, in the order in which they are predicted to be learnt.
-        amplitude, explained, false_alarm: ``(K,)``, as of :class:`fastspec.measure.lines.Lines`; NaN of frequencies
-            that were given.
+        amplitude, explained, false_alarm: ``(K,)``, as of :class:`fastspec.measure.lines.Lines`.
         error: ``(K,)``, relative, after the trial's 200 steps.
         rate: ``(K,)``, per step, of the error's fall to first order at the trial's end, as the optimiser steps.
         steps: ``(K,)``, to 10 % error: counted up to 200, else predicted, within a factor of 1.8 two times in three
@@ -69,13 +68,14 @@ class Diagnosis(Shown):
             for f, alias, *row in zip(self.frequency.tolist(), self.alias, *columns, strict=True)
         ]
 
-    def plot(self, path: str | PathLike[str] | None = None) -> "Figure":
+    def plot(self, path: str | PathLike[str] | None = None, *, unit: str | None = None) -> "Figure":
         """Steps to 10 % error over frequency (its length for d > 1), the area of a point by amplitude.
 
         Bars are one deviation of the prediction.
 
         Args:
             path: image file to write; ``None`` writes none.
+            unit: name of the unit of x, such as ``"year"``.
         """
         figure = new_figure(6.0, 3.6)
         ax = figure.subplots()
@@ -95,7 +95,9 @@ class Diagnosis(Shown):
         )
         ax.axhline(self.horizon, color="grey", linestyle="--", label=f"{self.horizon:,} steps")
         ax.legend(frameon=False, loc="lower right")
-        ax.set(yscale="log", xlabel="frequency (cycles per unit of x)", ylabel="predicted steps to 10 % error")
+        ax.set(
+            yscale="log", xlabel=f"frequency (cycles per {unit or 'unit of x'})", ylabel="predicted steps to 10 % error"
+        )
         ax.set_title(f"advice: {self.recommendation}")
         if path is not None:
             write_figure(path, figure, dpi=160)
@@ -134,12 +136,12 @@ def _named(frequency: list[float]) -> str:
 
 def diagnose(
     model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    x: Given,
+    y: Given,
     optimizer: torch.optim.Optimizer | None = None,
     *,
     operator: Operator | None = None,
-    frequencies: Tensor | None = None,
+    frequencies: Given = None,
     max_frequency: float | None = None,
     horizon: int = 1000,
 ) -> Diagnosis:
@@ -156,11 +158,13 @@ def diagnose(
 
     Args:
         model: maps points to ``(M,)`` or ``(M, C)``. It, the optimizer and their states stay as they are.
-        x: points, real ``(M, d)`` or ``(M,)``.
-        y: values, real ``(M,)`` or ``(M, C)``.
+        x: points, real ``(M, d)`` or ``(M,)``, and y: values, real ``(M,)`` or ``(M, C)``: tensors, arrays, Series or
+            times, as :func:`fastspec.spectrum` takes them; what is no tensor is given to the model in the precision of
+            its parameters, times as days since 1970.
         optimizer: of the model's parameters, with the rate of learning that you will use; default Adam at 1e-3.
         operator: takes (model, x) to what is compared with y, as the residual of an equation whose source is y.
-        frequencies: look at these in place of the lines found, ``(K,)`` or ``(K, d)``, cycles per unit of x.
+        frequencies: look at these in place of the lines found, ``(K,)`` or ``(K, d)``, cycles per unit of x; none are
+            searched for then.
         max_frequency: search for lines no further than this, to be given for d > 3.
         horizon: steps that you will train for.
 
@@ -177,26 +181,27 @@ def diagnose(
         raise TypeError(f"model: was {type(model).__name__}, must be an nn.Module")
     if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
         raise ValueError(f"horizon: was {horizon!r}, must be a positive int")
-    _check.tensor("x", x)
-    rows = x.detach().reshape(len(x), -1)
-    lines = find_lines(rows, y, max_frequency=max_frequency)
-    explained = 1 - lines.residual.var(0).sum().item() / max(y.detach().reshape(len(y), -1).var(0).sum().item(), 1e-300)
-    found = lines.frequency.cpu() if frequencies is None else _checked(frequencies, rows.shape[1])
-    unknown = torch.full((len(found),), torch.nan, dtype=torch.float64)
-    given = frequencies is not None
-    trial = tried(model, x.detach(), y.detach(), found, optimizer, operator)
+    held_x, held_y = points("x", x), numbers("y", y)
+    rows = held_x.detach().reshape(len(held_x), -1)
+    if frequencies is None:
+        lines = find_lines(rows, held_y, max_frequency=max_frequency)
+    else:
+        lines = lines_at(rows, held_y, _checked(frequencies, rows.shape[1]))
+    found = lines.frequency.cpu()
+    given_x, given_y = (for_model(held.detach(), given, model) for held, given in ((held_x, x), (held_y, y)))
+    trial = tried(model, given_x, given_y, found, optimizer, operator)
     steps = torch.tensor(predicted_steps(trial), dtype=torch.float64)
     order = steps.argsort(stable=True)
     same: list[float | None] = [None] * len(found)
     if rows.shape[1] == 1 and len(found):
         same = aliases(rows[:, 0], found[:, 0], max(lines.max_frequency.max().item(), found.abs().max().item()))
     names = [_named(f) for f in found.tolist()]
-    told = advice(steps.tolist(), names, horizon, explained, operator is not None)
+    told = advice(steps.tolist(), names, horizon, 1 - lines.unexplained, operator is not None)
     return Diagnosis(
         frequency=found[order],
-        amplitude=(unknown if given else lines.amplitude.norm(dim=1).cpu())[order],
-        explained=(unknown if given else lines.explained.cpu())[order],
-        false_alarm=(unknown if given else lines.false_alarm.cpu())[order],
+        amplitude=lines.amplitude.norm(dim=1).cpu()[order],
+        explained=lines.explained.cpu()[order],
+        false_alarm=lines.false_alarm.cpu()[order],
         error=trial.errors[-1].double().cpu()[order],
         rate=trial.rates.double().cpu()[order],
         steps=steps[order],
@@ -208,10 +213,10 @@ def diagnose(
     )
 
 
-def _checked(frequencies: Tensor, d: int) -> Tensor:
-    _check.tensor("frequencies", frequencies)
-    found = frequencies.detach().double().cpu()
+def _checked(frequencies: Given, d: int) -> Tensor:
+    held = numbers("frequencies", frequencies)
+    found = held.detach().double().cpu()
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim != 2 or found.shape[1] != d or len(found) == 0 or not bool(found.isfinite().all()):
-        raise ValueError(f"frequencies: shape was {tuple(frequencies.shape)}, must be (K, {d}), not empty, all finite")
+        raise ValueError(f"frequencies: shape was {tuple(held.shape)}, must be (K, {d}), not empty, all finite")
     return found

@@ -24,6 +24,7 @@ from .._core.modes import Modes, Period, wavenumbers
 from .._core.plain import versioned, without_autocast
 from .._core.planning import plan
 from .._core.transform import Planned
+from .._data import Given, numbers, points
 from .._notebook import Shown, Table
 from ..plan import Plan
 from ..weights import Adaptive, focal, lfp
@@ -71,8 +72,8 @@ class SpectralLoss(_Loss, Shown):
         frequencies: in place of ``modes``: any wavenumbers k, whole or not, (K,) or (K, d) in any dimension; or a
             callable that returns them and is asked anew at each call, such as
             ``lambda: fs.weights.sample_sobolev(256, d, s)``. Gradients flow to them.
-        x: points, (M,), (M, d) or (..., M, d), planned once; else given at each call. Where they are changed in place
-            they are sorted again, as ``Plan`` says.
+        x: points, (M,), (M, d) or (..., M, d), planned once: a tensor, an array, a Series or times (days since 1970);
+            else a tensor given at each call. Held tensors changed in place are sorted again, as ``Plan`` says.
         weight: over the wavenumbers: None for 1, a tensor (*modes) in centered order or (K,), a callable of the float
             wavenumbers (*modes, d) or (K, d), or one of ``fs.weights``. A callable is asked at each call, and gradients
             flow to its parameters, as to a tensor that requires them.
@@ -116,11 +117,11 @@ class SpectralLoss(_Loss, Shown):
         modes: Modes | None = None,
         *,
         frequencies: Frequencies | None = None,
-        x: Tensor | None = None,
+        x: Given = None,
         weight: Weight = None,
         period: Period | str = 2 * math.pi,
         eps: float | None = None,
-        quadrature: Tensor | None = None,
+        quadrature: Given = None,
         relative: bool = False,
         reduction: str = "mean",
         group: Any = None,
@@ -133,6 +134,7 @@ class SpectralLoss(_Loss, Shown):
             raise ValueError("modes, frequencies: were both given or neither, must be one of the two")
         _check.choice("channels", channels, ("last", "first"))
         if x is not None:
+            x = points("x", x)
             _check.coordinates("x", x)
         self._for_all = isinstance(modes, int) and x is None  # whether modes are of as many dimensions as x will have
         self.modes = (
@@ -146,9 +148,7 @@ class SpectralLoss(_Loss, Shown):
             self._register("weight", weight)
         else:
             self.weight = weight
-        if quadrature is not None:
-            _check.tensor("quadrature", quadrature)
-        self._register("quadrature", quadrature)
+        self._register("quadrature", None if quadrature is None else numbers("quadrature", quadrature))
         self._register("points", x if self._free else None)
         self.plan = None if x is None or self._free else self._plan(x)
         self._step: LossStep | None = None  # of the last plain call

@@ -84,12 +84,14 @@ class LossStep(NamedTuple):
 
 
 def make_step(planned: Planned | AtFrequencies, terms: Terms) -> LossStep | None:
-    """None where the step can't be one op: off the CPU, or with a weight that asks for |F| or wants a gradient."""
+    """None where the step can't be one op: with a weight that asks for |F| or wants a gradient, or by direct sums off
+    the CPU.
+    """
     weight = given(terms.weight)
     if (
         isinstance(planned, AtFrequencies)
         or terms.group is not None
-        or planned.points.x.device.type != "cpu"
+        or not planned.choice.step.steps_on(planned.points.x.device)
         or asks(weight)
         or (terms.relative and isinstance(weight, Adaptive))  # adapts to pred's error, for the target's sum too
         or wants_transforms(planned, weight)

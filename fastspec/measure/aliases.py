@@ -9,6 +9,7 @@ from torch import Tensor
 from .. import _check
 from .._box import period_of
 from .._core.plain import without_autocast
+from .._data import Given, numbers
 from ..nufft import Period
 from .checks import check_finite, check_values
 from .directions import flat_points
@@ -46,11 +47,11 @@ class AliasReport:
 
 @without_autocast()
 def alias_report(
-    x_train: Tensor,
-    y_train: Tensor,
-    x_full: Tensor,
-    y_full: Tensor,
-    k: Tensor,
+    x_train: Given,
+    y_train: Given,
+    x_full: Given,
+    y_full: Given,
+    k: Given,
     *,
     period: Period | str = 2 * math.pi,
     threshold: float = 0.2,
@@ -62,7 +63,8 @@ def alias_report(
     come: the frequency account of grokking (arXiv 2405.17479) and of parity functions (arXiv 1901.06523).
 
     Args:
-        x_train, x_full: points, real ``(n, d)`` or ``(n,)``; y_train, y_full: values ``(n,)`` or ``(n, C)``.
+        x_train, x_full: points, real ``(n, d)`` or ``(n,)``; y_train, y_full: values ``(n,)`` or ``(n, C)``;
+            tensors, arrays, pandas or xarray objects, times as days.
         k: real wavenumbers, ``(K, d)``, or ``(K,)`` for d = 1 and, for d > 1, along the diagonal (1, …, 1).
         period: phases are 2π k·x / period.
         threshold: least excess, over the full spectrum's largest entry, that counts as spurious.
@@ -71,6 +73,7 @@ def alias_report(
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
     x_train, x_full = flat_points(x_train, "x_train"), flat_points(x_full, "x_full")
+    y_train, y_full, k = numbers("y_train", y_train), numbers("y_full", y_full), numbers("k", k)
     threshold = _check.number("threshold", threshold)
     d = x_full.shape[1]
     if x_train.shape[1] != d:

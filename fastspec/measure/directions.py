@@ -5,6 +5,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
+from .._data import Given, numbers, points
 from .checks import check_finite, check_values
 from .spectra import spectrum
 
@@ -12,12 +13,12 @@ _WHOLE = 1024  # dimensions, or points, up to which a covariance is diagonalised
 
 
 @without_autocast()
-def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None) -> Tensor:
+def projection(x: Given, y: Given, k: Given, direction: Given = None) -> Tensor:
     """1-D spectrum along a direction p: F_k = (1/n) Σ_j y_j e^{-2πi k p·x_j} (arXiv 1901.06523, projection method).
 
     Args:
-        x: points, real ``(n, ...)``: any dimension, images too.
-        y: values, real or complex ``(n,)`` or ``(n, C)``.
+        x: points, real ``(n, ...)``: any dimension, images too; a tensor, an array, a pandas or xarray object.
+        y: values, real or complex ``(n,)`` or ``(n, C)``, alike.
         k: frequencies along p, real ``(K,)``, cycles per unit of x.
         direction: p, as one point of x or flat, made a unit vector; default the first principal component of x.
 
@@ -27,25 +28,26 @@ def projection(x: Tensor, y: Tensor, k: Tensor, direction: Tensor | None = None)
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    flat = flat_points(x)
-    check_values("y", y, x)
+    flat, y, k = flat_points(x), numbers("y", y), numbers("k", k)
+    check_values("y", y, flat)
     check_finite("k", k)
     if k.ndim != 1:
         raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K,)")
-    along = projected(flat, direction)
+    along = projected(flat, None if direction is None else numbers("direction", direction))
     out = spectrum(along, y.reshape(len(y), -1), k.double()[:, None], [1.0])
     return out[:, 0] if y.ndim == 1 else out
 
 
-def flat_points(x: Tensor, name: str = "x") -> Tensor:
+def flat_points(x: Given, name: str = "x") -> Tensor:
     """(n, ...) -> (n, d), checked."""
-    _check.tensor(name, x)
+    x = points(name, x)
     if not x.is_floating_point():
         raise TypeError(f"{name}: dtype was {x.dtype}, must be real and floating")
     if x.ndim == 0 or x.numel() == 0:
         raise ValueError(f"{name}: shape was {tuple(x.shape)}, must be (n, ...) and not empty")
     _check.finite(name, x)
-    return x.detach().reshape(len(x), -1)
+    rows: Tensor = x.detach().reshape(len(x), -1)
+    return rows
 
 
 @without_autocast()

@@ -14,19 +14,20 @@ from torch import Tensor
 
 from .. import _check
 from .._core.gaussian import gaussian_sums
+from .._data import Given, numbers, points
 from .checks import check_values
 
 Deltas = float | Sequence[float] | Tensor
 
 
-def gaussian_filter(x: Tensor, y: Tensor, deltas: Deltas) -> Tensor:
+def gaussian_filter(x: Given, y: Given, deltas: Deltas) -> Tensor:
     """The values y low-passed at each of D widths, all in one sweep over the pairs and without a matrix of them.
 
     Differentiable in x and y, to any order.
 
     Args:
-        x: points, real, (n,) or (n, d), any d; or sets of them, (B, n, d).
-        y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points; of sets (B, n, C).
+        x: points, real, (n,) or (n, d), any d; or sets of them, (B, n, d): tensors, arrays, pandas or xarray objects.
+        y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points, alike; of sets (B, n, C).
         deltas: D widths, positive: variances of the Gaussian, in squared units of x. Large ones keep the lowest
             frequencies only.
 
@@ -36,20 +37,19 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Deltas) -> Tensor:
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    _check.tensor("x", x)
+    x, y = points("x", x), numbers("y", y)
     if x.ndim == 3:
-        _check.tensor("y", y)
         if y.ndim != 3 or len(y) != len(x):
             raise ValueError(f"y: shape was {tuple(y.shape)}, must be (B, n, C) with B = {len(x)} as in x")
         if len(x) == 0:
-            none = y.unsqueeze(1).expand(-1, len(_widths(deltas, x)), -1, -1)
+            none: Tensor = y.unsqueeze(1).expand(-1, len(_widths(deltas, x)), -1, -1)
             return none.to(torch.promote_types(x.dtype, y.dtype))
         return torch.stack([gaussian_filter(*one, deltas) for one in zip(x, y, strict=True)])
-    x, (y,), deltas = _prepared(x, {"y": y}, deltas)
-    return _filtered(x, y, deltas)
+    at, (values,), widths = _prepared(x, {"y": y}, deltas)
+    return _filtered(at, values, widths)
 
 
-def filter_error(x: Tensor, pred: Tensor, target: Tensor, deltas: Deltas) -> tuple[Tensor, Tensor]:
+def filter_error(x: Given, pred: Given, target: Given, deltas: Deltas) -> tuple[Tensor, Tensor]:
     """Relative errors of the low and of the high frequencies of a prediction, at each of D widths.
 
         e_low = (sum_i |target_low - pred_low|^2 / sum_i |target_low|^2)^(1/2),   e_high likewise
@@ -64,7 +64,8 @@ def filter_error(x: Tensor, pred: Tensor, target: Tensor, deltas: Deltas) -> tup
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    x, (pred, target), deltas = _prepared(x, {"pred": pred, "target": target}, deltas)
+    held = {"pred": numbers("pred", pred), "target": numbers("target", target)}
+    x, (pred, target), deltas = _prepared(points("x", x), held, deltas)
     if pred.shape != target.shape:
         raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
     pred, target = pred.reshape(len(x), -1), target.reshape(len(x), -1)

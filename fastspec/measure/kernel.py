@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from .. import _check
 from .._box import period_of
 from .._core.plain import without_autocast
+from .._data import Given
 from ..nufft import Modes, Period
+from .checks import point_rows
 from .rates import decay_exponent
 from .spectra import wavenumbers
-from .tangent import TangentKernel, checked_points
+from .tangent import TangentKernel, points_of
 
 _GRID = 2**12  # points at most
 _FLOOR = 1e-10  # of the greatest rate: what a float32 transform tells apart, squared, with a margin
@@ -23,7 +25,7 @@ _BLURRED = 4  # cycles over the box, below which tapers mix wavenumbers too unli
 @without_autocast()
 def kernel_exponent(
     model: nn.Module,
-    x: Tensor,
+    x: Given,
     modes: Modes,
     *,
     period: Period | str = 2 * math.pi,
@@ -43,7 +45,7 @@ def kernel_exponent(
 
     Args:
         model: any module that maps points to ``(M,)`` or ``(M, C)``, called on points other than ``x`` too.
-        x: points, real ``(M,)`` or ``(M, d)``.
+        x: points, real ``(M,)`` or ``(M, d)``, as :func:`ntk_rates` takes them.
         modes: number of wavenumbers, an int or one per dimension: the fit goes up to the highest, but to 32 cycles over
             the box in 1-D, 16 in 2-D and 4 in 3-D at least, and no farther than 4,096 points resolve.
         period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the
@@ -54,7 +56,8 @@ def kernel_exponent(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
-    points = checked_points(model, x)
+    x = points_of(model, x)
+    points = point_rows(x)
     d = points.shape[1]
     modes, period = _check.modes(modes, d), period_of(period, points)
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:

@@ -13,7 +13,7 @@ from .._warn import warn
 from .fits import polynomials
 from .joint import Fit, fit
 from .prewhitening import MOST_LINES, all_lines, chances, lines_of, lines_over_red
-from .search import Ball, Grid, nyquist
+from .search import Ball, Grid, Known, nyquist
 
 SEPARATION = 0.75  # cycles per span
 
@@ -136,6 +136,19 @@ def find_lines(
     return lines
 
 
+@without_autocast()
+@torch.no_grad()
+def lines_at(x: Given, y: Given, frequency: Tensor, trend_degree: int = 1) -> Lines:
+    """Sinusoids of frequencies (n, d) that are known, fitted with a trend; ``false_alarm`` is that of these alone."""
+    grain = grain_of(x)
+    x, y = checked_data(points("x", x), numbers("y", y), None)
+    origin, span = middle_and_extent(x)
+    scale = y.std(0).clamp_min(torch.finfo(y.dtype).tiny)
+    unit_x = (x - origin) / span
+    found = fit(unit_x, (y - y.mean(0)) / scale, polynomials(2 * unit_x, trend_degree), frequency.to(x) * span)
+    return _described(found, Known(unit_x, found.frequencies, grain), scale, span, origin)
+
+
 def checked_data(x: Tensor, y: Tensor, n_lines: int | None) -> tuple[Tensor, Tensor]:
     """Float64 (M, d) and (M, C), the values that vary."""
     _check.tensor("x", x)
@@ -182,7 +195,7 @@ def middle_and_extent(x: Tensor) -> tuple[Tensor, Tensor]:
     return (low + high) / 2, high - low
 
 
-def _described(found: Fit, search: Grid | Ball, scale: Tensor, span: Tensor, origin: Tensor) -> Lines:
+def _described(found: Fit, search: Grid | Ball | Known, scale: Tensor, span: Tensor, origin: Tensor) -> Lines:
     varied = found.y.square().sum(0)
     varying = varied > 0
     shares = found.shares() if len(found) else found.frequencies.new_zeros(0, len(scale))

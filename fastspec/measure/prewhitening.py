@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .background import background
 from .joint import Fit
-from .search import LOWEST, Grid, Search
+from .search import LOWEST, Grid, Known, Search
 from .significance import Trials
 
 MOST_LINES, FALSE_ALARM = 16, 0.01
@@ -122,7 +122,7 @@ def _may_follow(fit: Fit, more: Fit, trials: Trials, left: int, chance: float) -
     return gain * more.y.shape[1] >= trials.threshold(chance, more.y.shape[1])
 
 
-def chances(fit: Fit, search: Search) -> list[float]:
+def chances(fit: Fit, search: Search | Known) -> list[float]:
     """Of each line given all others."""
     if not len(fit):
         return []

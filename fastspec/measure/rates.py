@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .. import _check
 from .._box import period_of
 from .._core.plain import without_autocast
+from .._data import Given
 from ..nufft import Modes, Period
 from .checks import check_finite, check_real
 from .spectra import wavenumbers
@@ -17,7 +18,7 @@ from .tangent import Map, TangentKernel
 @without_autocast()
 def ntk_rates(
     model: nn.Module,
-    x: Tensor,
+    x: Given,
     modes: Modes | Tensor,
     *,
     period: Period | str = 2 * math.pi,
@@ -43,7 +44,8 @@ def ntk_rates(
     Args:
         model: any module that maps ``x`` to ``(M,)`` or ``(M, C)``; for C > 1 the mean over channels. It is called as
             it is: ``eval()`` it first where it has dropout or batch normalisation. Left unchanged.
-        x: points, real ``(M, d)``, or ``(M,)`` for d = 1, passed to the model as they are.
+        x: points, real ``(M, d)``, or ``(M,)`` for d = 1: a tensor, passed to the model as it is, or an array, a Series
+            or times, passed in the precision of its parameters.
         modes: number of wavenumbers, an int or one per dimension, d at most 3; or a tensor of real wavenumbers,
             ``(K,)`` or ``(K, d)``, any d.
         period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the

@@ -220,6 +220,17 @@ class Ball:
         return torch.cat([(s.real.square() + s.imag.square()).sum(0) for s in spectra]) / len(self.unit_x)
 
 
+class Known:
+    """No search at points of unit extent, (M, d), but frequencies (n, d) that were told, in cycles per span."""
+
+    noise = WHITE
+
+    def __init__(self, unit_x: Tensor, frequencies: Tensor, grain: float):
+        self.trials = Trials(frequencies.shape[1], discrete=float(len(frequencies)))
+        told = frequencies.abs().amax(0).tolist()
+        self.limits = [max(pair) for pair in zip(told, nyquist(unit_x, grain), strict=True)]
+
+
 def nyquist(unit_x: Tensor, grain: float) -> list[float]:
     """Up to where frequencies can be told from lower ones, per dimension, in cycles per span.
 

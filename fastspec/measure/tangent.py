@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from .._data import Given, for_model, points
 from ..nufft import Plan
 from ..tangent import Outputs, jacobian_of
 from .checks import point_rows
@@ -26,9 +27,10 @@ class TangentKernel:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
 
-    def __init__(self, model: nn.Module, x: Tensor):
-        self.points = checked_points(model, x)
-        self.jacobian = jacobian_of(Outputs(model), x.detach())
+    def __init__(self, model: nn.Module, x: Given):
+        x = points_of(model, x)
+        self.points = point_rows(x)
+        self.jacobian = jacobian_of(Outputs(model), x)
         self.parameters = self.jacobian.parameters
 
     def exact(self, k: Tensor, period: Sequence[float], window: Tensor, precondition: Map | None = None) -> Tensor:
@@ -91,13 +93,15 @@ class TangentKernel:
         return transform
 
 
-def checked_points(model: nn.Module, x: Tensor) -> Tensor:
-    """x as (M, d)."""
+def points_of(model: nn.Module, x: Given) -> Tensor:
+    """x as the model takes it, (M,) or (M, d)."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: was {type(model).__name__}, must be an nn.Module")
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("model: had no parameters that require gradients, must have some")
-    return point_rows(x)
+    given = for_model(points("x", x), x, model)
+    point_rows(given)
+    return given.detach()
 
 
 def _normal_like(p: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from .._core.plain import without_autocast
+from .._data import Given
+from .data import read
 from .grouped import Activation, check_sizes, checked_activation, points
 from .standard import Standard
 
@@ -97,17 +99,18 @@ class BroadLearning(nn.Module):
 
     @without_autocast()
     @torch.no_grad()
-    def fit(self, x: Tensor, y: Tensor, batch: int = 2**14) -> "BroadLearning":
+    def fit(self, x: Given, y: Given, batch: int = 2**14) -> "BroadLearning":
         """Solve for the last layer; returns itself.
 
         min |A w - y|² + λ |w|² by QR of [√λ I; A], some rows at a time: as accurate as A allows, which the normal
         equations are not, in O(nodes²) memory however many points there are.
 
         Args:
-            x: points ``(M, d)`` or ``(M,)``.
-            y: values ``(M, C)`` or ``(M,)``.
+            x, y: points ``(M, d)`` or ``(M,)``, and values ``(M, C)`` or ``(M,)``, of anything that
+                :func:`fastspec.spectrum` takes.
             batch: points at a time.
         """
+        x, y = read(x, y)
         x, y = points(x, self.in_features), y.reshape(len(y), -1).to(self.weight.dtype)
         if x.ndim != 2 or len(x) != len(y) or y.shape[1] != self.out_features:
             shape = f"({len(x)}, {self.out_features})"

@@ -4,9 +4,15 @@ import warnings
 
 from torch import Tensor
 
+from .._data import Given, numbers, points
 from ..measure.lines import InsignificantWarning, Lines, find_lines
 
 _LEAST = 0.05  # of the strongest line's amplitude
+
+
+def read(x: Given, y: Given) -> tuple[Tensor, Tensor]:
+    """Points and values as tensors of real numbers, whatever holds them; times as days since 1970."""
+    return points("x", x), numbers("y", y)
 
 
 def lines_of(x: Tensor, y: Tensor, n_frequencies: int | None, max_frequency: float | None = None) -> Lines:

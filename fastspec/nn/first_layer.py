@@ -1,9 +1,11 @@
-"""The first layer of a model that others made: which it is, and the coordinates that it sees."""
+"""The first and the last layer of a model that others made: which they are, and the coordinates that the first sees."""
 
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from ..measure.asking import evaluating
 
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
@@ -46,6 +48,44 @@ def first_layer(model: nn.Module, x: Tensor) -> tuple[str, Layer, Tensor]:
         )
     name = next(name for name, module in model.named_modules() if module is layer)
     return name, layer, z
+
+
+def last_layer(model: nn.Module, x: Tensor) -> tuple[str, Layer] | None:
+    """Name and layer whose values a model returns as they are, but for their shape; None where it does more to them, as
+    the factor of a boundary condition."""
+    seen: list[tuple[nn.Module, Tensor]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, values: seen.append((module, values.detach())))
+        for module in model.modules()
+        if isinstance(module, _KINDS)
+    ]
+    try:
+        with torch.no_grad(), evaluating(model):
+            out = model(x[:2])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for layer, values in reversed(seen):
+        if isinstance(out, Tensor) and torch.equal(values.flatten(), out.flatten()):
+            return next(name for name, module in model.named_modules() if module is layer), layer  # type: ignore[return-value]
+    return None
+
+
+def refuse_images(layer: Layer, x: Tensor) -> None:
+    """Where a convolution wider than a point goes over (B, d, ...) that are no coordinates.
+
+    Raises:
+        ValueError: then; coordinates rise, or fall, along an axis.
+    """
+    if isinstance(layer, nn.Linear) or max(layer.kernel_size) == 1:
+        return
+    for channel in x.unbind(1):
+        slopes = [channel.diff(dim=axis) for axis in range(1, channel.ndim)]
+        if not any(slope.numel() and bool((slope > 0).all() or (slope < 0).all()) for slope in slopes):
+            raise ValueError(
+                "x: was an image of values, which a convolution goes over, must be one of coordinates, each of which"
+                " rises or falls along an axis: the frequencies of data are those of places, not of what is there"
+            )
 
 
 class Coordinates(NamedTuple):

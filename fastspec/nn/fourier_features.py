@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from .._core.plain import exact
-from .data import half_extent, significant_frequencies
+from .._data import Given
+from .data import half_extent, read, significant_frequencies
 from .grouped import check_sizes, points
 from .standard import Standard
 
@@ -54,8 +55,8 @@ class FourierFeatures(nn.Module):
     @classmethod
     def from_data(
         cls,
-        x: Tensor,
-        y: Tensor,
+        x: Given,
+        y: Given,
         n_frequencies: int = 256,
         *,
         n_lines: int = 8,
@@ -68,8 +69,8 @@ class FourierFeatures(nn.Module):
         far from the origin.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``.
-            y: values, real ``(M,)`` or ``(M, C)``.
+            x, y: points, real ``(M,)`` or ``(M, d)``, and values, ``(M,)`` or ``(M, C)``, of anything that
+                :func:`fastspec.spectrum` takes.
             n_frequencies: rows of B.
             n_lines: how many of the data's strongest frequencies to look at.
             max_frequency: as in :func:`fastspec.measure.dominant_frequencies`, which finds them.
@@ -77,6 +78,7 @@ class FourierFeatures(nn.Module):
         Returns:
             The module, on the device and in the dtype of x.
         """
+        x, y = read(x, y)
         lines = significant_frequencies(x, y, n_lines, max_frequency)
         sigma = lines.square().mean(0).sqrt().maximum(0.5 / half_extent(x))
         features = cls(len(sigma), n_frequencies, tuple(sigma.tolist())).to(x)

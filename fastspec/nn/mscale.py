@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .data import half_extent, significant_frequencies
+from .._data import Given
+from .data import half_extent, read, significant_frequencies
 from .grouped import Activation, GroupedMLP, check_sizes, middle_of_support, points
 from .standard import Standard
 
@@ -75,8 +76,8 @@ class MscaleMLP(nn.Module):
     @classmethod
     def from_data(
         cls,
-        x: Tensor,
-        y: Tensor,
+        x: Given,
+        y: Given,
         *,
         n_frequencies: int = 8,
         max_frequency: float | None = None,
@@ -91,8 +92,8 @@ class MscaleMLP(nn.Module):
         the data's significant frequencies is at most half a cycle per unit to the last subnetwork.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``.
-            y: values, real ``(M,)`` or ``(M, C)``.
+            x, y: points, real ``(M,)`` or ``(M, d)``, and values, ``(M,)`` or ``(M, C)``, of anything that
+                :func:`fastspec.spectrum` takes.
             n_frequencies: how many of the data's strongest frequencies to look at.
             max_frequency: as in :func:`fastspec.measure.dominant_frequencies`, which finds them.
             width, depth, activation: of the subnetworks.
@@ -100,6 +101,7 @@ class MscaleMLP(nn.Module):
         Returns:
             The model, on the device and in the dtype of x.
         """
+        x, y = read(x, y)
         lines = significant_frequencies(x, y, n_frequencies, max_frequency)
         highest = 2 * (lines * half_extent(x)).norm(dim=1).max().item()  # cycles over the extent
         scales = [2.0**i for i in range(1 + max(0, math.ceil(math.log2(highest))))]

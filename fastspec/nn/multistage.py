@@ -4,7 +4,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from .._data import Given
 from ..measure.peaks import dominant_frequencies
+from .data import read
 from .grouped import check_sizes, points
 from .standard import Standard
 
@@ -82,19 +84,19 @@ class MultiStage(nn.Module):
         x = points(x, self.in_features)
         return self._total(self.standard(x), len(self.stages)).reshape(*x.shape[:-1], self.out_features)
 
-    def add_stage(self, x: Tensor, y: Tensor, *, max_frequency: float | None = None) -> list[nn.Parameter]:
+    def add_stage(self, x: Given, y: Given, *, max_frequency: float | None = None) -> list[nn.Parameter]:
         """A stage for what is left of y; those before it are frozen.
 
         Args:
-            x: points, real ``(M, d)``, or ``(M,)``.
-            y: values, real ``(M, C)`` or ``(M,)``.
+            x, y: points, real ``(M, d)``, or ``(M,)``, and values, ``(M, C)`` or ``(M,)``, of anything that
+                :func:`fastspec.spectrum` takes.
             max_frequency: search for the residual's frequency no further than this, as in
                 :func:`fastspec.measure.dominant_frequencies`; to be given for d > 3 from the second stage on.
 
         Returns:
             The new stage's parameters.
         """
-        x, y = self._checked(x, y)
+        x, y = self._checked(*read(x, y))
         if not self.stages:
             if bool((y == y[0]).all()):
                 raise ValueError("y: was constant, must vary")

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from .._core.plain import exact
+from .._data import Given
 from ..measure.peaks import dominant_frequencies
+from .data import read
 from .grouped import Activation, GroupedMLP, points
 
 
@@ -97,8 +99,8 @@ class PhaseMLP(nn.Module):
     @classmethod
     def from_data(
         cls,
-        x: Tensor,
-        y: Tensor,
+        x: Given,
+        y: Given,
         n_frequencies: int | None = None,
         *,
         max_frequency: float | None = None,
@@ -113,8 +115,8 @@ class PhaseMLP(nn.Module):
         how far it searches. Standardisation is that of the data, so the model takes x and returns y in your units.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``.
-            y: values, real ``(M,)`` or ``(M, C)``.
+            x, y: points, real ``(M,)`` or ``(M, d)``, and values, ``(M,)`` or ``(M, C)``, of anything that
+                :func:`fastspec.spectrum` takes.
             n_frequencies: number of shifts; default as many lines as are significant, at most 16. Told too few the
                 model fails where one too many costs a little: what has no shift is left to the branch of ω = 0, which
                 learns no more than a plain network does.
@@ -128,6 +130,7 @@ class PhaseMLP(nn.Module):
         Raises:
             TypeError, ValueError: naming the argument, what it was and what it must be.
         """
+        x, y = read(x, y)
         frequencies = dominant_frequencies(x, y, n_frequencies, max_frequency=max_frequency)
         rows_x, rows_y = (t.detach().reshape(len(t), -1).double() for t in (x, y))
         model = cls(

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from .._core.plain import exact
+from .._data import Given, as_held, for_model, points
 from ..measure.lines import Lines
 from ..tangent import outside_of_modes
 from .data import lines_of
-from .first_layer import Layer, first_layer, rows_of
-from .standard import Standard
+from .first_layer import Layer, first_layer, last_layer, refuse_images, rows_of
+from .standard import InUnits, Standard
 
 KINDS = ("auto", "phases", "features", "sines")
 _FEATURES = 128
@@ -87,8 +88,8 @@ class Sines(nn.Module):
 
 def retune(
     model: nn.Module,
-    x: Tensor,
-    y: Tensor,
+    x: Given,
+    y: Given,
     *,
     kind: str = "auto",
     order: float = 0.0,
@@ -109,8 +110,11 @@ def retune(
     ``"auto"`` takes phases where the lines explain at least half of the variance that a trend leaves, else features:
     a picture has a spectrum but no lines.
 
+    Where the model returns its last layer's values as they are, these get the mean and the standard deviation of y, so
+    that neither the units of x nor those of y matter.
+
     An equation's source has the frequencies of its solution: for a network that is trained on a linear operator's
-    values pass the source as y and the operator's order, 2 for the Laplacian.
+    values pass the source as y and the operator's order, 2 for the Laplacian; the source's units are not the model's.
 
     Measured on the tanh networks of benchmarks/studies/cure by Adam at 7e-3, all tracked frequencies within 10 %: sines
     to k = 40 after 30 to 50 steps (4,160 as it was), CO2 after 40 to 60 (never), five seeds each.
@@ -118,8 +122,9 @@ def retune(
     Args:
         model: whose first layer sees coordinates: points ``(M, d)``, ``(M,)`` or, of a convolution, ``(B, d, ...)``.
             They may be standardised, or mapped otherwise, by the model before.
-        x: points as the model takes them.
-        y: values there, in the shape of the model's outputs; integers are no values.
+        x: points as the model takes them: a tensor, or an array, a Series or times (days since 1970), which are given
+            to it in the precision of its parameters.
+        y: values there, in the shape of the model's outputs, alike; integers are classes, and no values.
         kind: one of the above.
         order: of the operator whose values y are.
         n_frequencies: at most so many lines; default as many as are significant, at most 16.
@@ -127,8 +132,7 @@ def retune(
         inplace: change the model itself.
 
     Returns:
-        The new model, or with ``inplace`` the model. Its outputs are not standardised: y of mean zero and variance one
-        are soonest learnt.
+        The new model, or with ``inplace`` the model.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be; where no first layer is found.
@@ -145,18 +149,36 @@ def retune(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: was {type(model).__name__}, must be an nn.Module")
     model = model if inplace else copy.deepcopy(model)
+    x, y = for_model(points("x", x), x, model), as_held("y", y)
     with outside_of_modes(x.device):
         name, layer, z = first_layer(model, x)
-    points, values = rows_of(x, y, z, layer)
-    lines = lines_of(points.x, values, n_frequencies, max_frequency)
-    standard = Standard(points.z.shape[1]).fit(points.z).to(layer.weight)
-    frequencies = points.taken_to_layer(lines.frequency) * standard.scale
+        refuse_images(layer, x)
+        last = last_layer(model, x if z.dtype == layer.weight.dtype else x.to(layer.weight)) if order == 0 else None
+    coordinates, values = rows_of(x, y, z, layer)
+    lines = lines_of(coordinates.x, values, n_frequencies, max_frequency)
+    standard = Standard(coordinates.z.shape[1]).fit(coordinates.z).to(layer.weight)
+    frequencies = coordinates.taken_to_layer(lines.frequency) * standard.scale
     new = _started(layer, standard, frequencies, chosen_kind(lines) if kind == "auto" else kind, order)
+    model = _with(model, name, new)
+    return model if last is None else _in_units_of(values, model, *last)
+
+
+def _with(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
+    """The layer in the place of that name."""
     if not name:
-        return new
+        return layer
     parent, _, leaf = name.rpartition(".")
-    setattr(model.get_submodule(parent), leaf, new)
+    setattr(model.get_submodule(parent), leaf, layer)
     return model
+
+
+def _in_units_of(values: Tensor, model: nn.Module, name: str, layer: Layer) -> nn.Module:
+    """Of values (M, C), where the last layer has as many channels."""
+    if len(layer.weight) != values.shape[1]:
+        return model
+    standard = Standard(values.shape[1]).fit_values(values).to(layer.weight)
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    return _with(model, name, InUnits(model.get_submodule(name), standard, axis))
 
 
 def chosen_kind(lines: Lines) -> str:

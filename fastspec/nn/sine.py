@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from .._core.plain import exact
-from .data import half_extent, significant_frequencies
+from .._data import Given
+from .data import half_extent, read, significant_frequencies
 from .grouped import check_sizes, points
 from .standard import Standard
 
@@ -55,7 +56,7 @@ class SineLayer(nn.Module):
 
     @classmethod
     def from_data(
-        cls, x: Tensor, y: Tensor, out_features: int, n_frequencies: int = 8, *, max_frequency: float | None = None
+        cls, x: Given, y: Given, out_features: int, n_frequencies: int = 8, *, max_frequency: float | None = None
     ) -> "SineLayer":
         """A first layer whose frequencies reach as far as those of the data, and little further.
 
@@ -64,11 +65,12 @@ class SineLayer(nn.Module):
         W is uniform up to that of the highest frequency.
 
         Args:
-            x: points, real ``(M,)`` or ``(M, d)``.
-            y: values, real ``(M,)`` or ``(M, C)``.
+            x, y: points, real ``(M,)`` or ``(M, d)``, and values, ``(M,)`` or ``(M, C)``, of anything that
+                :func:`fastspec.spectrum` takes.
             out_features: units.
             n_frequencies, max_frequency: as in :func:`fastspec.measure.dominant_frequencies`.
         """
+        x, y = read(x, y)
         lines = significant_frequencies(x, y, n_frequencies, max_frequency)
         highest, dim = (lines.abs() * half_extent(x)).max().item(), lines.shape[1]
         layer = cls(dim, out_features, 2 * math.pi * dim * highest, first=True).to(x)

@@ -78,3 +78,20 @@ class Standard(nn.Module):
 
     def extra_repr(self) -> str:
         return str(len(self.mean))
+
+
+class InUnits(nn.Module):
+    """A layer whose values are given in the units of data: mean + scale layer(z).
+
+    Args:
+        layer: linear, or convolutional with its channels along axis 1; or what stands in the place of one.
+        standard: of the data's channels.
+        axis: of the channels.
+    """
+
+    def __init__(self, layer: nn.Module, standard: Standard, axis: int = -1):
+        super().__init__()
+        self.layer, self.standard, self.axis = layer, standard, axis
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.standard.undone(self.layer(z).movedim(self.axis, -1)).movedim(-1, self.axis)

@@ -13,6 +13,7 @@ from .._core.ops import Sorted
 from .._core.plain import without_autocast
 from .._core.points import Points
 from .._core.transform import OF_POINTS, Choice, Planned
+from .._data import Given, points
 from ..loss.terms import check_quadrature
 from ..loss.weighing import Weight, check_weight, weight_values
 from ..plan import Plan
@@ -20,7 +21,7 @@ from ..plan import Plan
 
 def spectral(
     h: Tensor,
-    x_or_plan: Tensor | Plan,
+    x_or_plan: Given | Plan,
     weight: Weight,
     *,
     modes: Modes | None = None,
@@ -38,7 +39,8 @@ def spectral(
 
     Args:
         h: what the network returns at the points, (M,) or (..., M, C), real or complex.
-        x_or_plan: the points, (M,), (M, d) or (..., M, d); or a Plan, which also has period and modes.
+        x_or_plan: the points, (M,), (M, d) or (..., M, d), a tensor, an array, a Series or times; or a Plan, which also
+            has period and modes.
         weight: as in SpectralLoss; with points in place of a plan a callable needs ``modes``.
         modes: number of wavenumbers, an int or one per dimension; default the weight's shape or the plan's modes.
         period: length of the periodic box of points, a float or one per dimension, or "data" for their extent and one
@@ -71,13 +73,14 @@ def spectral(
     scale = {"backward": 1.0, "forward": 1.0 / max(count, 1), "ortho": max(count, 1) ** -0.5}[norm]
     with without_autocast():
         values = weight_values(weight, planned.grid, planned.points.factors) * scale
-    points = planned.points
-    places = *points.sorted, points.factors, points.half_factors, points.exact
-    out: Tensor = apply(_Preconditioned, 1, h, values, quadrature, points.x, *places, planned.choice, planned.sets)
+    held = planned.points
+    places = *held.sorted, held.factors, held.half_factors, held.exact
+    out: Tensor = apply(_Preconditioned, 1, h, values, quadrature, held.x, *places, planned.choice, planned.sets)
     return out
 
 
-def _plan_of(x: Tensor, weight: Weight, modes: Modes | None, period: Period | str) -> Plan:
+def _plan_of(x: Given, weight: Weight, modes: Modes | None, period: Period | str) -> Plan:
+    x = x if isinstance(x, Tensor) else points("x_or_plan", x)
     _check.points(x, "x_or_plan")
     if modes is None:
         if not isinstance(weight, Tensor):

@@ -29,10 +29,12 @@ from torch import Tensor, nn
 from .. import _check
 from .._box import period_of
 from .._core.plain import without_autocast
+from .._data import Given
 from ..loss import Weight
 from ..measure.kernel import kernel_exponent
 from ..measure.rates import decay_exponent, ntk_rates
 from ..measure.spectra import wavenumbers
+from ..measure.tangent import points_of
 from ..nufft import Modes, Period
 from ..weights import from_rates
 
@@ -56,7 +58,7 @@ def critical_exponent(d: int) -> float:
 
 def whitening_weight(
     model: nn.Module,
-    x: Tensor,
+    x: Given,
     modes: Modes,
     *,
     strength: float | str = "critical",
@@ -108,7 +110,7 @@ def whitening_weight(
 @without_autocast()
 def check_weight(
     model: nn.Module,
-    x: Tensor,
+    x: Given,
     weight: Weight,
     *,
     modes: Modes | None = None,
@@ -131,6 +133,7 @@ def check_weight(
         if not isinstance(weight, Tensor):
             raise ValueError("modes: was None, must be given where weight is a callable or None")
         modes = tuple(weight.shape)
+    x = points_of(model, x)
     alpha = kernel_exponent(model, x, modes, period=period)
     k = _frequencies(x, modes, period)
     values = torch.ones_like(k[..., 0]) if weight is None else weight if isinstance(weight, Tensor) else weight(k)
@@ -168,7 +171,7 @@ class Whitening:
     def __init__(
         self,
         model: nn.Module,
-        x: Tensor,
+        x: Given,
         modes: Modes,
         *,
         every: int = 1000,
@@ -211,7 +214,7 @@ class _Measured(NamedTuple):
 
 def _measured(
     model: nn.Module,
-    x: Tensor,
+    x: Given,
     modes: Modes,
     strength: float | str,
     period: Period | str,
@@ -224,6 +227,7 @@ def _measured(
             raise TypeError(f"strength: was {strength!r}, must be a number or 'critical'")
         if not 0 <= strength <= 1:
             raise ValueError(f"strength: was {strength!r}, must be from 0 to 1")
+    x = points_of(model, x)
     alpha = kernel_exponent(model, x, modes, period=period)
     k = _frequencies(x, modes, period)
     if samples is None and math.prod(_check.modes(modes)) > _MOST_EXACT:

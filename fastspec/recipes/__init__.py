@@ -9,6 +9,8 @@ from .every import run_every
 from .f_principle import RECIPE as F_PRINCIPLE
 from .f_principle_exceptions import RECIPE as F_PRINCIPLE_EXCEPTIONS
 from .f_principle_images import RECIPE as F_PRINCIPLE_IMAGES
+from .f_principle_parity import RECIPE as F_PRINCIPLE_PARITY
+from .f_principle_photograph import RECIPE as F_PRINCIPLE_PHOTOGRAPH
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
@@ -19,6 +21,7 @@ from .page import readable, table_of, write_page
 from .pinn_operator import RECIPE as PINN_OPERATOR
 from .plug_in import RECIPE as PLUG_IN
 from .polynomial import RECIPE as POLYNOMIAL
+from .precondition import RECIPE as PRECONDITION
 from .upper_limit import RECIPE as UPPER_LIMIT
 from .walsh import RECIPE as WALSH
 
@@ -27,7 +30,10 @@ _ALL = (
     MAUNA_LOA,
     F_PRINCIPLE,
     F_PRINCIPLE_IMAGES,
+    F_PRINCIPLE_PHOTOGRAPH,
+    F_PRINCIPLE_PARITY,
     F_PRINCIPLE_EXCEPTIONS,
+    PRECONDITION,
     UPPER_LIMIT,
     LIMIT,
     PINN_OPERATOR,

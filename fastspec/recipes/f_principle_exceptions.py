@@ -15,8 +15,8 @@ from torch import Tensor, nn
 import fastspec as fs
 
 from ..measure.heatmap import add_colorbar, draw_heatmap
-from .harness import Outcome, Recipe, Schedule, figure, in_order, outcome, train
-from .trials import Trial, over_seeds
+from .harness import Outcome, Recipe, Schedule, figure, outcome, train
+from .trials import Trial, in_order, over_seeds
 
 FIGURE = "error-per-frequency.png"
 PLAIN, RICKER, LARGE = "tanh", "Ricker wavelet", "tanh, large weights"

@@ -60,7 +60,7 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
             monitors[FILTERING].update(step, prediction)
         descend(optimizer, nn.functional.mse_loss(prediction, y))
     return {
-        name: {"errors": monitor.errors, "steps": reached(monitor, settings.threshold)}
+        name: {"errors": monitor.errors, "steps": list(monitor.steps_to(settings.threshold).values())}
         for name, monitor in monitors.items()
     }
 
@@ -70,12 +70,6 @@ def network(inputs: int, settings: Settings) -> nn.Sequential:
     for fan_in, fan_out in zip((inputs, *settings.hidden), settings.hidden, strict=False):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(settings.hidden[-1], 10))
-
-
-def reached(monitor: fs.SpectralMonitor, threshold: float) -> list[int | None]:
-    """The step at which each error first falls below the mark; low parts and their rests share their frequencies."""
-    columns = [(column < threshold).nonzero() for column in monitor.errors.unbind(1)]
-    return [monitor.steps[int(below[0])] if len(below) else None for below in columns]
 
 
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:

@@ -37,6 +37,7 @@ class Settings:
     learnt: float = 0.05  # relative mean squared error
     late: int = 100  # steps by which the test error must lag behind on the chosen points
     threshold: float = 0.1  # of a frequency of the training set
+    present: float = 0.1  # of the largest: a frequency less than that is not in the training set
 
 
 DEFAULT = Settings()
@@ -113,13 +114,13 @@ def delay(found: Trial, settings: Settings) -> float:
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
     delays = {name: spread(delay(t[name], settings) for t in trials) for name in COLOURS}
     spurious = trials[0][NONUNIFORM]["spurious"]
-    steps = [median(t[NONUNIFORM]["steps"][k - 1] for t in trials) for k in range(1, 11)]
+    steps = {k: median(t[NONUNIFORM]["steps"][k - 1] for t in trials) for k in present(settings, trials[0])}
     draw_spectra(settings, trials[0], out / SPECTRA)
     draw_errors(settings, trials[0], out / ERRORS)
     controls = max(delays[UNIFORM]["median"], delays[MANY]["median"])
     checks = {
         "a spurious low peak": bool(spurious),
-        "it is learnt before the true one": bool(spurious) and steps[spurious[0] - 1] < steps[TRUE - 1],
+        "it is learnt before the true one": bool(spurious) and steps[spurious[0]] < steps[TRUE],
         "the test error is late on the chosen points": delays[NONUNIFORM]["median"] >= settings.late,
         "and not on uniform ones": controls < settings.late,
     }
@@ -131,10 +132,16 @@ def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
         {
             "steps_the_test_error_is_late": delays,
             "spurious_wavenumbers": spurious,
-            "steps_to_10_percent_by_wavenumber_median": dict(zip(map(str, range(1, 11)), steps, strict=True)),
+            "steps_to_10_percent_by_wavenumber_median": {str(k): step for k, step in steps.items()},
         },
         [SPECTRA, ERRORS],
     )
+
+
+def present(settings: Settings, trial: Trial) -> list[int]:
+    """The wavenumbers that the training set has; errors of others are of nothing."""
+    size = trial[NONUNIFORM]["spectrum"]
+    return [k for k in range(1, 11) if size[k - 1] > settings.present * size.max()]
 
 
 def draw_spectra(settings: Settings, trial: Trial, path: Path) -> None:
@@ -145,7 +152,8 @@ def draw_spectra(settings: Settings, trial: Trial, path: Path) -> None:
             left.bar(k, trial[name]["spectrum"].tolist(), width=0.25, color=colour, label=name)
         left.set(xlabel="wavenumber", ylabel="|spectrum| of the training set")
         page.legend(loc="outside lower left", ncols=3, frameon=False, fontsize=8)
-        errors, labels = trial[NONUNIFORM]["monitor"].cpu(), [str(k) for k in range(1, 11)]
+        rows = present(settings, trial)
+        errors, labels = trial[NONUNIFORM]["monitor"].cpu()[:, [k - 1 for k in rows]], list(map(str, rows))
         steps = [settings.every * i for i in range(len(errors))]
         draw_heatmap(steps, errors, labels, ax=right, frequency_label="wavenumber", title=NONUNIFORM, log_steps=True)
         add_colorbar(page, right)

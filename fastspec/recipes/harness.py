@@ -5,10 +5,9 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,22 +142,29 @@ class Schedule:
 
 
 def train(
-    name: str, model: nn.Module, loss: Loss, x: Tensor, y: Tensor, monitor: SpectralMonitor, schedule: Schedule
+    name: str,
+    model: nn.Module,
+    loss: Loss,
+    x: Tensor,
+    y: Tensor,
+    monitor: SpectralMonitor,
+    schedule: Schedule,
+    first_step: int = 0,
 ) -> float:
     """Train on the full batch; returns the seconds it took.
 
-    The monitor sees the network before every step and after the last.
+    The monitor sees the network before every step and after the last, counted from ``first_step``.
     """
     optimizer = torch.optim.Adam(model.parameters(), schedule.learning_rate)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule.factor)
     start = time.perf_counter()
     for step in progress(name, schedule.steps):
         prediction = model(x)
-        monitor.update(step, prediction)
+        monitor.update(first_step + step, prediction)
         descend(optimizer, loss(prediction, y))
         rate.step()
     with torch.no_grad():
-        monitor.update(schedule.steps, model(x))
+        monitor.update(first_step + schedule.steps, model(x))
     return round(time.perf_counter() - start, 2)
 
 
@@ -172,12 +178,6 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-
-
-def in_order(steps: Sequence[int | None]) -> bool:
-    """Whether each was reached, and later than the one before."""
-    found = [step for step in steps if step is not None]
-    return len(found) == len(steps) and all(a < b for a, b in pairwise(found))
 
 
 def dense(sizes: list[int]) -> list[nn.Module]:

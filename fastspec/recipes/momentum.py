@@ -5,6 +5,9 @@
 its own tangent kernel. Mode of eigenvalue κ falls like (1 - ηκ)^s under gradient descent; with heavy-ball momentum β
 every mode that is underdamped falls like β^(s/2), whatever its κ. Adam is shown beside them; no theory of modes is
 claimed for it. Width, C and rates are this recipe's own.
+
+The formula is of a network so wide that its kernel stays as it is, and momentum shows soonest that it does not: at a
+width of 3,000 the worst mode's rate is off by 0.85, at 10,000 by 0.5, those of gradient descent by 0.09 and 0.02.
 """
 
 import math
@@ -46,6 +49,7 @@ class Settings:
 
 DEFAULT = Settings()
 QUICK = replace(DEFAULT, width=3000, points=32, steps=800)
+FULL = replace(DEFAULT, width=100_000)
 
 
 class Wide(nn.Module):
@@ -133,7 +137,7 @@ def rate(sizes: Tensor) -> float:
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
     measured = {name: [[rate(c) for c in t[name].unbind(1)] for t in trials] for name in (GD, MOMENTUM, ADAM)}
     predicted = {name: [t["predicted"][name].tolist() for t in trials] for name in (GD, MOMENTUM)}
-    ratios = {name: spread(never_if_nan(max(r) / min(r)) for r in found) for name, found in measured.items()}
+    ratios = {name: spread(fastest_over_slowest(r) for r in found) for name, found in measured.items()}
     off = {
         name: spread(max(never_if_nan(abs(m / p - 1)) for m, p in zip(ms, ps, strict=True)) for ms, ps in pairs)
         for name, pairs in ((n, list(zip(measured[n], predicted[n], strict=True))) for n in predicted)
@@ -157,6 +161,11 @@ def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
     )
 
 
+def fastest_over_slowest(rates: list[float]) -> float:
+    """Infinite where a mode did not fall far enough to have a rate."""
+    return math.inf if any(map(math.isnan, rates)) else max(rates) / min(rates)
+
+
 def never_if_nan(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
@@ -176,7 +185,7 @@ def draw_residuals(trial: Trial, path: Path) -> None:
 
 
 def draw_rates(trial: Trial, measured: dict[str, list[list[float]]], path: Path) -> None:
-    with figure(path, 5.5, 3.6) as page:
+    with figure(path, 6.5, 4.2) as page:
         ax = page.subplots()
         share = (trial["kappa"] / trial["kappa"][0]).cpu()
         for name, colour in ((GD, "#CC3311"), (MOMENTUM, "#0077BB"), (ADAM, "0.6")):
@@ -185,7 +194,7 @@ def draw_rates(trial: Trial, measured: dict[str, list[list[float]]], path: Path)
         for name, colour in ((GD, "#CC3311"), (MOMENTUM, "#0077BB")):
             ax.loglog(share, trial["predicted"][name].cpu(), color=colour, label=f"{name}, the formula")
         ax.set(xlabel="eigenvalue κ of the mode, of the largest", ylabel="decay rate per step")
-        page.legend(loc="outside right upper", frameon=False)
+        page.legend(loc="outside lower center", ncols=3, frameon=False)
 
 
 RECIPE = Recipe(
@@ -194,4 +203,5 @@ RECIPE = Recipe(
     DEFAULT,
     QUICK,
     over_seeds(run_trial, judge),
+    FULL,
 )

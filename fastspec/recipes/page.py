@@ -2,6 +2,7 @@
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,22 +21,26 @@ article { border: 1px solid var(--line); border-radius: 8px; padding: 1rem; min-
 h2 { margin: 0; font-size: 1.1rem; }
 img { width: 100%; height: auto; background: white; border-radius: 4px; }
 .holds { color: var(--good); } .fails { color: var(--bad); }
+nav { margin-bottom: 1rem; } nav a { white-space: nowrap; }
 .verdict { font-weight: 600; } ul { padding-left: 1.2rem; margin: .5rem 0; }
 details { margin-top: .5rem; overflow-wrap: anywhere; } dt { font-weight: 600; } dd { margin: 0 0 .4rem 0; }
 """
 
 
 def readable(value: Any) -> str:
-    """A headline's value in words."""
+    """A headline's value in words; a spread over the seeds is its median, and its extremes in brackets."""
+    if isinstance(value, dict) and set(value) == {"median", "lowest", "highest"}:
+        median, lowest, highest = map(readable, (value["median"], value["lowest"], value["highest"]))
+        return median if lowest == highest else f"{median} ({lowest} to {highest})"
     if isinstance(value, dict):
         return "; ".join(f"{key} {readable(entry)}" for key, entry in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(readable, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "never" if value is None or value == "Infinity" else str(value)
+    if value in (None, math.inf, "Infinity"):
+        return "never"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def write_page(results: Sequence[Result], out: Path) -> None:
@@ -53,8 +58,14 @@ def page_of(results: Sequence[Result], out: Path) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>fastspec: systems</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s in all.</p>\n"
+        f"<nav>{' · '.join(map(link_to, results))}</nav>\n"
         f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
     )
+
+
+def link_to(result: Result) -> str:
+    name = html.escape(result["recipe"])
+    return f'<a class="{"holds" if result["holds"] else "fails"}" href="#{name}">{name}</a>'
 
 
 def card_of(result: Result, folder: Path) -> str:
@@ -88,13 +99,15 @@ def listed(values: dict[str, Any]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def table_of(results: Sequence[Result]) -> str:
-    lines = ["| system | claim | verdict | key figures | seconds |", "|---|---|---|---|---|"]
+def table_of(results: Sequence[Result], *, links: bool = False) -> str:
+    """A row each; with ``links`` to headings of their names, further down the document."""
+    lines = ["| system | claim | verdict | key figures | size | seconds |", "|---|---|---|---|---|---|"]
     for result in results:
         failed = [name for name, held in result["checks"].items() if not held]
         verdict = HOLDS if result["holds"] else ": ".join([f"**{FAILS}**", *(["; ".join(failed)] if failed else [])])
         name, value = next(iter(result["headline"].items()), ("", ""))
         key = f"{name.replace('_', ' ')}: {readable(value)}"
-        cells = (result["recipe"], result["claim"], verdict, key, f"{result['seconds']:.0f}")
+        name = f"[{result['recipe']}](#{result['recipe']})" if links else result["recipe"]
+        cells = (name, result["claim"], verdict, key, result["size"], f"{result['seconds']:.0f}")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

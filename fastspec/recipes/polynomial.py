@@ -112,6 +112,8 @@ def draw_kernels(settings: Settings, trial: Trial, path: Path) -> None:
         for name, colour in COLOURS.items():
             rates = trial["rates"][name].cpu()
             ax.loglog(settings.even_modes, rates / rates[0], "o-", color=colour, markersize=4, label=name)
+        ax.set_xticks(settings.even_modes, [str(k) for k in settings.even_modes])
+        ax.minorticks_off()
         ax.set(xlabel="even wavenumber on the circle", ylabel="eigenvalue, of the first shown")
         page.legend(loc="outside right upper", frameon=False)
 

@@ -3,8 +3,9 @@
 import hashlib
 import math
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def spread(values: Iterable[float | None]) -> dict[str, float]:
 
 def median(values: Iterable[float | None]) -> float:
     return spread(values)["median"]
+
+
+def in_order(steps: Sequence[float | None]) -> bool:
+    """Whether the first was reached, and each later than the one before or neither ever."""
+    found = [math.inf if step is None else step for step in steps]
+    return found[0] < math.inf and all(a < b or a == b == math.inf for a, b in pairwise(found))
 
 
 def _mark(settings: Any, device: torch.device) -> str:

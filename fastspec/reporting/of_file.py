@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..measure.spectrum import spectrum
+from .advised import of_data
 from .columns import read_columns
 from .fitted import fitted
 from .lines import furthest
@@ -37,5 +38,5 @@ def write_report(
     model, monitor = fitted(x, y, found, steps) if steps else (None, None)
     days = " (days since 1970)" if read.times[0] else ""
     titles = ", ".join(names[:d]) + days, ", ".join(names[d:])
-    report(model, x, y, out, monitor=monitor, found=found, names=titles)
+    report(model, x, y, out, monitor=monitor, found=found, diagnosis=of_data(x, y, found), names=titles)
     return read.left_out

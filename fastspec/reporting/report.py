@@ -12,15 +12,21 @@ from .._data import Given, numbers, points
 from .._files import PathLike, write_whole
 from .._notebook import table_of
 from .._version import __version__
+from ..diagnosis import Diagnosis
 from ..measure import SpectralMonitor
 from ..measure.asking import called, evaluating, output_of
 from ..measure.labels import percent, rounded
 from ..measure.spectrum import Spectrum, spectrum
+from .advised import of_data, of_model
 from .lines import LEARNT, LineErrors, furthest, line_errors, slowest
 from .page import Section, page
 from .pictures import draw_against, draw_line, draw_plane, window_of
 
 _CURVE = 4000  # points of the model's curve between the data's
+_TOLD = (
+    "Each line in the order of its predicted steps to 10 % error, the slowest last; alias: what the points do not tell"
+    " from it."
+)
 _MOST_SEARCHED = 3  # dimensions whose spectrum needs no word of how far to look
 
 
@@ -32,14 +38,18 @@ def report(
     *,
     monitor: SpectralMonitor | None = None,
     found: Spectrum | None = None,
-    diagnosis: Any = None,
+    diagnosis: Diagnosis | None = None,
     names: Sequence[str] = ("x", "y"),
 ) -> Path:
     """Write one self-contained HTML page about scattered data and a model of them.
 
     It has the data with the model's fit, their spectrum and its lines, what the model has of each line, where a
-    monitor is given the error of each frequency over its training and which were slowest, and a verdict that says all
-    of it in a sentence.
+    monitor is given the error of each frequency over its training and which were slowest, what
+    :func:`fastspec.diagnose` says of the lines with the slowest last and code to paste, and a verdict that says all of
+    it in a sentence.
+
+    Without a model what is recommended is for the data: whether a plain network would learn their lines, the network,
+    period and modes that suit them.
 
     Args:
         model: from points ``(M, d)`` in the units of x to ``(M,)`` or ``(M, C)`` in those of y; asked in evaluation
@@ -49,7 +59,8 @@ def report(
         monitor: that recorded the training.
         found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``, of nearly evenly
             spaced points up to half their rate.
-        diagnosis: of ``fs.diagnose``: its table, picture and code are put in.
+        diagnosis: of ``fs.diagnose`` with arguments of your own, as your optimiser; by default it is made here, as the
+            model now stands.
         names: of x and y, with their units if you like: ``("year", "CO₂ (ppm)")``.
 
     Returns:
@@ -76,10 +87,12 @@ def report(
         sections.append(_lines(errors, f"cycles per {found.unit or 'unit of x'}"))
     if monitor is not None and monitor.steps:
         sections.append(_training(monitor, None if found is None else found.unit))
+    if diagnosis is None and found is not None:
+        diagnosis = of_data(rows, values, found) if model is None else of_model(model, rows, values, found)
     if diagnosis is not None:
-        sections.append(_diagnosis(diagnosis))
+        sections.append(_diagnosis(diagnosis, None if found is None else found.unit))
     title, foot = f"{names[1]} over {names[0]}", f"fastspec {__version__}, torch {torch.__version__}"
-    write_whole(path, page(title, _verdict(values, fit, found, errors), sections, foot))
+    write_whole(path, page(title, _verdict(values, fit, found, errors, diagnosis), sections, foot))
     return Path(path)
 
 
@@ -162,16 +175,19 @@ def _training(monitor: SpectralMonitor, unit: str | None) -> Section:
     return section.tabulate(replace(table, headings=(heading, *table.headings[1:])))
 
 
-def _diagnosis(diagnosis: Any) -> Section:
-    reason, code = (str(getattr(diagnosis, name, "") or "") for name in ("reason", "code"))
-    section = Section("Diagnosis and recommendation")
-    if reason:
-        section.say(reason, "verdict")
-    section.code(str(diagnosis)).show(diagnosis.plot(), "diagnosis")
-    return section.code(code) if code else section
+def _diagnosis(diagnosis: Diagnosis, unit: str | None) -> Section:
+    section = Section("Diagnosis and recommendation").say(f"{diagnosis.recommendation}: {diagnosis.reason}.", "verdict")
+    table = table_of(diagnosis)
+    if table.rows:
+        heading = f"cycles per {unit or 'unit of x'}"
+        section.tabulate(replace(table, title=_TOLD, headings=(heading, *table.headings[1:])))
+        section.show(diagnosis.plot(unit=unit), "predicted steps of each line")
+    return section.say("To paste, with import torch and import fastspec as fs:").code(diagnosis.code)
 
 
-def _verdict(y: Tensor, fit: Tensor | None, found: Spectrum | None, errors: LineErrors | None) -> str:
+def _verdict(
+    y: Tensor, fit: Tensor | None, found: Spectrum | None, errors: LineErrors | None, diagnosis: Diagnosis | None
+) -> str:
     said = []
     if fit is not None:
         left = float((y - fit).square().sum() / (y - y.mean(0)).square().sum().clamp_min(1e-300))
@@ -189,4 +205,6 @@ def _verdict(y: Tensor, fit: Tensor | None, found: Spectrum | None, errors: Line
     elif found is not None:
         named = ", ".join(rounded(found.peaks.frequency[:5].norm(dim=1).tolist()))
         said.append(f"The data have {len(found.peaks)} lines{': ' + named if named else ''}.")
+    if diagnosis is not None:
+        said.append(f"Recommended: {diagnosis.recommendation}.")
     return " ".join(said) or "The data, as they are."

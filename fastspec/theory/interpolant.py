@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.plain import without_autocast
+from .._data import Given, numbers, points
 from ..measure.spectra import wavenumbers
 from ..nufft import Modes, Period, Plan, nufft1, nufft2
 from . import conjugate_gradients, dense
@@ -56,8 +57,8 @@ class MinNormInterpolant:
 
 @without_autocast()
 def min_norm_interpolant(
-    x: Tensor,
-    y: Tensor,
+    x: Given,
+    y: Given,
     alpha: float | None,
     modes: Modes,
     *,
@@ -80,8 +81,8 @@ def min_norm_interpolant(
     iteration stalls above ``tol`` for that, a dense factorisation takes over if points² times modes is at most 2^33.
 
     Args:
-        x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3; no two the same.
-        y: values, real or complex ``(..., M)``; rows are solved together.
+        x: points, real ``(M,)`` or ``(M, d)``, d = 1 to 3; no two the same; a tensor, an array, a Series or times.
+        y: values, real or complex ``(..., M)``, alike; rows are solved together.
         alpha: the exponent α, from -100 to 100; not used where ``weight`` is given.
         modes: number of wavenumbers, an int or one per dimension: k = -(N//2) … (N-1)//2. For real ``y`` take odd
             ones: with even ones the unpaired wavenumber -N/2 makes h complex between the points.
@@ -98,19 +99,20 @@ def min_norm_interpolant(
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
+    x, y = points("x", x), numbers("y", y)
     modes, period, ridge, tol = _checked(x, y, modes, period, ridge, tol)
     _check_exponent(alpha, weight)
     _check_count("max_iterations", max_iterations)
     complex_dtype = torch.promote_types(y.dtype, torch.complex64)
-    points = x.detach().double()
+    at = x.detach().double()
     rows, unit = _of_size_one(y.detach().reshape(-1, y.shape[-1]))
-    inverse = _inverse_weights(points, alpha, modes, period, weight)
-    if ridge > 0 and len(points) > math.prod(modes):
-        coefficients, residual, count = _in_modes(points, rows, inverse, period, ridge, tol, max_iterations)
+    inverse = _inverse_weights(at, alpha, modes, period, weight)
+    if ridge > 0 and len(at) > math.prod(modes):
+        coefficients, residual, count = _in_modes(at, rows, inverse, period, ridge, tol, max_iterations)
     else:
-        coefficients, residual, count = _in_points(points, rows, inverse, period, ridge, tol, max_iterations)
-    if bool((residual > tol).any()) and dense.affordable(len(points), math.prod(modes)):
-        coefficients, residual = _better(coefficients, residual, *dense.solve(points, rows, inverse, period, ridge))
+        coefficients, residual, count = _in_points(at, rows, inverse, period, ridge, tol, max_iterations)
+    if bool((residual > tol).any()) and dense.affordable(len(at), math.prod(modes)):
+        coefficients, residual = _better(coefficients, residual, *dense.solve(at, rows, inverse, period, ridge))
     worst = residual.max().item() if len(residual) else 0.0
     if not worst <= tol:
         warnings.warn(

@@ -144,16 +144,17 @@ def test_gradients_are_the_cpus(name):
             assert relative_error(got, want) <= 1e-9
 
 
+@pytest.mark.parametrize("step", [None, "composed"], ids=["one op", "composed"])
 @pytest.mark.parametrize("modes", [(31,), (12, 9), (6, 8, 5)], ids=str)
 @pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
-def test_loss_is_the_cpus(modes, dtype, gen, poisoned):
+def test_loss_is_the_cpus(step, modes, dtype, gen, poisoned):
     x = torch.rand(300, len(modes), generator=gen, dtype=dtype)
     pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=dtype) for _ in range(2))
     weight = fs.weights.sobolev(1.0)
     results = []
     for on_cuda in (False, True):
         p = pred.clone().requires_grad_()
-        with emulated.emulation() if on_cuda else emulated.without_shared_memory("chunks"):
+        with emulated.emulation(step=step) if on_cuda else emulated.without_shared_memory("chunks"):
             value = fs.SpectralLoss(modes, x=x, weight=weight, period=1.0)(p, target)
             value.backward()
         results.append((value.detach(), p.grad))
@@ -209,14 +210,37 @@ def test_weigh_focal_is_the_cpus(alpha, gen):
             close(mine, theirs)
 
 
+SHAPES = {"a series": (200,), "channels": (200, 3), "one set of rows": (1, 4, 200, 2), "two sets": (2, 3, 200, 2)}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("modes", [(30,), (12, 9), (6, 8, 5)], ids=str)
-def test_focal_loss_is_the_cpus(modes, gen, poisoned):
+def test_the_step_as_one_op_is_the_cpus(modes, shape, gen, poisoned):
+    sets, cells, tile = shape[0] if len(shape) > 2 else 1, tuple(2 * n + 6 for n in modes), (256, 8, 8)[: len(modes)]
+    (x, *box), polynomials, *_ = raw_inputs(cells, tile, 6, torch.float64, False, gen)
+    x = torch.rand(sets, 200, len(modes), generator=gen, dtype=torch.float64)
+    points = *CPU.sort(x, *box), polynomials
+    band = [n // 2 * 2 + 1 for n in reversed(modes)]
+    table = torch.rand(1, modes[-1] // 2 + 1, *band[1:], generator=gen, dtype=torch.float64)
+    pred, target = torch.randn(2, *shape, generator=gen, dtype=torch.float64)
+    quadrature = torch.rand(200, generator=gen, dtype=torch.float64)
+    for weighed in (None, quadrature):
+        for reduce, wanted in ((True, True), (False, True), (True, False)):
+            args = pred, target, weighed, reduce, wanted, *points, cells, tile, table, 0.3, [], 0, 0.0
+            for got, want in zip(emulated.Ops().loss_step(*args), CPU.loss_step(*args), strict=True):
+                assert got.shape == want.shape
+                close(got, want)
+
+
+@pytest.mark.parametrize("step", [None, "composed"], ids=["one op", "composed"])
+@pytest.mark.parametrize("modes", [(30,), (12, 9), (6, 8, 5)], ids=str)
+def test_focal_loss_is_the_cpus(step, modes, gen, poisoned):
     x = torch.rand(300, len(modes), generator=gen, dtype=torch.float64)
     pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=torch.float64) for _ in range(2))
     results = []
     for on_cuda in (False, True):
         p = pred.clone().requires_grad_()
-        with emulated.emulation() if on_cuda else emulated.without_shared_memory("chunks"):
+        with emulated.emulation(step=step) if on_cuda else emulated.without_shared_memory("chunks"):
             value = fs.SpectralLoss(modes, x=x, weight=fs.weights.focal(1.5), period=1.0)(p, target)
             gradient = torch.autograd.grad(value, p, create_graph=True)[0]
             results.append((value.detach(), gradient.detach(), torch.autograd.grad(gradient.pow(3).sum(), p)[0]))

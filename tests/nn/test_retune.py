@@ -83,6 +83,59 @@ def test_training_does_not_depend_on_the_origin_and_unit_of_x(kind):
     assert ends[1] == pytest.approx(ends[0], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["phases", "features", "sines"])
+def test_training_does_not_depend_on_the_mean_and_unit_of_y(kind):
+    x, y = years()
+    ends = []
+    for scale, mean in ((1.0, 0.0), (30.0, 340.0)):
+        new = fs.nn.retune(tanh_network(), x, scale * y + mean, kind=kind)
+        error(new, x, scale * y + mean, 10)
+        ends.append((new(x).detach() - mean) / scale)
+    assert (ends[1] - ends[0]).norm() < 1e-4 * ends[0].norm()
+
+
+class Squeezed(nn.Module):
+    """Returns its last layer's values in another shape, or times a factor of its own."""
+
+    def __init__(self, factor=None):
+        super().__init__()
+        self.net, self.factor = tanh_network(), factor
+
+    def forward(self, x):
+        h = self.net(x)
+        return h.squeeze(-1) if self.factor is None else self.factor(x) * h
+
+
+def test_points_more_precise_than_the_network_are_taken():
+    x, y = years()
+    new = fs.nn.retune(tanh_network().float(), x, y)
+    assert new(x.float()).dtype == torch.float32 and new[4].standard.mean.item() == pytest.approx(
+        y.mean().item(), abs=1e-4
+    )
+
+
+def test_only_values_returned_as_they_are_get_the_units_of_y():
+    x, y = years()
+    assert fs.nn.retune(Squeezed(), x, y[:, 0] + 7).net[4].standard.mean.item() == pytest.approx(7, abs=0.1)
+    pinned = fs.nn.retune(Squeezed(lambda x: (x - 2000) * (x - 2020)), x, y + 7)
+    assert pinned(torch.tensor([[2000.0], [2020.0]]).double()).tolist() == [[0], [0]]
+    assert isinstance(fs.nn.retune(tanh_network(), x, y + 7, order=2)[4], nn.Linear)  # a source
+    assert isinstance(fs.nn.retune(tanh_network(out=2), x, y + 7)[4], nn.Linear)  # of other channels
+    single = fs.nn.retune(nn.Linear(1, 1).double(), x, 30 * y + 340)
+    assert error(single, x, 30 * y + 340, 200) < 0.05
+
+
+def test_finding_the_last_layer_leaves_a_model_as_it_was():
+    x, y = years()
+    model = nn.Sequential(nn.Linear(1, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(), nn.Linear(8, 1)).double()
+    torch.manual_seed(1)
+    new, drawn = fs.nn.retune(model, x, y, kind="phases"), torch.random.get_rng_state()
+    assert new[1].num_batches_tracked == 0 and all(m.training for m in new.modules())
+    torch.manual_seed(1)
+    nn.Linear(2 * len(new[0].B), 8, bias=False)  # the phases' weights
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
 def test_pictures_get_features_and_lines_phases():
     gen = torch.Generator().manual_seed(0)
     axis = (torch.arange(24, dtype=torch.float64) + 0.5) / 24
@@ -107,7 +160,7 @@ def test_convolutions_over_coordinates_are_retuned(kernel):
     new = fs.nn.retune(model, x, y)
     found = new[0].B / new[0].standard.scale
     torch.testing.assert_close(found, torch.tensor([[4.0, 2.0]]), rtol=0, atol=0.05)
-    assert error(new, x, y, 60) < 0.1 and error(model, x, y, 60) > 0.5
+    assert error(new, x, y, 80) < 0.1 and error(model, x, y, 80) > 0.5
     with pytest.raises(ValueError, match="kind: was 'sines'"):
         fs.nn.retune(model, x, y, kind="sines")
 
@@ -148,6 +201,8 @@ def test_a_network_of_an_equation_is_started_by_its_source():
 
 X, Y = years(50)
 Z = torch.rand(300).double()
+IMAGE = torch.rand(1, 3, 16, 16)
+DENOISER = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Tanh(), nn.Conv2d(8, 3, 1))
 
 
 @pytest.mark.parametrize(
@@ -159,6 +214,8 @@ Z = torch.rand(300).double()
         (ValueError, "kind", lambda: fs.nn.retune(tanh_network(), X, Y, kind="waves")),
         (ValueError, "order", lambda: fs.nn.retune(tanh_network(), X, Y, order=-1.0)),
         (ValueError, "y: was constant", lambda: fs.nn.retune(tanh_network(), X, torch.ones_like(Y))),
+        (ValueError, "x: was an image", lambda: fs.nn.retune(DENOISER, IMAGE, IMAGE)),
+        (ValueError, "x: was an image", lambda: fs.nn.retune(DENOISER, IMAGE, torch.rand(1, 10))),
         (TypeError, "y", lambda: fs.nn.retune(tanh_network(), X, Y[:, 0].long())),
         (ValueError, "y: shape", lambda: fs.nn.retune(tanh_network(), X, Y[:40])),
         (ValueError, "max_frequency", lambda: fs.nn.retune(tanh_network(4), torch.rand(300, 4).double(), Z)),

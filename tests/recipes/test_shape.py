@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from fastspec import cli
-from fastspec.recipes import RECIPES, Outcome, Recipe, run_every, run_recipe, table_of, write_page
+from fastspec.recipes import RECIPES, Outcome, Recipe, readable, run_every, run_recipe, table_of, write_page
 from fastspec.recipes.harness import UNFINISHED, figure, outcome
 from fastspec.recipes.trials import median, over_seeds, spread
 
@@ -90,13 +90,20 @@ def test_the_page_is_one_file_and_shows_each_card(recipe, tmp_path):
     page = (tmp_path / "index.html").read_text()
     assert page.count("<article") == 1 and "0 of 1 claims hold" in page and "data:image/png;base64," in page
     assert "&lt;b&gt;never: does not hold" in page and "<b>never" not in page
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert 'href="#fake"' in page and 'id="fake"' in page
     assert "viewport" in page and "count" in page and "scale" in page
     assert (tmp_path / "index.md").read_text() == table_of([result])
 
 
+def test_a_spread_is_read_as_its_median_and_extremes():
+    assert readable(spread([1.0, 2.0, None])) == "2 (1 to never)"
+    assert readable({"a": spread([3, 3, 3]), "b": None}) == "a 3; b never"
+
+
 def test_the_table_has_a_row_each_and_its_failed_parts(recipe, tmp_path):
     result = run_recipe(recipe(), tmp_path)
+    assert "| [fake](#fake) |" in table_of([result], links=True)
     lines = table_of([result, result]).splitlines()
     assert len(lines) == 4 and lines[2].startswith("| fake | a \\| claim | **does not hold**: <b>never | values: ")
 
@@ -132,7 +139,7 @@ def test_sizes_exclude_each_other(tmp_path):
 def test_claims_are_tested_on_three_seeds_or_more():
     for recipe in RECIPES.values():
         for settings in (recipe.settings, recipe.quick):
-            assert getattr(settings, "seeds", 3) >= 3, recipe.name
+            assert settings.seeds >= 3, recipe.name
 
 
 def test_an_outcome_without_parts_has_no_checks():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import fastspec as fs
 from fastspec.recipes import (
     RECIPES,
     beyond_gd,
@@ -12,21 +13,30 @@ from fastspec.recipes import (
     complexity,
     dff,
     dnn_jacobi,
+    f_principle,
     f_principle_exceptions,
     f_principle_images,
+    f_principle_parity,
+    f_principle_photograph,
     grokking,
     lfp,
+    mauna_loa,
     momentum,
+    plug_in,
     poisson,
     polynomial,
+    precondition,
     run_recipe,
+    upper_limit,
+    walsh,
 )
+from fastspec.recipes.trials import in_order
 
 TINY = {
     "momentum": replace(momentum.QUICK, width=20, points=8, steps=20),
     "polynomial": replace(polynomial.QUICK, parameters=60, points=32, wavenumbers=(2, 4), steps=10, even_modes=(2, 4)),
     "broad-learning": replace(
-        broad_learning.QUICK, points=50, nodes=40, intervals=32, poisson_nodes=(20, 30), sweeps=50
+        broad_learning.QUICK, points=50, nodes=40, intervals=32, poisson_nodes=(12, 30), sweeps=50
     ),
     "dnn-jacobi": replace(dnn_jacobi.QUICK, intervals=256, hidden=(4,), steps=6, switch=3, every=2),
     "grokking": replace(grokking.QUICK, hidden=(4,), steps=40),
@@ -37,22 +47,31 @@ TINY = {
     "dff": replace(dff.QUICK, channels=2, steps=3, batch=8),
     "f-principle-images": replace(f_principle_images.QUICK, images=100, hidden=(4,), steps=20),
     "f-principle-exceptions": replace(f_principle_exceptions.QUICK, points=40, width=4, steps=5),
+    "f-principle-photograph": replace(f_principle_photograph.QUICK, hidden=(4,), steps=20, every=10),
+    "f-principle-parity": replace(f_principle_parity.QUICK, hidden=(4,), steps=5),
     "lfp": replace(lfp.QUICK, neurons=20, most_steps=10, modes=257),
+    "f-principle": replace(f_principle.QUICK, points=40, hidden=(4,), steps=5, modes=20),
+    "plug-in": replace(plug_in.QUICK, points=60, hidden=(4,), steps=3, inducing=20),
+    "mauna-loa": replace(mauna_loa.QUICK, hidden=(4,), envelope_width=2, steps=5, soon=2),
+    "upper-limit": replace(upper_limit.QUICK, line=(7, 11, 15), plane=(5, 7, 9)),
+    "walsh": replace(walsh.QUICK, spectrum_steps=5, tasks=(replace(walsh.QUICK.tasks[0], steps=50),)),
+    "precondition": replace(precondition.QUICK, points=60, width=4, steps=6, modes=32, sigmas=(2.0,)),
 }
-NEEDS = {"f-principle-images": "sklearn", "complexity": "sklearn", "dff": "sklearn", "beyond-gd": "scipy"}
+SKLEARN = ("f-principle-images", "f-principle-photograph", "complexity", "dff")
+NEEDS = {**dict.fromkeys(SKLEARN, "sklearn"), "beyond-gd": "scipy"}
+
+LONG = {"precondition", "upper-limit", "mauna-loa", "walsh"}  # take half a second a seed
 
 # What came out at the quick size, a finding either way.
 FOUND = {"beyond-gd": True, "dff": True}
 
 
-FAST = {"dff", "lfp"}  # the rest take a second or two each
-
-
-@pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in TINY])
+@pytest.mark.parametrize("name", TINY)
 def test_tiny_runs_write_what_they_say(name, tmp_path):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
-    result = run_recipe(replace(RECIPES[name], quick=TINY[name]), tmp_path, quick=True)
+    recipe = replace(RECIPES[name], quick=replace(TINY[name], seeds=1 if name in LONG else 2))
+    result = run_recipe(recipe, tmp_path, quick=True)
     assert result["threshold"] and result["checks"] and result["headline"]
     assert result["holds"] is all(result["checks"].values())
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*result["figures"], "result.json"])
@@ -67,6 +86,59 @@ def test_quick_runs_find_what_they_found(name, tmp_path):
     result = run_recipe(RECIPES[name], tmp_path, quick=True)
     assert result["holds"] is FOUND.get(name, result["holds"]), result
     assert all((tmp_path / figure).stat().st_size for figure in result["figures"])
+
+
+def test_every_recipe_is_tested():
+    assert set(TINY) == set(RECIPES)
+
+
+def test_an_order_ends_in_what_is_never_reached():
+    inf = float("inf")
+    assert in_order([1, 2, 5]) and in_order([1, 2, None]) and in_order([1, inf, inf])
+    assert not any(map(in_order, ([1, 1, 2], [2, 1, None], [1, None, 2], [None, None], [inf, 3])))
+
+
+def test_the_photograph_is_seen_by_every_other_column():
+    x, y = f_principle_photograph.load_photograph(torch.device("cpu"))
+    side = f_principle_photograph.SIDE
+    assert x.shape == (side**2, 2) and y.mean().abs() < 1e-5 and y.std() == pytest.approx(1, abs=1e-4)
+    assert torch.equal(x[:side, 0], x[0, 0].expand(side)) and torch.all(x[:side, 1].diff() > 0)
+    across = y.reshape(side, side)
+    assert (across[: side // 8].mean() - across.mean()).abs() > 0.3  # the sky is above
+
+
+def test_each_band_of_the_solution_has_something_in_it():
+    """It is odd: a band about an odd number of quarters would hold rounding alone."""
+    x = torch.linspace(-1, 1, 513, dtype=torch.float64)
+    trace = dnn_jacobi.Trace(x, poisson.solution(x))
+    trace.note(0, 0.0, torch.zeros_like(x))
+    trace.note(1, 0.0, poisson.solution(x) * 0.5)
+    assert torch.allclose(trace.monitor.errors, torch.tensor([[1.0] * 3, [0.5] * 3]).double())
+    sizes = poisson.solution(x).square().mean()
+    u = torch.zeros_like(x)
+    for lo, hi in dnn_jacobi.BANDS:
+        k = torch.arange(1, 100) / 4
+        for f in k[(k >= lo) & (k < hi)].tolist():
+            wave = (2 * torch.pi * f * (x + 1)).sin()
+            u += wave * (poisson.solution(x) * wave)[1:].mean() * 2
+    assert (u - poisson.solution(x)).square().mean() < 0.01 * sizes
+
+
+def test_a_mode_without_a_rate_has_no_ratio():
+    assert momentum.fastest_over_slowest([4.0, 1.0]) == 4
+    assert momentum.fastest_over_slowest([4.0, float("nan")]) == float("inf")
+
+
+def test_stages_are_trained_one_after_the_other():
+    settings = replace(precondition.QUICK, points=40, width=4, steps=6, stages=3)
+    x = torch.linspace(-3, 3, 40)[:, None]
+    data = precondition.Data(x, x.sin(), settings)
+    monitor = fs.SpectralMonitor(x, data.y, None, peaks=torch.tensor([1.0]))
+    model, loss = precondition.WAYS[precondition.STAGES](data)
+    precondition.in_stages("stages", model, loss, data, monitor)
+    assert len(model.stages) == 3 and monitor.steps == [0, 1, 2, 2, 3, 4, 4, 5, 6]
+    scaled = precondition.of_size(loss, model.stages[-1].size)
+    assert torch.allclose(scaled(model(x), data.y), model.loss(x, data.y), rtol=1e-4)
 
 
 def test_jacobi_comes_to_the_solution():

@@ -1,5 +1,6 @@
 """The page: it holds what it should, in itself, and says it rightly."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 import fastspec as fs
 from fastspec import cli
-from fastspec._notebook import new_figure
+from fastspec.reporting import advised
 from fastspec.reporting.columns import read_columns
 from fastspec.reporting.lines import furthest, line_errors, slowest
 from fastspec.reporting.pictures import window_of
@@ -74,17 +75,43 @@ def test_a_page_has_it_all_in_itself(data, found, tmp_path):
     monitor.load_state_dict({**monitor.state_dict(), "steps": [0, 10], "errors": errors})
     path = fs.report(Model(), x, y, tmp_path / "report.html", monitor=monitor, found=found, names=("time (s)", "V <b>"))
     page = Page(path)
-    assert page.headings == ["Data and fit", "Spectrum", "What the model has of each line", "Over the training"]
-    assert len(page.images) == 3 and all(source.startswith("data:image/png;base64,") for source in page.images)
+    told = "Diagnosis and recommendation"
+    assert page.headings == ["Data and fit", "Spectrum", "What the model has of each line", "Over the training", told]
+    assert len(page.images) == 4 and all(source.startswith("data:image/png;base64,") for source in page.images)
     assert "V <b> over time (s)" in page.text and "cycles per s" in page.text
     assert "Of 2 lines of the data it lacks 1: 3" in page.text and "200 points" in page.text
     assert "Slowest: 3 (now 100 %)" in page.text
     assert "unit of x" not in page.text
+    assert "1 of 2 lines are predicted beyond 1000 steps, 3 at" in page.text and "Recommended: no network." in page.text
 
 
-def test_a_page_about_data_alone(data, found, tmp_path):
+def test_a_page_about_data_alone_recommends_what_runs(data, found, tmp_path):
+    drawn = torch.random.get_rng_state()
     page = Page(fs.report(None, *data, tmp_path / "report.html", found=found))
-    assert page.headings == ["Data", "Spectrum"] and "The data have 2 lines: 1, 3" in page.text
+    assert page.headings == ["Data", "Spectrum", "Diagnosis and recommendation"]
+    assert "The data have 2 lines: 1, 3" in page.text and "A plain tanh network" in page.text
+    assert 'period="data", is 9.99 long; 61 modes hold all lines' in page.text
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
+@pytest.mark.parametrize("recommendation", ["train", "no network", "retune"])
+@pytest.mark.parametrize("kind", ["phases", "features"])
+def test_code_for_data_runs_as_it_is(data, found, monkeypatch, recommendation, kind):
+    told = advised.of_data(*data, found)
+    monkeypatch.setattr(advised, "chosen_kind", lambda lines: kind)
+    code = advised.code_of(replace(told, recommendation=recommendation), found).replace("range(300)", "range(3)")
+    space = {"fs": fs, "torch": torch, "x": data[0], "y": data[1]}
+    exec(code, space)
+    assert len(space["monitor"].steps) == 3 and space["monitor"].frequencies.flatten().tolist() == pytest.approx([1, 3])
+    assert ("lines" in space) == (recommendation == "no network")
+
+
+def test_what_cannot_be_trained_or_has_no_lines_is_not_diagnosed(data, found, tmp_path):
+    page = Page(fs.report(lambda x: 0 * x, *data, tmp_path / "report.html", found=found))
+    assert "Diagnosis and recommendation" not in page.headings
+    noise = torch.randn(200, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    page = Page(fs.report(None, data[0], noise, tmp_path / "report.html"))
+    assert page.headings == ["Data", "Spectrum"] and "0 lines" in page.text
 
 
 def test_a_spectrum_is_made_where_none_is_given(data, tmp_path):
@@ -92,20 +119,13 @@ def test_a_spectrum_is_made_where_none_is_given(data, tmp_path):
     assert "Spectrum:" in page.text and "lines of the data" in page.text
 
 
-def test_a_diagnosis_is_put_in(data, found, tmp_path):
-    class Diagnosis:
-        reason = "its rate at 3 is nought"
-        code = "new = fs.nn.retune(model, x, y)"
-
-        def __str__(self):
-            return "line 3 never"
-
-        def plot(self):
-            return new_figure(2, 1)
-
-    page = Page(fs.report(None, *data, tmp_path / "report.html", found=found, diagnosis=Diagnosis()))
-    assert page.headings[-1] == "Diagnosis and recommendation"
-    assert Diagnosis.reason in page.text and "line 3 never" in page.text and Diagnosis.code in page.text
+def test_a_diagnosis_of_ones_own_is_put_in(data, found, tmp_path):
+    x, y = data
+    model = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    given = fs.diagnose(model, x, y, torch.optim.SGD(model.parameters(), 1e-9), frequencies=[3.0], horizon=77)
+    page = Page(fs.report(model, x, y, tmp_path / "report.html", found=found, diagnosis=given))
+    assert page.headings[-1] == "Diagnosis and recommendation" and "beyond 77 steps" in page.text
+    assert given.reason in page.text and " ".join(given.code.split()) in page.text
 
 
 @pytest.mark.parametrize(("d", "pictures"), [(2, 2), (4, 1)])
@@ -191,7 +211,7 @@ def test_the_command_writes_a_page(series):
     assert result.exit_code == 0, result.output
     assert f"wrote {series.with_suffix('.html')}; 1 rows lacked a value" in result.output
     page = Page(series.with_suffix(".html"))
-    assert len(page.headings) == 4 and "ppm over year" in page.text and "cycles per year" in page.text
+    assert len(page.headings) == 5 and "ppm over year" in page.text and "cycles per year" in page.text
 
 
 def test_the_command_explains_what_is_wrong(series, tmp_path):

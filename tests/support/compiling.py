@@ -14,7 +14,9 @@ import torch
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "csrc" / "cuda").glob("*.cu"))
-OPS = [ROOT / "csrc" / "ops" / f"{name}.cpp" for name in ("gridding", "spectrum", "hadamard")]  # those on CUDA
+OPS = [
+    ROOT / "csrc" / "ops" / f"{name}.cpp" for name in ("gridding", "spectrum", "loss_step", "hadamard")
+]  # those on CUDA
 SHAPES = Path(__file__).with_name("shapes.cpp")
 FAILURES = ROOT / "csrc" / "cpu" / "failures.cpp"
 TORCH = Path(torch.__file__).parent

@@ -45,8 +45,8 @@ def without_shared_memory(way: str):
 
 
 @contextlib.contextmanager
-def emulation(way: str = "chunks"):
+def emulation(way: str = "chunks", step: str | None = None):
     """All of fastspec on these ops, with the grids that are chosen for CUDA."""
-    with MonkeyPatch.context() as patch, without_shared_memory(way), fs.override(device="cuda", step="composed"):
+    with MonkeyPatch.context() as patch, without_shared_memory(way), fs.override(device="cuda", step=step):
         patch.setattr(ops, "_ops", Ops(way))
         yield

@@ -1,0 +1,126 @@
+// The loss's residuals, their gradient and the sum of its rows: see cpu/residual.h.
+#include "launch.h"
+#include "stages.h"
+
+namespace fastspec::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kEach = 4;  // numbers of a thread
+constexpr int64_t kBlockNumbers = int64_t(kThreads) * kEach;
+
+// Calls body(number) for a thread's share of all numbers, neighbours for neighbours.
+template <class Body>
+FASTSPEC_FORCE_INLINE void each_number(int index, int thread, int64_t count, Body&& body) {
+  FASTSPEC_UNROLLED
+  for (int i = 0; i < kEach; ++i) {
+    const int64_t number = int64_t(index) * kBlockNumbers + i * kThreads + thread;
+    if (number < count) body(number);
+  }
+}
+
+// Where number i of (groups, points, channels) is in (groups, channels, points), and its point.
+struct Place {
+  int64_t swapped, point;
+};
+
+template <class Args>
+FASTSPEC_FORCE_INLINE Place place(const Args& a, int64_t i) {
+  if (a.channels == 1) return {i, i % a.points};
+  const int64_t row = i / a.channels, channel = i % a.channels, group = row / a.points, point = row % a.points;
+  return {(group * a.channels + channel) * a.points + point, point};
+}
+
+// strengths = quadrature * (pred - target), points last
+template <class T>
+struct Residuals {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  ResidualArgs<T> a;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    block.each([&](int thread) {
+      each_number(index, thread, a.groups * a.points * a.channels, [&](int64_t i) {
+        const Place at = place(a, i);
+        const T residual = a.pred[i] - a.target[i];
+        a.strengths[at.swapped] = a.quadrature ? a.quadrature[at.point] * residual : residual;
+      });
+    });
+  }
+};
+
+// pred = quadrature * strengths, channels last
+template <class T>
+struct ResidualGradient {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  ResidualGradientArgs<T> a;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    block.each([&](int thread) {
+      each_number(index, thread, a.groups * a.points * a.channels, [&](int64_t i) {
+        const Place at = place(a, i);
+        const T value = a.strengths[at.swapped];
+        a.pred[i] = a.quadrature ? a.quadrature[at.point] * value : value;
+      });
+    });
+  }
+};
+
+// One block adds the rows in an order that is the same every time; or each number is turned to T.
+template <class T>
+struct Total {
+  static constexpr int kMostThreads = kThreads, kLeastBlocks = 1;
+  TotalArgs<T> a;
+
+  template <class Block>
+  FASTSPEC_BOTH void run(Block& block, int index) const {
+    double* partial = reinterpret_cast<double*>(block.shared);
+    if (!a.adds)
+      return block.each(
+          [&](int thread) { each_number(index, thread, a.count, [&](int64_t i) { a.loss[i] = T(a.sums[i]); }); });
+    block.each([&](int thread) {
+      partial[thread] = 0;
+      for (int64_t i = thread; i < a.count; i += kThreads) partial[thread] += a.sums[i];
+    });
+    for (int half = kThreads / 2; half > 0; half /= 2)
+      block.each([&](int thread) {
+        if (thread < half) partial[thread] += partial[thread + half];
+      });
+    block.each([&](int thread) {
+      if (thread == 0) *a.loss = T(partial[0]);
+    });
+  }
+};
+
+template <class Work>
+void over_numbers(const Work& work, int64_t count, void* stream) {
+  launch(work, {ceil_div(count, kBlockNumbers), kThreads, 0}, stream);
+}
+
+}  // namespace
+
+template <class T>
+void residual(const ResidualArgs<T>& a, void* stream) {
+  over_numbers(Residuals<T>{a}, a.groups * a.points * a.channels, stream);
+}
+
+template <class T>
+void residual_gradient(const ResidualGradientArgs<T>& a, void* stream) {
+  over_numbers(ResidualGradient<T>{a}, a.groups * a.points * a.channels, stream);
+}
+
+template <class T>
+void total(const TotalArgs<T>& a, void* stream) {
+  if (!a.adds) return over_numbers(Total<T>{a}, a.count, stream);
+  launch(Total<T>{a}, {1, kThreads, kThreads * sizeof(double)}, stream);
+}
+
+template void residual(const ResidualArgs<float>&, void*);
+template void residual(const ResidualArgs<double>&, void*);
+template void residual_gradient(const ResidualGradientArgs<float>&, void*);
+template void residual_gradient(const ResidualGradientArgs<double>&, void*);
+template void total(const TotalArgs<float>&, void*);
+template void total(const TotalArgs<double>&, void*);
+
+}  // namespace fastspec::cuda
