@@ -68,7 +68,9 @@ inline size_t most_shared() {
   return asked ? std::strtoull(asked, nullptr, 10) : kEmulatedShared;
 }
 inline int processors() { return 4; }  // few, so that small problems have blocks of many points
-inline void clear(void* to, size_t bytes, void*) { std::memset(to, 0, bytes); }
+inline void clear(void* to, size_t bytes, void*) {
+  if (bytes > 0) std::memset(to, 0, bytes);
+}
 
 #ifdef FASTSPEC_RACES
 
