@@ -118,6 +118,7 @@ struct Interpolate {
                                    const int64_t* corner) const {
     const int64_t place = int64_t(set) * a.points.count + j;
     const P* p = a.points.position + place * D;
+    if (!is_within<T, D>(a.grid, p) || !is_index(a.points.order[place], a.points.count)) return spoil(set, channel, j);
     Window w;
     w.table = table;
     w.cells = cells;
@@ -132,6 +133,21 @@ struct Interpolate {
       for (int d = 1; d < D; ++d) at += w.corner[d] * s.region.stride[d];
     }
     store(sums<0>(w, at), set, channel, a.points.order[place]);
+  }
+
+  // What is no point, or not finite.
+  FASTSPEC_FORCE_INLINE void spoil(int set, int channel, int64_t j) const {
+    Sums<0> none;
+    FASTSPEC_UNROLLED
+    for (int q = 0; q < Parts; ++q) {
+      none.value[q] = T(NAN);
+      if constexpr (WithSlopes) {
+        FASTSPEC_UNROLLED
+        for (int d = 0; d < D; ++d) none.slope[d][q] = T(NAN);
+      }
+    }
+    const int64_t point = a.points.order[int64_t(set) * a.points.count + j];
+    store(none, set, channel, is_index(point, a.points.count) ? point : j);
   }
 
   FASTSPEC_FORCE_INLINE void store(const Sums<0>& sums, int set, int channel, int64_t point) const {
@@ -186,21 +202,6 @@ struct Interpolate {
     });
   }
 
-  // Points that are not finite.
-  FASTSPEC_FORCE_INLINE void spoil(int set, int channel, int64_t first, int64_t last, int thread) const {
-    Sums<0> none;
-    FASTSPEC_UNROLLED
-    for (int q = 0; q < Parts; ++q) {
-      none.value[q] = T(NAN);
-      if constexpr (WithSlopes) {
-        FASTSPEC_UNROLLED
-        for (int d = 0; d < D; ++d) none.slope[d][q] = T(NAN);
-      }
-    }
-    for (int64_t j = first + thread; j < last; j += kMostThreads)
-      store(none, set, channel, a.points.order[int64_t(set) * a.points.count + j]);
-  }
-
   // Blocks take one channel, or, where the gradient sums over them, all channels one after the other.
   template <class Block>
   FASTSPEC_BOTH void run(Block& block, int index) const {
@@ -218,7 +219,7 @@ struct Interpolate {
     if constexpr (Held) {
       int at = from < last ? tile_of(starts, tiles, from) : 0;
       for (int64_t first = from; first < last;) {
-        const int64_t stop = starts[at + 1] < last ? starts[at + 1] : last;
+        const int64_t stop = stop_within(first, starts[at + 1], last);
         for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, stop);
         first = stop;
         if (first < last && starts[++at + 1] <= first) at = tile_of(starts, tiles, first);
@@ -229,7 +230,7 @@ struct Interpolate {
     if (to > sorted)
       block.each([&](int thread) {
         for (int channel = begin; channel < end; ++channel)
-          spoil(set, channel, from < sorted ? sorted : from, to, thread);
+          for (int64_t j = (from < sorted ? sorted : from) + thread; j < to; j += kMostThreads) spoil(set, channel, j);
       });
   }
 };
