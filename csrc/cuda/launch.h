@@ -102,6 +102,10 @@ struct HostBlock {
   void each(Step&& step) {
     in_two(threads, ++seed, [&](int64_t t) { step(int(t)); });
   }
+  template <int Lanes, class Step>
+  void each_group(Step&& step) {
+    in_two(threads / Lanes, ++seed, [&](int64_t group) { step(HostLanes<Lanes>(), int(group)); });
+  }
 };
 
 template <class Work>
@@ -126,6 +130,11 @@ struct HostBlock {
   template <class Step>
   void each(Step&& step) {
     for (int t = 0; t < threads; ++t) step(backwards ? threads - 1 - t : t);
+  }
+  template <int Lanes, class Step>
+  void each_group(Step&& step) {
+    const int groups = threads / Lanes;
+    for (int g = 0; g < groups; ++g) step(HostLanes<Lanes>(), backwards ? groups - 1 - g : g);
   }
 };
 
