@@ -15,9 +15,10 @@ help: ## show this list
 
 setup: $(VENV)/.installed ## make .venv with everything the other targets need; nothing to do the second time
 
-demo: setup ## a network with the cure plugged in and without; then which frequencies of the CO2 series networks learn
-	$(BIN)/fastspec run plug-in
+demo: setup ## see the lines of 44 years of CO2, be told which a network learns, and watch two cures
+	$(BIN)/fastspec report fastspec/recipes/data/co2.csv --x date --y co2 --out results/co2.html
 	$(BIN)/fastspec run mauna-loa
+	$(BIN)/fastspec run plug-in
 
 # A worker to a core, each of one thread: tests of threads ask for theirs.
 test: setup ## run the tests
@@ -34,10 +35,7 @@ fuzz: setup ## try new random problems and hostile arguments for ten minutes
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/fuzz
 
 coverage: setup ## run the tests and count the lines of fastspec/ that they reach, those of Triton's kernels interpreted
-	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest
-	$(BIN)/python -m coverage combine -q
-	$(BIN)/python -m coverage report
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --cov
 
 table: setup ## run every cell of the table of torch's features, slow ones too, and write it to docs/torch.md
 	PYTHONPATH=tests/support $(BIN)/python -m pytest tests/test_torch.py -m "slow or not slow" -p table_report --table docs/torch.md

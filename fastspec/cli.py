@@ -134,12 +134,16 @@ def report(
     """
     out = out or data.with_suffix(".html")
     try:
-        left_out = write_report(data, x_names, y_names, out, steps, max_frequency)
+        written = write_report(data, x_names, y_names, out, steps, max_frequency)
     except ModuleNotFoundError as error:
         raise click.ClickException(f"{error}; pages need the demo extra: pip install 'fastspec-torch[demo]'") from error
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"wrote {out}{f'; {left_out} rows lacked a value and were left out' if left_out else ''}")
+    for said in (written.found, written.diagnosis):
+        if said is not None:
+            click.echo(f"{said}\n")
+    left_out = f"; {written.left_out} rows lacked a value and were left out" if written.left_out else ""
+    click.echo(f"wrote {out}{left_out}")
 
 
 @main.command()

@@ -3,21 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from ..measure.spectrum import spectrum
+from ..diagnosis import Diagnosis
+from ..measure.spectrum import Spectrum, spectrum
 from .advised import of_data
 from .columns import read_columns
 from .fitted import fitted
 from .report import report, unit_in
 
 
+class Written(NamedTuple):
+    """What a page says, in short."""
+
+    found: Spectrum
+    diagnosis: Diagnosis | None  # where there are lines
+    left_out: int  # rows in which a value was missing
+
+
 def write_report(
     data: Path, x_names: Sequence[str], y_names: Sequence[str], out: Path, steps: int, max_frequency: float | None
-) -> int:
+) -> Written:
     """The page of these columns, written to ``out``; without ``steps``, about the data alone.
-
-    Returns:
-        How many rows were left out because a value was missing.
 
     Raises:
         ImportError: where matplotlib is not installed.
@@ -37,5 +44,6 @@ def write_report(
     model, monitor = fitted(x, y, found, steps) if steps else (None, None)
     days = " (days since 1970)" if read.times[0] else ""
     titles = ", ".join(names[:d]) + days, ", ".join(names[d:])
-    report(model, x, y, out, monitor=monitor, found=found, diagnosis=of_data(x, y, found), names=titles)
-    return read.left_out
+    diagnosis = of_data(x, y, found)
+    report(model, x, y, out, monitor=monitor, found=found, diagnosis=diagnosis, names=titles)
+    return Written(found, diagnosis, read.left_out)
