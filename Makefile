@@ -8,7 +8,7 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all systems fuzz coverage table lint bench counts resources rates races mutants gpu clean
+.PHONY: help setup demo test test-all systems fuzz coverage table lint bench counts resources rates races mutants notebooks gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
 	$(BIN)/python tests/support/mutants.py
 
+notebooks: $(VENV)/.notebooks ## run the examples as notebooks and write them with their pictures; takes two minutes
+	$(BIN)/python -m benchmarks.tools.notebooks
+
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing
 gpu: ## on a machine with CUDA: build with its own python and torch, test what needs a GPU, and time it
 	@$(PYTHON) -c 'import importlib.util as u; assert u.find_spec("torch") and __import__("torch").cuda.is_available()' \
@@ -97,4 +100,8 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml setup.py $(CPP_SOURCES)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[bench]'
+	touch $@
+
+$(VENV)/.notebooks: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[notebooks]'
 	touch $@

@@ -16,9 +16,10 @@ So it is found: in all four panels the interpolant's error, and the filtered ker
 d (in 1-D for ReLU the filter's turns up at 0.5 rather than 1, its 511 modes being few) and doubles or triples beyond;
 a weight on the loss leaves the end where it was, and turns nothing up at d.
 
-The first two are computed in the linearised regime, exactly, and beside it for the nets themselves under Adam, which
-are not trained to the end but to the residual in the table. `python -m benchmarks.studies.limit [--quick] [1] [2]`
-writes limit.csv, limit.md and limit.png to benchmarks/results.
+Points, networks and interpolants are those of the recipe (fastspec/recipes/limit.py), which trains filtered networks to
+the end. The first two are computed in the linearised regime, exactly, and beside it for the nets themselves under Adam,
+which are not trained to the end but to the residual in the table. It writes limit.csv, limit.md and limit.png to
+benchmarks/results: `python -m benchmarks.studies.limit [--quick] [1] [2]`.
 """
 
 import argparse
@@ -37,11 +38,12 @@ import fastspec as fs
 from benchmarks import RESULTS
 from benchmarks.report import write_csv
 from fastspec._files import write_figure, write_whole
+from fastspec.measure.spectra import wavenumbers
+from fastspec.recipes.limit import Problem, interpolant, problem
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 NOISE, WIDTH = 0.3, 256
 SOME_STEPS, THE_END = 1e3, 1e15  # of gradient descent at the largest rate that is stable
-TAU = 2 * math.pi
 
 
 @dataclass(frozen=True)
@@ -66,56 +68,11 @@ class Square(nn.Module):
 NETS: dict[str, Callable[[], nn.Module]] = {"ReLU": nn.ReLU, "ReLU²": Square}
 
 
-class Periodic(nn.Module):
-    """A wide net on the torus, zero at first: sums of m^-½ a σ(w·x + b) less what they are at initialisation."""
-
-    def __init__(self, d: int, activation: nn.Module):
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(2 * d, WIDTH), activation, nn.Linear(WIDTH, 1, bias=False)).double()
-        for p, std in zip(self.net.parameters(), (1, 1, WIDTH**-0.5), strict=True):
-            nn.init.normal_(p, std=std)
-        self.start = {name: p.detach().clone() for name, p in self.net.named_parameters()}
-
-    def forward(self, x: Tensor) -> Tensor:
-        features = torch.cat([x.cos(), x.sin()], -1)
-        return (self.net(features) - functional_call(self.net, self.start, (features,)))[:, 0]
-
-
-def torus_grid(n: int, d: int) -> Tensor:
-    axis = torch.arange(n, dtype=torch.float64) * (TAU / n)
-    return torch.cartesian_prod(*[axis] * d).reshape(-1, d)
-
-
-def clean(x: Tensor) -> Tensor:
-    return torch.sin(x).prod(1) + 0.5 * torch.cos(2 * x[:, 0])
-
-
 # --- one net, one data set --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Problem:
-    make: Callable[[], Periodic]
-    x: Tensor
-    y: Tensor
-    test: Tensor
-    size: Size
-
-    def error(self, values: Tensor) -> float:
-        return ((values - clean(self.test)).norm() / clean(self.test).norm()).item()
-
-
-def problem(name: str, d: int, seed: int, size: Size) -> Problem:
-    def make() -> Periodic:
-        torch.manual_seed(seed)
-        return Periodic(d, NETS[name]())
-
-    gen = torch.Generator().manual_seed(seed)
-    x = torus_grid(size.side, d)
-    x = x + 0.8 * TAU / size.side * torch.rand(x.shape, generator=gen, dtype=torch.float64)
-    test = torch.rand(1000, d, generator=gen, dtype=torch.float64) * TAU
-    y = clean(x) + NOISE * torch.randn(len(x), generator=gen, dtype=torch.float64)
-    return Problem(make, x, y, test, size)
+def posed(name: str, d: int, seed: int, size: Size) -> Problem:
+    return problem(NETS[name](), d, seed, size.side, NOISE, WIDTH)
 
 
 def jacobian(model: nn.Module, x: Tensor) -> Tensor:
@@ -125,13 +82,13 @@ def jacobian(model: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([row.flatten(1) for row in rows.values()], 1)
 
 
-def measured(problem: Problem, adam: bool) -> list[dict]:
-    size, d = problem.size, problem.x.shape[1]
+def measured(problem: Problem, size: Size, adam: bool) -> list[dict]:
+    d = problem.x.shape[1]
     model = problem.make()
     plain = fs.nn.Filtered(model, 0.0, (size.grid,) * d)
     at, beside, everywhere = (jacobian(model, x) for x in (problem.x, problem.test, plain.grid))
     rates = plain.spectrum(everywhere.mT).abs().square().sum(0)
-    k = wavenumbers(rates.shape)
+    k = wavenumbers(tuple(rates.shape), None)
     alpha = fs.measure.decay_exponent(rates[k.norm(dim=-1) >= 4], k[k.norm(dim=-1) >= 4])
     inside = (slice((size.grid - size.modes) // 2, (size.grid + size.modes) // 2),) * d
     plan = fs.Plan(problem.x, (size.modes,) * d)
@@ -147,18 +104,13 @@ def measured(problem: Problem, adam: bool) -> list[dict]:
         model = fs.nn.Filtered(problem.make(), 0.0, (size.grid,) * d, multiplier=multiplier)
         changed = [model.filtered(everywhere.mT, x).mT for x in (problem.x, problem.test)]
         row["model, the end"], _ = descent(problem, *changed, None, math.inf)
-        row["interpolant"] = theory(problem, row["exponent"])
+        row["interpolant"] = problem.error(interpolant(problem, row["exponent"], size.theory))
         if adam:
             loss = fs.SpectralLoss(tuple(weight.shape), x=problem.x, weight=weight / weight.min())
-            row["loss, Adam"], row["loss, Adam: left"] = trained(problem, problem.make(), loss)
-            row["model, Adam"], row["model, Adam: left"] = trained(problem, model, nn.MSELoss())
+            row["loss, Adam"], row["loss, Adam: left"] = trained(problem, problem.make(), loss, size.adam_steps)
+            row["model, Adam"], row["model, Adam: left"] = trained(problem, model, nn.MSELoss(), size.adam_steps)
         rows.append(row)
     return rows
-
-
-def wavenumbers(modes) -> Tensor:
-    axes = [torch.arange(-(n // 2), (n + 1) // 2, dtype=torch.float64) for n in modes]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 def descent(problem: Problem, at: Tensor, beside: Tensor, weighed: Tensor | None, steps: float) -> tuple[float, float]:
@@ -180,19 +132,10 @@ def descent(problem: Problem, at: Tensor, beside: Tensor, weighed: Tensor | None
     return problem.error(beside @ (at.mT @ change)), (left.norm() / problem.y.norm()).item()
 
 
-def theory(problem: Problem, exponent: float) -> float:
-    """The box is 2π long, so frequencies in cycles per box are the wavenumbers."""
-    weight = fs.weights.sobolev(exponent / 2)
-    sol = fs.theory.min_norm_interpolant(
-        problem.x, problem.y, None, (problem.size.theory,) * problem.x.shape[1], period=TAU, weight=weight, tol=1e-6
-    )
-    return problem.error(sol(problem.test))
-
-
-def trained(problem: Problem, model: nn.Module, loss) -> tuple[float, float]:
+def trained(problem: Problem, model: nn.Module, loss, steps: int) -> tuple[float, float]:
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, problem.size.adam_steps, 1e-5)
-    for _ in range(problem.size.adam_steps):
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, 1e-5)
+    for _ in range(steps):
         optimizer.zero_grad()
         loss(model(problem.x), problem.y).backward()
         optimizer.step()
@@ -266,7 +209,7 @@ def main() -> None:
     for d in chosen:
         for net in NETS:
             for seed in range(seeds):
-                found = measured(problem(net, d, seed, sizes[d]), adam=seed < sizes[d].adam_seeds)
+                found = measured(posed(net, d, seed, sizes[d]), sizes[d], adam=seed < sizes[d].adam_seeds)
                 rows += [{"net": net, "d": d, "seed": seed} | row for row in found]
             print(markdown(summary([r for r in rows if (r["net"], r["d"]) == (net, d)])), flush=True)
     if not arguments.quick:

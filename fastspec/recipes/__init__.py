@@ -14,9 +14,12 @@ from .f_principle_photograph import RECIPE as F_PRINCIPLE_PHOTOGRAPH
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
+from .lfp_evolution import RECIPE as LFP_EVOLUTION
+from .limit import RECIPE as LIMIT
 from .mauna_loa import RECIPE as MAUNA_LOA
 from .momentum import RECIPE as MOMENTUM
 from .page import readable, table_of, write_page
+from .pinn_operator import RECIPE as PINN_OPERATOR
 from .plug_in import RECIPE as PLUG_IN
 from .polynomial import RECIPE as POLYNOMIAL
 from .precondition import RECIPE as PRECONDITION
@@ -33,6 +36,8 @@ _ALL = (
     F_PRINCIPLE_EXCEPTIONS,
     PRECONDITION,
     UPPER_LIMIT,
+    LIMIT,
+    PINN_OPERATOR,
     WALSH,
     DNN_JACOBI,
     MOMENTUM,
@@ -41,6 +46,7 @@ _ALL = (
     COMPLEXITY,
     BEYOND_GD,
     LFP,
+    LFP_EVOLUTION,
     GROKKING,
     DFF,
 )

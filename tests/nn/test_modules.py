@@ -16,6 +16,7 @@ MODULES = [
     (lambda: fsnn.AdaptiveActivation("sin", features=4), (6, 4)),
     (lambda: fsnn.Rowdy("phi", features=4), (6, 4)),
     (lambda: fsnn.FourierFeatures(2, 8), (6, 2)),
+    (lambda: fsnn.Standard(2).fit(POINTS), (6, 2)),
     (lambda: fsnn.SineLayer(2, 8, first=True), (6, 2)),
     (lambda: fsnn.MscaleMLP(2, width=4), (6, 2)),
     (lambda: fsnn.SineLayer.from_data(POINTS, POINTS.square().sum(1), 8, max_frequency=20.0), (6, 2)),
@@ -53,6 +54,12 @@ def test_modules_are_copied_saved_and_differentiated(make, shape, tmp_path):
 @pytest.mark.parametrize(
     ("error", "named", "call"),
     [
+        (ValueError, "features", lambda: fsnn.Standard(0)),
+        (ValueError, "x", lambda: fsnn.Standard(2)(torch.rand(5, 3))),
+        (ValueError, "x", lambda: fsnn.Standard(1)(torch.rand(5, 3))),
+        (ValueError, "x", lambda: fsnn.Standard(2).fit(torch.rand(5, 3))),
+        (ValueError, "x", lambda: fsnn.Standard(1).fit(torch.ones(5))),
+        (ValueError, "y", lambda: fsnn.Standard(2).fit_values(torch.rand(5))),
         (ValueError, "in_features", lambda: fsnn.FourierFeatures(0)),
         (TypeError, "n_frequencies", lambda: fsnn.FourierFeatures(1, 2.5)),
         (ValueError, "sigma", lambda: fsnn.FourierFeatures(1, sigma=-1.0)),
@@ -105,3 +112,11 @@ def test_modules_are_copied_saved_and_differentiated(make, shape, tmp_path):
 def test_bad_arguments_are_named(error, named, call):
     with pytest.raises(error, match=rf"^{named}: "):
         call()
+
+
+def test_standard_fills_the_box_whatever_the_units():
+    x = 1958 + 43 * torch.rand(50, 1, dtype=torch.float64)
+    u = fsnn.Standard(1).fit(x)(x)
+    assert u.min().item() == pytest.approx(-1) and u.max().item() == pytest.approx(1)
+    torch.testing.assert_close(fsnn.Standard(1).fit(x).undone(u), x)
+    assert fsnn.Standard(1).fit(x[:, 0])(x[:, 0]).shape == (50,)
