@@ -206,7 +206,7 @@ Y = X.sin() + (2 * X).cos() + 3
         (TypeError, "peaks", {"peaks": torch.tensor([1j])}),
         (ValueError, "peaks", {"peaks": torch.ones(3, 2)}),
         (ValueError, "peaks", {"peaks": torch.tensor([math.inf])}),
-        (ValueError, "peaks", {"x": torch.rand(20, 4)}),
+        (ValueError, "peaks", {"x": 6 * torch.rand(20, 4)}),
         (ValueError, "method", {"method": "fft"}),
     ],
 )
