@@ -1,6 +1,8 @@
 """The fixtures around all tests."""
 
+import ctypes
 import os
+import sys
 
 import pytest
 import torch
@@ -48,11 +50,20 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def poisoned():
-    """Fill memory that torch hands out uninitialised with NaN, so that an output never written shows."""
+    """Fill uninitialised memory, so that an output never written shows: torch's with NaN, that of our ops, which torch
+    does not fill, with huge numbers."""
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
+    fill = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None  # of glibc
+    if fill:
+        fill(M_PERTURB, 0x80)
     yield
+    if fill:
+        fill(M_PERTURB, 0)
     torch.use_deterministic_algorithms(before)
+
+
+M_PERTURB = -6  # to mallopt: each byte of new memory is the complement of this one
 
 
 @pytest.fixture

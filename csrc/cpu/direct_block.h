@@ -115,6 +115,7 @@ struct DirectBlock {
     const DirectAxis& axis = a.axis[0];
     fold_axis(0);
     for (int64_t m = 0; m < axis.cosines(); ++m) {
+      if (m % 4096 == 4095) poll();
       T* cosine = first_axis + m * stride;
       exponential(double(m) + axis.shift(), cosine,
                   axis.shift() || m ? first_axis + axis.row_of_sine(m) * stride : sums);

@@ -19,7 +19,11 @@ void poll_by(bool (*ask)());
 // `cost` estimates all the work in elementary operations: little work stays on the calling thread.
 template <class F>
 inline void parallel(int64_t count, double cost, F&& body) {
+#ifdef FASTSPEC_RACES
+  constexpr double worth_waking_a_thread = 0;
+#else
   constexpr double worth_waking_a_thread = 3e4;
+#endif
   if (count <= 1 || cost < worth_waking_a_thread) {
     for (int64_t i = 0; i < count; ++i) body(i);
   } else {

@@ -28,13 +28,63 @@
 
 namespace fastspec::cuda {
 
+// Neighbouring threads of one warp, which need no barrier to see each other's numbers:
+//
+//     lanes.each([&](int lane) { ... });  // every lane
+//     lanes.one([&] { ... });             // the first alone
+//     PerLane<T> numbers;                 // one to a lane: numbers[lane]
+//     lanes.from(numbers, lane)           // another's, to all
+//     lanes.sum(numbers)                  // of all, to the first
+
 #ifdef __CUDACC__
+template <int Lanes>
+struct DeviceLanes {
+  template <class T>
+  struct PerLane {
+    T number;
+    __device__ __forceinline__ T& operator[](int) { return number; }
+    __device__ __forceinline__ const T& operator[](int) const { return number; }
+  };
+
+  template <class Step>
+  __device__ __forceinline__ void each(Step&& step) const {
+    step(int(threadIdx.x) % Lanes);
+  }
+  template <class Step>
+  __device__ __forceinline__ void one(Step&& step) const {
+    if (threadIdx.x % Lanes == 0) step();
+  }
+  template <class T>
+  __device__ __forceinline__ T from(const PerLane<T>& numbers, int lane) const {
+    return __shfl_sync(mask(), numbers.number, lane, Lanes);
+  }
+  template <class T>
+  __device__ __forceinline__ T sum(const PerLane<T>& numbers) const {
+    T total = numbers.number;
+    FASTSPEC_UNROLLED
+    for (int far = Lanes / 2; far > 0; far /= 2) total += __shfl_xor_sync(mask(), total, far, Lanes);
+    return total;
+  }
+
+ private:
+  // Of these lanes alone: other groups of the warp may have left their loop.
+  __device__ __forceinline__ unsigned mask() const {
+    return (Lanes == 32 ? ~0u : (1u << Lanes % 32) - 1) << (threadIdx.x % 32 / Lanes * Lanes);
+  }
+};
+
 struct DeviceBlock {
   char* shared;
 
   template <class Step>
   __device__ __forceinline__ void each(Step&& step) {
     step(int(threadIdx.x));
+    __syncthreads();
+  }
+  // The same, of groups of `Lanes` neighbours that work together: step(lanes, group).
+  template <int Lanes, class Step>
+  __device__ __forceinline__ void each_group(Step&& step) {
+    step(DeviceLanes<Lanes>{}, int(threadIdx.x) / Lanes);
     __syncthreads();
   }
 };
@@ -45,6 +95,36 @@ __global__ void __launch_bounds__(Work::kMostThreads, Work::kLeastBlocks) kernel
   DeviceBlock block{shared};
   work.run(block, int(blockIdx.x));
 }
+#else
+template <int Lanes>
+struct HostLanes {
+  template <class T>
+  struct PerLane {
+    T numbers[Lanes];
+    T& operator[](int lane) { return numbers[lane]; }
+    const T& operator[](int lane) const { return numbers[lane]; }
+  };
+
+  template <class Step>
+  void each(Step&& step) const {
+    for (int lane = 0; lane < Lanes; ++lane) step(lane);
+  }
+  template <class Step>
+  void one(Step&& step) const {
+    step();
+  }
+  template <class T>
+  T from(const PerLane<T>& numbers, int lane) const {
+    return numbers.numbers[lane];
+  }
+  // As a GPU adds: halves to halves.
+  template <class T>
+  T sum(PerLane<T> n) const {
+    for (int far = Lanes / 2; far > 0; far /= 2)
+      for (int lane = 0; lane < far; ++lane) n.numbers[lane] += n.numbers[lane + far];
+    return n.numbers[0];
+  }
+};
 #endif
 
 // What differs between a GPU and its emulation, number by number.

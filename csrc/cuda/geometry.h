@@ -55,6 +55,25 @@ FASTSPEC_BOTH inline int tile_of(const int32_t* starts, int tiles, int64_t j) {
   return low;
 }
 
+// The numbers of a plan may have come from anywhere, and a kernel cannot refuse them: what is not within its tile or
+// its set is read and written nowhere, and gives NaN.
+
+FASTSPEC_FORCE_INLINE bool is_index(int64_t i, int64_t count) { return uint64_t(i) < uint64_t(count); }
+
+// Whether a point's window begins within its tile.
+template <class T, int D>
+FASTSPEC_FORCE_INLINE bool is_within(const Grid& g, const typename Fixed<T>::type* position) {
+  bool within = true;
+  FASTSPEC_UNROLLED
+  for (int d = 0; d < D; ++d) within = within && int(cell_of<T>(position[d])) < int(g.tile[d]);
+  return within;
+}
+
+// Where the points after `first` that are in a tile end: at `last` or before it.
+FASTSPEC_FORCE_INLINE int64_t stop_within(int64_t first, int64_t end_of_tile, int64_t last) {
+  return end_of_tile > first && end_of_tile < last ? end_of_tile : last;
+}
+
 // The first of `count` ascending keys that is not below `key`.
 FASTSPEC_BOTH inline int64_t lower_bound(const uint32_t* keys, int64_t count, uint32_t key) {
   int64_t low = 0, high = count;

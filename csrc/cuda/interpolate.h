@@ -1,7 +1,9 @@
 // Interpolation: value = sum over the window's cells of window * grid, for all points, and its slopes.
 //
-// A thread to a point. Blocks take chunks of points and hold a tile at a time, with its halo, in shared memory; or, for
-// few points to a tile, read the grid where it is.
+// Blocks take chunks of points and hold a tile at a time, with its halo, in shared memory; or, for few points to a
+// tile, read the grid where it is. A thread to a point; or, where windows have many numbers, eight lanes to one: each
+// evaluates a tap of each axis, hands those of the slower axes to the others, and sums the window's cells at its own
+// place along the fastest axis, so that neighbours read neighbours.
 #pragma once
 #include "geometry.h"
 #include "launch.h"
@@ -17,7 +19,10 @@ struct InterpolateShape {
   size_t shared;
 };
 
-constexpr int kInterpolateThreads = 128;
+constexpr int interpolate_lanes(int dim, int parts, bool held) { return held && dim * parts > 2 ? 8 : 1; }
+constexpr int interpolate_threads(int dim, int parts, bool held) {
+  return interpolate_lanes(dim, parts, held) > 1 ? 256 : 128;
+}
 
 inline InterpolateShape interpolate_shape(const Grid& g, int width, int parts, int number_bytes, bool held,
                                           Chunks chunks) {
@@ -33,8 +38,9 @@ inline InterpolateShape interpolate_shape(const Grid& g, int width, int parts, i
 template <class T, int D, int Parts, int Width, bool WithSlopes, bool Held>
 struct Interpolate {
   using P = typename Fixed<T>::type;
-  static constexpr int kMostThreads = kInterpolateThreads;
-  static constexpr int kLeastBlocks = WithSlopes ? 1 : 4;  // to a processor: bounds the registers
+  static constexpr int kLanes = interpolate_lanes(D, Parts, Held);
+  static constexpr int kMostThreads = interpolate_threads(D, Parts, Held);
+  static constexpr int kLeastBlocks = WithSlopes ? 1 : 512 / kMostThreads;  // to a processor: bounds the registers
   static constexpr int kTaps = Width ? Width : kMaxWidth;
   static constexpr int kSlopes = WithSlopes ? D : 0;
   InterpolateArgs<T> a;
@@ -118,6 +124,7 @@ struct Interpolate {
                                    const int64_t* corner) const {
     const int64_t place = int64_t(set) * a.points.count + j;
     const P* p = a.points.position + place * D;
+    if (!is_within<T, D>(a.grid, p) || !is_index(a.points.order[place], a.points.count)) return spoil(set, channel, j);
     Window w;
     w.table = table;
     w.cells = cells;
@@ -132,6 +139,141 @@ struct Interpolate {
       for (int d = 1; d < D; ++d) at += w.corner[d] * s.region.stride[d];
     }
     store(sums<0>(w, at), set, channel, a.points.order[place]);
+  }
+
+  // --- by lanes, each at the places lane, lane + kLanes ... along the fastest axis ---
+
+  static constexpr int kPlaces = (kTaps + kLanes - 1) / kLanes;
+
+  template <class Lanes>
+  struct LaneTaps {
+    typename Lanes::template PerLane<T> value[D][kPlaces], slope[D][kPlaces];
+  };
+  template <class Lanes>
+  struct LaneSums {
+    typename Lanes::template PerLane<T> value[Parts], slope[WithSlopes ? D : 1][Parts];
+  };
+
+  template <class Lanes>
+  FASTSPEC_FORCE_INLINE void evaluate_by_lanes(const Lanes& lanes, const T* table, const P* p,
+                                               LaneTaps<Lanes>& taps) const {
+    lanes.each([&](int lane) {
+      FASTSPEC_UNROLLED
+      for (int d = 0; d < D; ++d) {
+        FASTSPEC_UNROLLED
+        for (int k = 0; k < kPlaces; ++k) {
+          const int i = lane + k * kLanes;
+          T value = 0, slope = 0;
+          if (i < width()) value = tap_at<WithSlopes>(table, terms_of(width()), i, offset_of<T>(p[d]), slope);
+          taps.value[d][k][lane] = value;
+          taps.slope[d][k][lane] = slope;
+        }
+      }
+    });
+  }
+
+  // The taps of the axis before the last, in each lane.
+  struct Rows {
+    T tap[kTaps], slope[kTaps];
+  };
+
+  template <class Lanes>
+  FASTSPEC_FORCE_INLINE Rows rows_of(const Lanes& lanes, const LaneTaps<Lanes>& taps) const {
+    Rows rows;
+    FASTSPEC_UNROLLED
+    for (int i = 0; i < kTaps; ++i) {
+      rows.tap[i] = lanes.from(taps.value[D - 2][i / kLanes], i % kLanes);
+      if constexpr (WithSlopes) rows.slope[i] = lanes.from(taps.slope[D - 2][i / kLanes], i % kLanes);
+    }
+    return rows;
+  }
+
+  // Adds a plane of the window, whose corner is at `corner`, times its tap along the slowest axis of three.
+  template <class Lanes>
+  FASTSPEC_FORCE_INLINE void add_plane(const Lanes& lanes, const T* corner, const Rows& rows,
+                                       const LaneTaps<Lanes>& taps, T tap, T slope, LaneSums<Lanes>& sums) const {
+    lanes.each([&](int lane) {
+      FASTSPEC_UNROLLED
+      for (int k = 0; k < kPlaces; ++k) {
+        const int x = lane + k * kLanes;
+        if (x >= width()) continue;
+        T value[Parts] = {}, along[Parts] = {};
+        FASTSPEC_UNROLLED
+        for (int y = 0; y < kTaps; ++y) {
+          if (Width == 0 && y >= width()) break;
+          FASTSPEC_UNROLLED
+          for (int q = 0; q < Parts; ++q) {
+            const T cell = corner[(y * s.region.stride[D - 2] + x) * Parts + q];
+            value[q] += rows.tap[y] * cell;
+            if constexpr (WithSlopes) along[q] += rows.slope[y] * cell;
+          }
+        }
+        const T here = taps.value[D - 1][k][lane], by = tap * here;
+        FASTSPEC_UNROLLED
+        for (int q = 0; q < Parts; ++q) {
+          sums.value[q][lane] += by * value[q];
+          if constexpr (WithSlopes) {
+            if constexpr (D == 3) sums.slope[0][q][lane] += slope * here * value[q];
+            sums.slope[D - 2][q][lane] += by * along[q];
+            sums.slope[D - 1][q][lane] += tap * taps.slope[D - 1][k][lane] * value[q];
+          }
+        }
+      }
+    });
+  }
+
+  template <class Lanes>
+  FASTSPEC_FORCE_INLINE void add_window(const Lanes& lanes, const T* corner, const LaneTaps<Lanes>& taps,
+                                        LaneSums<Lanes>& sums) const {
+    const Rows rows = rows_of(lanes, taps);
+    if constexpr (D == 2) return add_plane(lanes, corner, rows, taps, T(1), T(0), sums);
+    FASTSPEC_UNROLLED
+    for (int k = 0; k < kPlaces; ++k) {
+      for (int i = 0; i < kLanes && k * kLanes + i < width(); ++i) {
+        const T slope = WithSlopes ? lanes.from(taps.slope[0][k], i) : T(0);
+        add_plane(lanes, corner + int64_t(k * kLanes + i) * s.region.stride[0] * Parts, rows, taps,
+                  lanes.from(taps.value[0][k], i), slope, sums);
+      }
+    }
+  }
+
+  template <class Lanes>
+  FASTSPEC_FORCE_INLINE void point_by_lanes(const Lanes& lanes, const T* table, const T* cells, int set, int channel,
+                                            int64_t j) const {
+    const int64_t place = int64_t(set) * a.points.count + j;
+    const P* p = a.points.position + place * D;
+    if (!is_within<T, D>(a.grid, p) || !is_index(a.points.order[place], a.points.count))
+      return lanes.one([&] { spoil(set, channel, j); });
+    int at = 0;
+    FASTSPEC_UNROLLED
+    for (int d = 0; d < D; ++d) at += int(cell_of<T>(p[d])) * s.region.stride[d];
+    LaneTaps<Lanes> taps;
+    evaluate_by_lanes(lanes, table, p, taps);
+    LaneSums<Lanes> sums{};
+    add_window(lanes, cells + int64_t(at) * Parts, taps, sums);
+    Sums<0> total;
+    FASTSPEC_UNROLLED
+    for (int q = 0; q < Parts; ++q) {
+      total.value[q] = lanes.sum(sums.value[q]);
+      FASTSPEC_UNROLLED
+      for (int d = 0; d < kSlopes; ++d) total.slope[d][q] = lanes.sum(sums.slope[d][q]);
+    }
+    lanes.one([&] { store(total, set, channel, a.points.order[place]); });
+  }
+
+  // What is no point, or not finite.
+  FASTSPEC_FORCE_INLINE void spoil(int set, int channel, int64_t j) const {
+    Sums<0> none;
+    FASTSPEC_UNROLLED
+    for (int q = 0; q < Parts; ++q) {
+      none.value[q] = T(NAN);
+      if constexpr (WithSlopes) {
+        FASTSPEC_UNROLLED
+        for (int d = 0; d < D; ++d) none.slope[d][q] = T(NAN);
+      }
+    }
+    const int64_t point = a.points.order[int64_t(set) * a.points.count + j];
+    store(none, set, channel, is_index(point, a.points.count) ? point : j);
   }
 
   FASTSPEC_FORCE_INLINE void store(const Sums<0>& sums, int set, int channel, int64_t point) const {
@@ -168,10 +310,17 @@ struct Interpolate {
         for (int q = 0; q < Parts; ++q) cells[to * Parts + q] = grid[from * Parts + q];
       });
     });
-    block.each([&](int thread) {
-      const int64_t corner[D] = {};
-      for (int64_t j = first + thread; j < last; j += kMostThreads) point(table, cells, set, channel, j, corner);
-    });
+    if constexpr (kLanes > 1) {
+      block.template each_group<kLanes>([&](const auto& lanes, int group) {
+        for (int64_t j = first + group; j < last; j += kMostThreads / kLanes)
+          point_by_lanes(lanes, table, cells, set, channel, j);
+      });
+    } else {
+      block.each([&](int thread) {
+        const int64_t corner[D] = {};
+        for (int64_t j = first + thread; j < last; j += kMostThreads) point(table, cells, set, channel, j, corner);
+      });
+    }
   }
 
   template <class Block>
@@ -184,21 +333,6 @@ struct Interpolate {
         point(table, grid, set, channel, j, box.corner);
       }
     });
-  }
-
-  // Points that are not finite.
-  FASTSPEC_FORCE_INLINE void spoil(int set, int channel, int64_t first, int64_t last, int thread) const {
-    Sums<0> none;
-    FASTSPEC_UNROLLED
-    for (int q = 0; q < Parts; ++q) {
-      none.value[q] = T(NAN);
-      if constexpr (WithSlopes) {
-        FASTSPEC_UNROLLED
-        for (int d = 0; d < D; ++d) none.slope[d][q] = T(NAN);
-      }
-    }
-    for (int64_t j = first + thread; j < last; j += kMostThreads)
-      store(none, set, channel, a.points.order[int64_t(set) * a.points.count + j]);
   }
 
   // Blocks take one channel, or, where the gradient sums over them, all channels one after the other.
@@ -218,7 +352,7 @@ struct Interpolate {
     if constexpr (Held) {
       int at = from < last ? tile_of(starts, tiles, from) : 0;
       for (int64_t first = from; first < last;) {
-        const int64_t stop = starts[at + 1] < last ? starts[at + 1] : last;
+        const int64_t stop = stop_within(first, starts[at + 1], last);
         for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, stop);
         first = stop;
         if (first < last && starts[++at + 1] <= first) at = tile_of(starts, tiles, first);
@@ -229,7 +363,7 @@ struct Interpolate {
     if (to > sorted)
       block.each([&](int thread) {
         for (int channel = begin; channel < end; ++channel)
-          spoil(set, channel, from < sorted ? sorted : from, to, thread);
+          for (int64_t j = (from < sorted ? sorted : from) + thread; j < to; j += kMostThreads) spoil(set, channel, j);
       });
   }
 };
@@ -237,8 +371,8 @@ struct Interpolate {
 template <class T, int D, int Parts, int Width, bool WithSlopes, bool Held>
 void launch_interpolate(const InterpolateArgs<T>& a, const InterpolateShape& s, void* stream) {
   const int64_t rows = a.points.sets * (a.gradient ? 1 : a.channels);
-  launch(Interpolate<T, D, Parts, Width, WithSlopes, Held>{a, s},
-         {rows * s.chunks.per_set, kInterpolateThreads, s.shared}, stream);
+  using Work = Interpolate<T, D, Parts, Width, WithSlopes, Held>;
+  launch(Work{a, s}, {rows * s.chunks.per_set, Work::kMostThreads, s.shared}, stream);
 }
 
 // Whether a kernel is compiled for its width, to hold taps in registers: in 1-D none are held, and those of the widest

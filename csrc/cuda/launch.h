@@ -68,7 +68,9 @@ inline size_t most_shared() {
   return asked ? std::strtoull(asked, nullptr, 10) : kEmulatedShared;
 }
 inline int processors() { return 4; }  // few, so that small problems have blocks of many points
-inline void clear(void* to, size_t bytes, void*) { std::memset(to, 0, bytes); }
+inline void clear(void* to, size_t bytes, void*) {
+  if (bytes > 0) std::memset(to, 0, bytes);
+}
 
 #ifdef FASTSPEC_RACES
 
@@ -100,6 +102,10 @@ struct HostBlock {
   void each(Step&& step) {
     in_two(threads, ++seed, [&](int64_t t) { step(int(t)); });
   }
+  template <int Lanes, class Step>
+  void each_group(Step&& step) {
+    in_two(threads / Lanes, ++seed, [&](int64_t group) { step(HostLanes<Lanes>(), int(group)); });
+  }
 };
 
 template <class Work>
@@ -124,6 +130,11 @@ struct HostBlock {
   template <class Step>
   void each(Step&& step) {
     for (int t = 0; t < threads; ++t) step(backwards ? threads - 1 - t : t);
+  }
+  template <int Lanes, class Step>
+  void each_group(Step&& step) {
+    const int groups = threads / Lanes;
+    for (int g = 0; g < groups; ++g) step(HostLanes<Lanes>(), backwards ? groups - 1 - g : g);
   }
 };
 

@@ -110,11 +110,11 @@ struct Spread {
 
   // --- a batch of points ---
 
-  FASTSPEC_FORCE_INLINE Corner corner_of(const P* p, const int* shift) const {
+  FASTSPEC_FORCE_INLINE Corner corner_of(const P* p, bool known, const int* shift) const {
     Corner c{};
     FASTSPEC_UNROLLED
     for (int d = 0; d < D; ++d) {
-      const int cell = int(cell_of<T>(p[d])) + shift[d];
+      const int cell = (known ? int(cell_of<T>(p[d])) : 0) + shift[d];
       if constexpr (By == SpreadBy::kChunks) {
         c.cell += cell * s.region.stride[d];
         c.along[d] = cell % (d == 0 ? s.slices : a.width);
@@ -144,17 +144,19 @@ struct Spread {
       const P* p = a.points.position + place * D;
       evaluate(m, i, axis, p[axis]);
       if (axis > 0) continue;
-      const T* strength = a.strengths + (int64_t(transform) * a.points.count + a.points.order[place]) * Parts;
+      const int64_t point = a.points.order[place];
+      const bool known = is_index(point, a.points.count) && is_within<T, D>(a.grid, p);
+      const T* strength = a.strengths + (int64_t(transform) * a.points.count + (known ? point : 0)) * Parts;
       FASTSPEC_UNROLLED
-      for (int q = 0; q < Parts; ++q) m.strengths[i * Parts + q] = strength[q];
+      for (int q = 0; q < Parts; ++q) m.strengths[i * Parts + q] = known ? strength[q] : T(NAN);
       if constexpr (By == SpreadBy::kPoints) {
         const Box box = tile_box<D>(a.grid, tile_of(a.points.starts + int64_t(set) * (tiles + 1), tiles, first + i));
         int corner[D];
         FASTSPEC_UNROLLED
         for (int d = 0; d < D; ++d) corner[d] = int(box.corner[d]);
-        m.corners[i] = corner_of(p, corner);
+        m.corners[i] = corner_of(p, known, corner);
       } else {
-        m.corners[i] = corner_of(p, shift);
+        m.corners[i] = corner_of(p, known, shift);
       }
     }
   }
@@ -292,7 +294,7 @@ struct Spread {
   FASTSPEC_FORCE_INLINE void chunk(Block& block, const Shared& m, int index) const {
     const int transform = index / s.chunks.per_set, tiles = int(a.grid.tile_count());
     const int32_t* starts = a.points.starts + transform / int(a.channels) * int64_t(tiles + 1);
-    const int64_t sorted = starts[tiles];
+    const int64_t sorted = starts[tiles] < a.points.count ? starts[tiles] : a.points.count;
     int64_t first = int64_t(index % s.chunks.per_set) * s.chunks.size;
     const int64_t last = first + s.chunks.size < sorted ? first + s.chunks.size : sorted;
     if (first >= last) return;
@@ -304,7 +306,7 @@ struct Spread {
     } else {
       int tile = tile_of(starts, tiles, first);
       while (first < last) {
-        const int64_t end = starts[tile + 1] < last ? starts[tile + 1] : last;
+        const int64_t end = stop_within(first, starts[tile + 1], last);
         const Box box = tile_box<D>(a.grid, tile);
         block.each([&](int thread) { clear(m, thread); });
         points(block, m, transform, first, end, none, grid);
@@ -340,7 +342,8 @@ struct Spread {
         source = source * int(a.grid.tiles[d]) + image.index;
         shift[d] = int(image.shift);
       }
-      points(block, m, transform, starts[source], starts[source + 1], shift, grid);
+      const int64_t first = starts[source] > 0 ? starts[source] : 0, last = starts[source + 1];
+      points(block, m, transform, first, last < a.points.count ? last : a.points.count, shift, grid);
     }
     block.each([&](int thread) { flush(m, box, grid, thread); });
   }

@@ -1,6 +1,9 @@
 // Direct sums between points and a grid of modes as ops: what is said of them in fastspec's ops.py.
 #include "direct.h"
 
+#include <cmath>
+#include <limits>
+
 #include "../cpu/levels.h"
 #include "boxed.h"
 
@@ -31,6 +34,18 @@ struct Modes {
   }
 };
 
+// Whether every coordinate is a finite number of periods.
+template <class X>
+bool has_finite_turns(const X* x, int64_t points, const Floats& period) {
+  constexpr double short_enough = double(std::numeric_limits<X>::max()) / std::numeric_limits<double>::max();
+  const int64_t dim = int64_t(period.size());
+  bool finite = is_finite(x, points * dim);
+  for (int64_t d = 0; d < dim; ++d)
+    for (int64_t j = 0; period[d] < 2 * short_enough && j < points; ++j)
+      finite &= std::isfinite(double(x[j * dim + d]) / period[d]);
+  return finite;
+}
+
 // All that points, modes and the kind of strengths say.
 template <class T>
 DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, bool real) {
@@ -40,8 +55,10 @@ DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, b
   check_modes(x, modes.count, modes.period);
   const size_t dim = modes.count.size();
   STD_TORCH_CHECK(modes.sign == 1 || modes.sign == -1, "sign: must be -1 or +1");
-  STD_TORCH_CHECK(own ? is_finite(in<T>(x), x.numel()) : is_finite(in<double>(x), x.numel()),
-                  "x: has non-finite points, must be finite");
+  const int64_t points = x.size(0) * x.size(1);
+  STD_TORCH_CHECK(
+      own ? has_finite_turns(in<T>(x), points, modes.period) : has_finite_turns(in<double>(x), points, modes.period),
+      "x: has non-finite points, must be finite");
   DirectArgs<T> a{};
   a.dim = int(dim);
   a.sign = int(modes.sign);

@@ -1,4 +1,7 @@
 // Sums of exponentials over any points and frequencies as ops: what is said of them in fastspec's ops.py.
+#include <algorithm>
+#include <cmath>
+
 #include "../cpu/levels.h"
 #include "boxed.h"
 #include "tensors.h"
@@ -15,6 +18,24 @@ void check_coordinates(const Tensor& t, const char* name, const Tensor& like) {
   });
 }
 
+template <class T>
+double largest(const T* numbers, int64_t count, int64_t stride) {
+  double most = 0;
+  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::fabs(double(numbers[i * stride])));
+  return most;
+}
+
+// Of phases, which are sums of products of coordinates. Those of float32 numbers are float64, and so finite.
+void check_phases(const Tensor& points, const Tensor& frequencies) {
+  if (is_single(points)) return;
+  const int64_t dim = points.size(1);
+  double most = 0;
+  for (int64_t d = 0; d < dim && points.numel() > 0 && frequencies.numel() > 0; ++d)
+    most += largest(in<double>(points) + d, points.size(0), dim) *
+            largest(in<double>(frequencies) + d, frequencies.size(0), dim);
+  STD_TORCH_CHECK(std::isfinite(most), "points: has non-finite products with frequencies, must be finite");
+}
+
 void check_sum(const Tensor& points, const Tensor& strengths, const Tensor& frequencies, int64_t sign) {
   check_floating(strengths, "strengths");
   check_tensor(strengths, "strengths", 2);
@@ -22,6 +43,7 @@ void check_sum(const Tensor& points, const Tensor& strengths, const Tensor& freq
   check_coordinates(frequencies, "frequencies", strengths);
   check_size(strengths, "strengths", 1, points.size(0));
   check_size(frequencies, "frequencies", 1, points.size(1));
+  check_phases(points, frequencies);
   STD_TORCH_CHECK(sign == 1 || sign == -1, "sign: must be -1 or +1");
 }
 

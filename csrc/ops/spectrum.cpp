@@ -42,6 +42,10 @@ void modes_to_blocks(const Tensor& modes, const Band& b, const Tensor& factors, 
   });
 }
 
+void check_halved(bool real, const Ints& negative) {
+  STD_TORCH_CHECK(!real || negative.back() == 0, "negative: the last axis of a real grid has none");
+}
+
 template <class Device>
 Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, const Ints& modes, const Ints& negative, bool centered,
                      int64_t sign) {
@@ -51,6 +55,7 @@ Tensor grid_to_modes(const Tensor& grid, const Tensor& factors, const Ints& mode
   Ints cells = shape(grid, 1, int(grid.dim()));
   if (real && !cells.empty()) cells.back() = cells.back() / 2 + 1;
   const Band band = make_band(cells, modes, negative, centered);
+  check_halved(real, negative);
   check_factors(factors, grid, band);
   check_sign(sign, real, -1);
   const Device device(grid, factors);
@@ -84,6 +89,7 @@ Tensor modes_to_grid(const Tensor& modes, const Tensor& factors, const Ints& cel
     padded.back() = dim == 1 ? cells.back() / 2 + 1 : counts.back();
   }
   const Band band = make_band(padded, counts, negative, centered);
+  check_halved(real, negative);
   check_factors(factors, modes, band);
   check_sign(sign, real, 1);
   const Device device(modes, factors);

@@ -298,4 +298,5 @@ def _finite(op: Callable[..., T], *args: Any) -> T:
         if "non-finite" not in str(error):
             raise
         name = "x" if "points" in str(error) else "s"
-        raise ValueError(f"{name}: had non-finite numbers, must be finite") from None
+        what = "products with s" if "products" in str(error) else "numbers"
+        raise ValueError(f"{name}: had non-finite {what}, must be finite") from None

@@ -83,7 +83,7 @@ class Fit:
         step = least_squares(self.slopes(), self.residual.reshape(-1, 1)).reshape_as(self.frequencies)
         for part in _PARTS:
             frequencies = self.frequencies + (part * step).clamp(-most, most)
-            if _apart(frequencies) < least or frequencies.norm(dim=1).min() < lowest:
+            if apart(frequencies) < least or frequencies.norm(dim=1).min() < lowest:
                 continue
             moved = self.at(frequencies)
             if bool(moved.residual.square().sum() < self.residual.square().sum()):
@@ -106,7 +106,7 @@ def fit(x: Tensor, y: Tensor, trend: Tensor, frequencies: Tensor) -> Fit:
     return Fit(x, y, trend, frequencies, design, coefficients, y - design @ coefficients)
 
 
-def _apart(frequencies: Tensor) -> float:
+def apart(frequencies: Tensor) -> float:
     """Least distance of a frequency from another and from the other's negative."""
     both = torch.cat([frequencies, -frequencies])
     return torch.cdist(frequencies, both).fill_diagonal_(math.inf).min().item()

@@ -87,9 +87,9 @@ def dominant_frequencies(
     from posing as peaks. Of several lines the search also starts from the coarser grid of one mode per resolution, and
     looks for each line once more among all others; the fit of least Bayesian information criterion is kept.
 
-    The search reaches, along each axis, the Nyquist frequency of regular coordinates, gaps or not, and five times that
-    of the mean spacing M^(-1/d) of scattered ones; at most 2^22 modes of the grid. What lies beyond is not found, and
-    since noise is told from lines nothing else is returned for it: give ``max_frequency``.
+    The search reaches, along each axis, the Nyquist frequency of coordinates that are regular, gaps or not, or nearly
+    so, and five times that of the mean spacing M^(-1/d) of scattered ones; at most 2^22 modes of the grid. What lies
+    beyond is not found, and since noise is told from lines nothing else is returned for it: give ``max_frequency``.
 
     Beyond three dimensions no grid would fit: the best of 16,384 random frequencies, drawn with a fixed seed from the
     ball of radius ``max_frequency``, climb the spectrum's power. One of them must fall on the flank of a line, about

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .background import background
-from .joint import Fit
+from .joint import Fit, apart
 from .search import LOWEST, Grid, Known, Search
 from .significance import Trials
 
@@ -17,6 +17,7 @@ _POINTS_A_LINE = 12  # of lines fitted before it is known whether they are any
 _STEPS, _SETTLED = 12, 1e-4
 _STEP, _NEAREST = 0.25, 0.5  # of Gauss-Newton, cycles per span
 _SEVERAL, _ROUNDS = 4, 2
+_CLOSE = 4.0  # cycles per span: two lines that are one between them on a fine grid leave others as near as that
 _FLOOR = 1e-2  # of a channel's own size: what is left of one explained counts no more than this
 
 
@@ -60,10 +61,10 @@ def significant_lines(fit: Fit, search: Search, most: int, chance: float) -> Fit
 
 
 def lines_of(fit: Fit, search: Search, coarse: Search, most: int, chance: float) -> Fit:
-    """The significant lines; where they are several, also from a start on the ``coarse`` grid of one mode per
+    """The significant lines; where some of several are close, also from a start on the ``coarse`` grid of one mode per
     resolution, which tells lines apart that a fine one sees as one between them."""
     found = significant_lines(fit, search, most, chance)
-    if len(found) < _SEVERAL:
+    if len(found) < _SEVERAL or (isinstance(search, Grid) and apart(found.frequencies) > _CLOSE):
         return found
     start = settled(significant_lines(fit, coarse, most, chance), search)
     return without_superfluous(exchanged(min(found, start, key=criterion), search), search, chance)
@@ -160,6 +161,15 @@ def lines_over_red(fit: Fit, search: Grid, most: int, chance: float) -> tuple[Fi
         found = settled(significant_lines(fit, search, most, chance), search)
         found = without_superfluous(found, search, chance)
     return found, search
+
+
+def chances_over(fit: Fit, ground: Fit, search: Search) -> list[float]:
+    """Of each line, in the noise beside which another fit of the same data was searched, of the size that it left."""
+    noise, shares = search.noise(fit.frequencies).tolist(), fit.shares().clamp_min(0)
+    tiny, channels = torch.finfo(fit.y.dtype).tiny, fit.y.shape[1]
+    free = max(1, len(fit.y) - len(ground.coefficients))
+    gains = [(s / (n * ground.squares + tiny)).log1p().sum().item() for s, n in zip(shares, noise, strict=True)]
+    return [search.trials.chance(free * gain, channels) for gain in gains]
 
 
 def criterion(fit: Fit) -> float:

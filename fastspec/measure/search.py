@@ -14,6 +14,7 @@ _MOST_MODES = 2**22
 _NYQUIST_FACTOR = 5  # how far beyond the mean sampling's Nyquist frequency scattered points are searched
 LOWEST = 0.9  # cycles per span: below, a line is a trend
 _OFF_GRID = 0.1  # of a spacing: nearer than this to its multiples, gaps are those of a grid
+_FEWEST, _ALIKE = 8, 0.25  # gaps, and between their quartiles, of the median, where most are alike
 _GRAINS = 20  # of rounding in a spacing that is none of its own
 _CANDIDATES = 2**14  # of a search without a grid, and the best of them that climb
 _CLIMBERS, _CLIMB = 16, 30
@@ -235,8 +236,9 @@ def nyquist(unit_x: Tensor, grain: float) -> list[float]:
     """Up to where frequencies can be told from lower ones, per dimension, in cycles per span.
 
     Where all gaps between neighbouring coordinates are multiples of a spacing p, exactly 1 / 2p: beyond it the spectrum
-    repeats. Scattered coordinates have no such limit (VanderPlas 2018, ApJS 236, 16); five times the Nyquist frequency
-    of as many regular ones is then taken.
+    repeats. Where most gaps of a series are alike, as those of weeks in decimal years, half of one over the median gap:
+    beyond it a line is hardly told from its alias below. Scattered coordinates have no such limit (VanderPlas 2018,
+    ApJS 236, 16); five times the Nyquist frequency of as many regular ones is then taken.
 
     Args:
         unit_x: points of unit extent, (M, d).
@@ -254,5 +256,13 @@ def nyquist(unit_x: Tensor, grain: float) -> list[float]:
         ]
         count = len(gaps) + 1
         each = float(count) if 2 * count < len(column) else len(column) ** (1 / unit_x.shape[1])
-        limits.append(0.5 / on_grid[0] if on_grid else _NYQUIST_FACTOR * each / 2)
+        limits.append(0.5 / (on_grid[0] if on_grid else _usual(gaps) or 1 / (_NYQUIST_FACTOR * each)))
     return limits
+
+
+def _usual(gaps: Tensor) -> float | None:
+    """The median gap, where half of them are within an eighth of it."""
+    if len(gaps) < _FEWEST:
+        return None
+    low, middle, high = (gaps.kthvalue(max(1, round(share * len(gaps)))).values.item() for share in (0.25, 0.5, 0.75))
+    return middle if high - low < _ALIKE * middle else None

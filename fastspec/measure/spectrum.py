@@ -16,7 +16,7 @@ from .background import background
 from .fits import polynomials
 from .joint import fit
 from .lines import Lines, checked_data, find_lines, middle_and_extent, search_of
-from .prewhitening import FALSE_ALARM
+from .prewhitening import FALSE_ALARM, MOST_LINES, chances_over, lines_over_red
 from .search import Ball, Grid, modes_of, spectrum_of
 from .significance import WHITE
 from .spectrum_picture import draw_spectrum
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SINGULAR = 1e-9
+_SINGULAR, _TINY = 1e-9, 1e-300
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,9 +41,13 @@ class Spectrum(Shown):
             trend and sinusoid are alike, below one cycle per extent, it says what the sinusoid adds to the trend.
         false_alarm_power: the power that white noise reaches anywhere with probability 1 %; of several channels, where
             their powers are alike.
+        noise_power: that which noise of the data's own colour reaches, white or red, ``(K,)`` or ``(*modes)``: the line
+            of false alarm in the picture.
         peaks: the lines, as a table, strongest first: :class:`fastspec.measure.Lines`.
         unit: of x, where the data say it: "day" for times.
         red: whether what the lines leave is red, so that in lines of low frequency there may be no more than that.
+        false_alarm_over_red: of each line ``(n,)``, the probability that noise as red as all but what ``noise="red"``
+            calls lines would have brought forth one as strong; where that is white, as ``peaks.false_alarm``.
     """
 
     frequencies: Tensor
@@ -53,6 +57,8 @@ class Spectrum(Shown):
     peaks: Lines
     unit: str | None
     red: bool
+    noise_power: Tensor
+    false_alarm_over_red: Tensor
 
     def plot(self, path: str | PathLike[str] | None = None, *, ax: "Axes | None" = None) -> "Figure":
         """Amplitude over frequency, the lines marked, and the level of false alarm; in two dimensions a map of it.
@@ -70,11 +76,11 @@ class Spectrum(Shown):
             write_figure(path, figure, dpi=160)
         return figure
 
-    def _level(self) -> float:
-        """The amplitude of the false-alarm line; of several channels about."""
+    def _level(self) -> Tensor:
+        """The amplitudes of the false-alarm line; of several channels about."""
         strongest = self.power.argmax()
         ratio = self.amplitude.flatten()[strongest] / self.power.flatten()[strongest].sqrt()
-        return math.sqrt(self.false_alarm_power) * float(ratio)
+        return self.noise_power.sqrt() * ratio
 
     def _table(self) -> Table:
         lines = self.peaks
@@ -84,14 +90,17 @@ class Spectrum(Shown):
             f"Spectrum: {len(lines)} line{'s' * (len(lines) != 1)} up to {top} {unit}; trend"
             f" {lines.trend_explained:.1%} of the variance, lines {_explained(lines):.1%}"
         )
-        if self.red and len(lines):
-            title += '; what they leave is red, so low ones may be noise: noise="red" compares with that'
+        headings = [unit, "amplitude", "explained", "false alarm", "± frequency"]
         rows = [
             [_numbers(line[name]) for name in ("frequency", "amplitude", "explained")]
             + [f"{line['false_alarm']:.1e}", _numbers(line["error"])]
             for line in lines.table
         ]
-        return Table(title, (unit, "amplitude", "explained", "false alarm", "± frequency"), rows)
+        if self.red and len(lines):
+            title += "; what they leave is red, in which a line may be noise"
+            headings.append("over red noise")
+            rows = [[*row, f"{p:.1e}"] for row, p in zip(rows, self.false_alarm_over_red.tolist(), strict=True)]
+        return Table(title, headings, rows)
 
     def _picture(self) -> "Figure | None":
         return self.plot() if self.peaks.frequency.shape[1] <= 2 else None
@@ -132,12 +141,15 @@ def spectrum(
             a DataArray with coordinates; an image ``(H, W)`` or ``(H, W, C)``, in pixels; a regular series ``(M,)``.
         y: values, ``(M,)`` or ``(M, C)``, alike.
         max_frequency: how far to look, cycles per unit of x, along each axis. By default the Nyquist frequency of
-            regular points, and five times that of as many for scattered ones.
+            regular points and nearly regular ones, and five times that of as many for scattered ones.
         n_lines: at most so many lines; by default 16.
         trend_degree: total degree of the polynomial trend.
         false_alarm: the probability below which noise would have made a line as strong, for it to be one.
         noise: ``"white"``, or ``"red"`` to compare lines with a background that falls with frequency, as it is found:
-            then neither a random walk nor an autoregressive process has lines.
+            then neither a random walk nor an autoregressive process has lines. White by default: what a network has to
+            learn is there whether noise made it or not, and lines at low frequencies alone, as ten of 1 to 10 cycles,
+            look as red as a walk, and would all be lost in it. Where what white lines leave is red, the table says of
+            each how likely that is to have made it, and the picture's line of false alarm rises with it.
 
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be; a ``max_frequency`` of more modes
@@ -174,17 +186,29 @@ def described(
     unit_x = (rows - origin) / span
     if isinstance(search, Ball):
         amplitude = lines.amplitude.norm(dim=1)
-        return Spectrum(lines.frequency, lines.explained, amplitude, math.nan, lines, unit, False)
+        nowhere = torch.full_like(amplitude, math.nan)
+        return Spectrum(
+            lines.frequency, lines.explained, amplitude, math.nan, lines, unit, False, nowhere, lines.false_alarm
+        )
     trend = polynomials(2 * unit_x, trend_degree)
     power, amplitude = periodogram(unit_x, values, torch.linalg.qr(trend).Q, search)
-    frequencies = modes_of(search.modes, power) / search.oversampling / span
+    cycles = modes_of(search.modes, power) / search.oversampling
     if len(span) == 1:
-        frequencies, power, amplitude = frequencies[1:, 0], power[1:], amplitude[1:]
+        cycles, power, amplitude = cycles[1:], power[1:], amplitude[1:]
+    fitted = fit(unit_x, (values - values.mean(0)) / values.std(0).clamp_min(_TINY), trend, lines.frequency * span)
+    colour = background(fitted, search)
     channels, free = values.shape[1], len(rows) - trend.shape[1] - 2
-    level = -math.expm1(-search.trials.threshold(FALSE_ALARM, channels) / (max(1, free) * channels))
-    left = fit(unit_x, lines.residual, trend, lines.frequency * span)
-    red = noise == "white" and background(left, search) != WHITE
-    return Spectrum(frequencies, power, amplitude, level, lines, unit, red)
+    gain = math.expm1(search.trials.threshold(FALSE_ALARM, channels) / (max(1, free) * channels))
+    level, over_red = gain / (1 + gain), lines.false_alarm
+    noise_power = torch.full_like(power, level)
+    if colour != WHITE:
+        start = fitted.at(fitted.frequencies[:0])
+        ground, over = lines_over_red(start, search, MOST_LINES, FALSE_ALARM)
+        over_red = over_red.new_tensor(chances_over(fitted, ground, over))
+        noise_power = gain * over.noise(cycles) * (ground.squares / start.squares.clamp_min(_TINY)).mean()
+    frequencies = (cycles / span)[..., 0] if len(span) == 1 else cycles / span
+    red = noise == "white" and colour != WHITE
+    return Spectrum(frequencies, power, amplitude, level, lines, unit, red, noise_power, over_red)
 
 
 def periodogram(x: Tensor, y: Tensor, trend: Tensor, search: Grid) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ _MOST_DRAWN = 4096  # columns of a curve: of more, the largest in each
 
 
 def draw_spectrum(
-    frequencies: Tensor, amplitude: Tensor, level: float, lines: Lines, unit: str | None, ax: "Axes | None"
+    frequencies: Tensor, amplitude: Tensor, level: Tensor, lines: Lines, unit: str | None, ax: "Axes | None"
 ) -> "Figure":
     """Amplitude over frequency (K,), or over half of the plane (K1, K2, 2)."""
     if frequencies.shape[-1] > 2 and frequencies.ndim > 2:
@@ -26,7 +26,7 @@ def draw_spectrum(
     axes = ax if ax is not None else new_figure(7.0, 3.4 if frequencies.ndim == 1 else 5.0).add_subplot()
     named = f"frequency (cycles per {unit or 'unit of x'})"
     if frequencies.ndim == 1:
-        _curve(axes, frequencies.cpu(), amplitude.cpu(), level, lines)
+        _curve(axes, frequencies.cpu(), amplitude.cpu(), level.cpu(), lines)
         axes.set(xlabel=named, ylabel="amplitude")
     else:
         _map(axes, frequencies.cpu(), amplitude.cpu(), lines)
@@ -34,15 +34,15 @@ def draw_spectrum(
     return cast("Figure", axes.figure)
 
 
-def _curve(axes: "Axes", frequencies: Tensor, amplitude: Tensor, level: float, lines: Lines) -> None:
+def _curve(axes: "Axes", frequencies: Tensor, amplitude: Tensor, level: Tensor, lines: Lines) -> None:
     wide = -(-len(frequencies) // _MOST_DRAWN)
     whole = len(frequencies) // wide * wide
     top, place = amplitude[:whole].reshape(-1, wide).max(1)
     shown = frequencies[:whole].reshape(-1, wide).gather(1, place[:, None])[:, 0]
     axes.plot(shown.numpy(), top.numpy(), color="tab:blue", linewidth=0.8)
-    axes.axhline(
-        level, color="0.5", linestyle="--", linewidth=0.8, label="noise as large as the data reaches this once in 100"
-    )
+    over = level[:whole].reshape(-1, wide).amax(1)
+    said = "noise as the data have it reaches this once in 100"
+    axes.plot(shown.numpy(), over.numpy(), color="0.5", linestyle="--", linewidth=0.8, label=said)
     f, a = lines.frequency[:, 0].cpu(), lines.amplitude.norm(dim=1).cpu()
     axes.plot(f.numpy(), a.numpy(), "o", color="tab:red", markersize=4, label=f"{len(lines)} lines")
     logarithmic = len(f) > 0 and bool(20 * f.median() < frequencies[-1])
@@ -56,7 +56,7 @@ def _curve(axes: "Axes", frequencies: Tensor, amplitude: Tensor, level: float, l
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
     else:
-        axes.set_ylim(bottom=level / 30)
+        axes.set_ylim(bottom=level.min().item() / 30)
     axes.legend(fontsize=8, frameon=False)
 
 

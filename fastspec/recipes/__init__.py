@@ -14,6 +14,7 @@ from .f_principle_photograph import RECIPE as F_PRINCIPLE_PHOTOGRAPH
 from .grokking import RECIPE as GROKKING
 from .harness import Outcome, Recipe, run_recipe
 from .lfp import RECIPE as LFP
+from .lfp_evolution import RECIPE as LFP_EVOLUTION
 from .limit import RECIPE as LIMIT
 from .mauna_loa import RECIPE as MAUNA_LOA
 from .momentum import RECIPE as MOMENTUM
@@ -45,6 +46,7 @@ _ALL = (
     COMPLEXITY,
     BEYOND_GD,
     LFP,
+    LFP_EVOLUTION,
     GROKKING,
     DFF,
 )

@@ -32,10 +32,9 @@ class Settings:
     wavenumbers: tuple[int, ...] = (1, 3, 5, 10, 20)
     points: int = 500
     feature_nodes: int = 20
-    first_nodes: int = 4  # of the system that is grown, so few that it has learnt nothing yet
     scale: float = 5.0
     nodes: int = 400
-    added: int = 4
+    added: int = 4  # at a time, so few that at first nothing is learnt
     threshold: float = 0.1
     intervals: int = 256
     poisson_nodes: tuple[int, ...] = (12, 16, 20, 24, 28, 32, 40, 80, 160)
@@ -48,8 +47,9 @@ DEFAULT = Settings()
 QUICK = replace(DEFAULT, seeds=3, nodes=250, intervals=128, sweeps=15_000)
 
 
-def system(features: int, nodes: int, settings: Settings) -> fs.nn.BroadLearning:
-    enhancement = max(0, nodes - features)
+def system(nodes: int, settings: Settings) -> fs.nn.BroadLearning:
+    features = min(nodes, settings.feature_nodes)
+    enhancement = nodes - features
     return fs.nn.BroadLearning(
         1, feature_nodes=features, enhancement_nodes=enhancement, scale=settings.scale, ridge=1e-10
     ).double()
@@ -71,10 +71,12 @@ def grown(settings: Settings, device: torch.device) -> fs.SpectralMonitor:
     k = torch.tensor(settings.wavenumbers, device=device)
     y = (x * k).sin().sum(1, keepdim=True)
     monitor = fs.SpectralMonitor(x, y, None, peaks=k[:, None])
-    model = system(settings.first_nodes, settings.first_nodes, settings).to(device)
-    for i in progress("nodes", (settings.nodes - settings.first_nodes) // settings.added):
-        monitor.update(settings.first_nodes + i * settings.added, model.fit(x, y)(x))
-        model.grow(settings.added)
+    model = system(settings.added, settings)
+    for i in progress("nodes", settings.nodes // settings.added):
+        nodes = settings.added * (i + 1)
+        # feature nodes first, of a system drawn anew, and then enhancement nodes to those there are
+        model = system(nodes, settings) if nodes <= settings.feature_nodes else model.grow(settings.added)
+        monitor.update(nodes, model.to(device).fit(x, y)(x))
     return monitor
 
 
@@ -104,7 +106,7 @@ def marks(most: int) -> list[int]:
 
 def collocated(x: Tensor, g: Tensor, nodes: int, settings: Settings) -> Tensor:
     """u = A w with -A'' w = g inside and A w = 0 at the ends, by least squares."""
-    model = system(min(settings.feature_nodes, nodes), nodes, settings).to(x.device)
+    model = system(nodes, settings).to(x.device)
     points, ones = x[:, None], torch.ones_like(x)[:, None]
     model.standard.fit(points)
     slope = lambda t: torch.func.jvp(model.features, (t,), (ones,))[1]  # noqa: E731

@@ -2,8 +2,9 @@
 
 A network is trained on real digits, and on Gaussian clones of them: one keeps each class's mean only, with equal noise
 on every pixel, the other each class's mean and covariance. All are tested on real digits. At first the clones teach as
-well as the real images; then the clone of means falls behind, and later that with covariances. The paper has CIFAR-10
-and larger networks; the setting here is this recipe's own.
+well as the real images; then the clone of means falls behind, and later that with covariances. While accuracy rises
+steeply, two trainings on the same images in batches of their own are some hundredths apart, so the clones' distance is
+counted beyond theirs. The paper has CIFAR-10 and larger networks; the setting here is this recipe's own.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,10 @@ from .trials import Trial, over_seeds, spread
 
 FIGURE = "accuracy.png"
 MEANS, COVARIANCES, REAL = "class means", "and covariances", "real"
+AGAIN = "real, other batches"  # how far apart two trainings on the same images are
 COLOURS = {MEANS: "#EE7733", COVARIANCES: "#33BBEE", REAL: "0.2"}
+
+Images = tuple[Tensor, Tensor]  # and their labels
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Settings:
     steps: int = 2500
     every: int = 20
     ridge: float = 1e-3  # on the covariances' diagonal
-    early: float = 0.05  # by which clones may differ while the real one is below `young`
+    early: float = 0.05  # by which clones may differ while the real one is below `young`, beyond its own repetition
     young: float = 0.7
     late: float = 0.01  # by which each order must be above the one before in the end
 
@@ -51,9 +55,12 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
     x, y = images[train], labels[train]
     sets = {MEANS: clone(x, y, settings, shared=True), COVARIANCES: clone(x, y, settings, shared=False), REAL: (x, y)}
     found: Trial = {}
+    new = images[test], labels[test]
     for name, data in sets.items():
         torch.manual_seed(seed)
-        found[name] = accuracies(name, *data, images[test], labels[test], settings)
+        found[name] = accuracies(name, data, new, settings)
+    torch.manual_seed(seed)
+    found[AGAIN] = accuracies(AGAIN, (x, y), new, settings, batches=seed + 1000)
     return found
 
 
@@ -71,13 +78,16 @@ def clone(x: Tensor, y: Tensor, settings: Settings, *, shared: bool) -> tuple[Te
     return out, labels
 
 
-def accuracies(name: str, x: Tensor, y: Tensor, new_x: Tensor, new_y: Tensor, settings: Settings) -> list[float]:
-    """On real test images, every so many steps."""
+def accuracies(name: str, data: Images, new: Images, settings: Settings, batches: int | None = None) -> list[float]:
+    """On real test images, every so many steps; with a seed of the batches' own or that of the network."""
+    (x, y), (new_x, new_y) = data, new
     model = nn.Sequential(
         nn.Linear(x.shape[1], settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, settings.hidden), nn.ReLU()
     )
     model.append(nn.Linear(settings.hidden, 10))
     model.to(x.device)
+    if batches is not None:
+        torch.manual_seed(batches)
     optimizer, found = torch.optim.Adam(model.parameters(), settings.learning_rate), []
     for step in progress(name, settings.steps):
         batch = torch.randint(len(x), (settings.batch,), device=x.device)
@@ -88,10 +98,10 @@ def accuracies(name: str, x: Tensor, y: Tensor, new_x: Tensor, new_y: Tensor, se
     return found
 
 
-def early_gap(trial: Trial, settings: Settings) -> float:
-    """The most by which a clone's accuracy differs from the real one's while that is young."""
+def early_gap(trial: Trial, settings: Settings, others: tuple[str, ...] = (MEANS, COVARIANCES)) -> float:
+    """The most by which the accuracy of these differs from the real one's while that is young."""
     young = next(i for i, a in enumerate([*trial[REAL], 1.0]) if a >= settings.young)
-    pairs = [(trial[REAL][i], trial[name][i]) for i in range(young) for name in (MEANS, COVARIANCES)]
+    pairs = [(trial[REAL][i], trial[name][i]) for i in range(young) for name in others]
     return max((abs(a - b) for a, b in pairs), default=0.0)
 
 
@@ -102,21 +112,29 @@ def final(curve: Sequence[float]) -> float:
 
 
 def judge(settings: Settings, trials: list[Trial], out: Path) -> Outcome:
-    gap = spread(early_gap(t, settings) for t in trials)
+    gaps = [early_gap(t, settings) for t in trials]
+    repeated = [early_gap(t, settings, (AGAIN,)) for t in trials]
+    beyond = spread(gap - own for gap, own in zip(gaps, repeated, strict=True))
     finals = {name: spread(final(t[name]) for t in trials) for name in COLOURS}
     steps = {
         "covariances over means": spread(final(t[COVARIANCES]) - final(t[MEANS]) for t in trials),
         "real over covariances": spread(final(t[REAL]) - final(t[COVARIANCES]) for t in trials),
     }
     draw(settings, trials, out / FIGURE)
-    checks = {"together at first": gap["median"] < settings.early}
+    checks = {"together at first": beyond["median"] < settings.early}
     checks |= {f"{name} in the end": found["median"] > settings.late for name, found in steps.items()}
     return outcome(
         "trained on clones of images, accuracy on real ones is at first the same, and in the end rises with the order"
         " of the statistics kept",
         checks,
-        {"early difference": settings.early, "late difference": settings.late},
-        {"largest_early_difference": gap, "final_accuracy": finals, "final_difference": steps},
+        {"early difference beyond that of a repetition": settings.early, "late difference": settings.late},
+        {
+            "final_difference": steps,
+            "largest_early_difference": spread(gaps),
+            "the_same_of_a_repetition": spread(repeated),
+            "early_difference_beyond_that": beyond,
+            "final_accuracy": finals,
+        },
         [FIGURE],
     )
 

@@ -40,7 +40,7 @@ class Settings:
     # Networks this small gain little from a second thread, and on a busy machine lose tenfold waiting for it.
     threads: int = 1
     seeds: int = 3
-    steps: int = 3000
+    steps: int = 1000
     soon: int = 200
     learning_rate: float = 3e-3
     final_rate: float = 1e-4
@@ -56,6 +56,7 @@ class Settings:
 
 DEFAULT = Settings()
 QUICK = replace(DEFAULT, steps=250, hidden=(64, 64), modes=512)
+FULL = replace(DEFAULT, steps=3000)
 
 
 def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
@@ -214,4 +215,5 @@ RECIPE = Recipe(
     DEFAULT,
     QUICK,
     over_seeds(run_trial, judge),
+    FULL,
 )

@@ -32,13 +32,13 @@ class Settings:
     seed: int = 0
     threads: int = 1
     seeds: int = 3
-    points: int = 500
+    points: int = 400
     wavenumbers: tuple[float, ...] = (1, 5, 15, 30)
     width: int = 128
     learning_rate: float = 3e-3
     final_rate: float = 1e-4
     falls_over: float = 0.3  # of the steps, at the end
-    steps: int = 3000
+    steps: int = 2000
     stages: int = 3
     modes: int = 128
     sigmas: tuple[float, ...] = (0.5, 2.0, 8.0)  # of Fourier features, cycles per unit
@@ -47,7 +47,7 @@ class Settings:
 
 
 DEFAULT = Settings()
-QUICK = replace(DEFAULT, points=250, wavenumbers=(1, 5, 12, 20), width=64, steps=500, modes=64, sigmas=())
+QUICK = replace(DEFAULT, points=250, wavenumbers=(1, 5, 12, 20), width=64, steps=400, modes=64, sigmas=())
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,9 @@ def draw_steps(settings: Settings, steps: dict[str, dict[str, float]], trials: l
                 ax.plot([steps[name]["median"]] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=2)
         ax.set_yticks(range(len(steps)), list(steps))
         ax.invert_yaxis()
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+        ax.xaxis.set_minor_formatter("")
         ax.set(
             xscale="log", xlabel="steps until every frequency is within 10 %\ndot: a seed; bar: median; arrow: never"
         )
@@ -270,6 +273,7 @@ def draw_errors(settings: Settings, trial: Trial, path: Path) -> None:
         for ax in axes[len(trial) :]:
             ax.set_visible(False)
         add_colorbar(page, axes)
+        page.supxlabel("step; bar: below 10 % from there on; dotted: first below 10 %, but not for good", fontsize=10)
 
 
 RECIPE = Recipe(

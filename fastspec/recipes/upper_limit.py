@@ -131,6 +131,7 @@ def draw_values(settings: Settings, trial: Trial, path: Path) -> None:
                 ax.loglog(sizes_of(settings, d), means, "o-", color=colour, markersize=4, label=label_of(factor))
             ax.set(xlabel="modes per axis N", title=f"{d}-D: critical α = {d}")
             ax.set_ylabel("mean value, between the points")
+            ax.xaxis.set_minor_formatter("")
         page.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
 
 

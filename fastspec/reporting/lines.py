@@ -12,17 +12,6 @@ from ..measure.labels import percent, rounded, row_labels
 
 LEARNT = 0.1  # of a line's amplitude: what may be wrong of one that the model has
 _MOST_NAMED = 4
-_FEWEST, _EVEN = 8, 0.25
-
-
-def furthest(x: Tensor) -> float | None:
-    """How far to look for lines of points (M, d): of nearly evenly spaced ones half their rate, as they tell no line
-    from its aliases beyond; of others None, as far as the search itself goes."""
-    if x.shape[1] > 1 or len(x) < _FEWEST:
-        return None
-    gaps = x[:, 0].unique().diff()
-    low, middle, high = (float(gaps.quantile(share)) for share in (0.25, 0.5, 0.75))
-    return 0.5 / middle if high - low < _EVEN * middle else None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from ..measure.spectrum import spectrum
 from .advised import of_data
 from .columns import read_columns
 from .fitted import fitted
-from .lines import furthest
 from .report import report, unit_in
 
 
@@ -34,7 +33,7 @@ def write_report(
         raise ValueError(f"{data}: had no row in which {', '.join(names)} all have a value")
     x, y = read.values[:, :d], read.values[:, d:]
     unit = "day" if read.times[0] else unit_in(names[0])
-    found = replace(spectrum(x, y, max_frequency=max_frequency or furthest(x)), unit=unit)
+    found = replace(spectrum(x, y, max_frequency=max_frequency), unit=unit)
     model, monitor = fitted(x, y, found, steps) if steps else (None, None)
     days = " (days since 1970)" if read.times[0] else ""
     titles = ", ".join(names[:d]) + days, ", ".join(names[d:])

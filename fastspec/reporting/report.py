@@ -18,7 +18,7 @@ from ..measure.asking import called, evaluating, output_of
 from ..measure.labels import percent, rounded
 from ..measure.spectrum import Spectrum, spectrum
 from .advised import of_data, of_model
-from .lines import LEARNT, LineErrors, furthest, line_errors, slowest
+from .lines import LEARNT, LineErrors, line_errors, slowest
 from .page import Section, page
 from .pictures import draw_against, draw_line, draw_plane, window_of
 
@@ -57,8 +57,7 @@ def report(
         x, y: the data, as :func:`fastspec.spectrum` takes them.
         path: of the page.
         monitor: that recorded the training.
-        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``, of nearly evenly
-            spaced points up to half their rate.
+        found: the spectrum, where it is made already or needs arguments; else ``fs.spectrum(x, y)``.
         diagnosis: of ``fs.diagnose`` with arguments of your own, as your optimiser; by default it is made here, as the
             model now stands.
         names: of x and y, with their units if you like: ``("year", "CO₂ (ppm)")``.
@@ -75,7 +74,7 @@ def report(
     if len(rows) != len(values):
         raise ValueError(f"y: had {len(values)} values, must have {len(rows)}, one for each point of x")
     if found is None and rows.shape[1] <= _MOST_SEARCHED:
-        found = spectrum(x, y, max_frequency=furthest(rows))
+        found = spectrum(x, y)
     if found is not None and found.unit is None:
         found = replace(found, unit=unit_in(names[0]))
     fit = None if model is None else _asked(model, points("x", x))

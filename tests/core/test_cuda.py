@@ -112,6 +112,32 @@ def test_points_that_are_not_finite_are_in_no_tile(gen, poisoned):
 
 @pytest.mark.parametrize("way", emulated.WAYS)
 @pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
+def test_a_plan_that_was_written_to_gives_nan(dtype, way, gen, poisoned):
+    """Where the CPU refuses it; see tests/core/test_unbreakable.py."""
+    cells, tile, bits = (24, 20), (12, 20), 24 if dtype == torch.float32 else 52
+    args, polynomials, strengths, grid = raw_inputs(cells, tile, 4, dtype, False, gen)
+    cuda, (position, order, starts) = emulated.Ops(way), CPU.sort(*args)
+
+    def spoiled(position, order):
+        """Of each result: whether there are NaNs in the second set of points, and none in the first."""
+        held = position, order, starts, polynomials
+        gradient = cuda.interpolate_gradient(*held, grid, strengths, tile, True)
+        results = cuda.spread(*held, strengths, cells, tile), *gradient, *cuda.interpolate_slopes(*held, grid, tile)
+        return {(bool(result[1].isnan().any()), bool(result[0].isfinite().all())) for result in results}
+
+    with emulated.without_shared_memory(way):
+        assert spoiled(position, order) == {(False, True)}
+        for place in (-1, 400, 2**31 - 1):
+            broken = order.clone()
+            broken[1] = place
+            assert spoiled(position, broken) == {(True, True)}
+        broken = position.clone()
+        broken[1, 7, 1] |= (2 ** (8 * position.element_size() - 1 - bits) - 1) << bits  # the largest cell
+        assert spoiled(broken, order) == {(True, True)}
+
+
+@pytest.mark.parametrize("way", emulated.WAYS)
+@pytest.mark.parametrize("dtype", ROUNDING, ids=["float32", "float64"])
 @pytest.mark.parametrize("op", OPS)
 def test_transforms_match_direct_sums(op, dtype, way, poisoned):
     eps = {torch.float32: 1e-6, torch.float64: 1e-12}[dtype]

@@ -277,6 +277,7 @@ BAD = {
     "s complex": ((X, C, S.cfloat()), TypeError, "s"),
     "s elsewhere": ((X, C, S.to("meta")), ValueError, "s"),
     "s not finite": ((X, C, S + float("inf")), ValueError, "s"),
+    "x times s not finite": ((X.double() + 1e200, C, S.double() + 1e200), ValueError, "x"),
     "other sets of rows": ((X.expand(2, *X.shape), C.expand(3, *C.shape), S), ValueError, "c"),
 }
 

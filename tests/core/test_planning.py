@@ -174,6 +174,18 @@ def test_points_that_are_not_finite_are_refused_by_direct_sums_too(op):
         fs.nufft1(x, torch.ones(2), 8) if op == "nufft1" else fs.nufft2(x, torch.ones(8))
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "gridding"], indirect=True)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning")
+def test_points_more_periods_away_than_a_number_can_tell_are_refused(dtype, algorithm):
+    x, period = torch.tensor([[1e30, 0.0], [0.5, 1e30]], dtype=dtype), (1.0, 1e-290)
+    fs.nufft1(x, torch.ones(2, dtype=dtype), (8, 6), period=1.0)
+    with pytest.raises(ValueError, match="x: had non-finite points, must be finite"):
+        fs.nufft1(x, torch.ones(2, dtype=dtype), (8, 6), period=period)
+    with pytest.raises(ValueError, match="x: had non-finite points, must be finite"):
+        fs.SpectralLoss((8, 6), x=x, period=period)(torch.ones(2, dtype=dtype), torch.zeros(2, dtype=dtype))
+
+
 @planners_algorithm
 def test_overrides_hold_within_and_nest():
     x = torch.rand(100, 2)

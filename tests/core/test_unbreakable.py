@@ -13,6 +13,7 @@ from garbage import RAW
 from raw import raw_inputs
 
 import fastspec as fs
+from fastspec import _C
 from fastspec._core import ops
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -26,20 +27,25 @@ def run_script(name: str, *args: object) -> list[str]:
     return done.stdout.splitlines()
 
 
-def garbage(seed: int, calls: int) -> None:
+def garbage(*args: object, calls: int) -> None:
     """That many calls of raw ops with arguments of which some are wrong, in a process of their own."""
-    returned, raised = map(int, run_script("garbage.py", seed, calls)[-1].split())
+    returned, raised = map(int, run_script("garbage.py", *args, calls)[-1].split())
     assert returned + raised == calls and min(returned, raised) > calls / 10
 
 
 def test_raw_ops_take_garbage():
-    garbage(0, 1000)
+    garbage(0, calls=1000)
+
+
+@pytest.mark.skipif(_C.build_info()["cuda"] == "yes", reason="this build has the kernels themselves")
+def test_cuda_ops_take_garbage():
+    garbage("--emulated", 0, calls=600)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 20))
 def test_raw_ops_take_much_garbage(seed):
-    garbage(seed, 5000)
+    garbage(seed, calls=5000)
 
 
 CELLS, TILE = (24, 20), (12, 20)
@@ -114,6 +120,17 @@ def test_zero_rows(gen):
         RAW.direct_loss_step(pred, pred, None, True, True, x, [5], [1.0], weight[:0], 1.0, [], 0, 0.0)
     with pytest.raises(RuntimeError, match="modes and period"):
         RAW.direct_loss_step(pred, pred, None, True, True, x, [], [], weight, 1.0, [], 0, 0.0)
+
+
+def test_negative_wavenumbers_of_a_halved_axis_are_refused():
+    """They are beyond the half that is transformed."""
+    grid, modes, factors = torch.randn(1, 12, 12), torch.randn(1, 5, 5, dtype=torch.complex64), torch.ones(10)
+    assert RAW.grid_to_modes(grid, factors, [5, 5], [2, 0], True, -1).shape == (1, 5, 5)
+    assert RAW.modes_to_grid(modes, factors, [12, 12], [2, 0], True, 1, 8).shape == (1, 12, 12)
+    with pytest.raises(RuntimeError, match="negative: the last axis of a real grid has none"):
+        RAW.grid_to_modes(grid, factors, [5, 5], [2, 2], True, -1)
+    with pytest.raises(RuntimeError, match="negative: the last axis of a real grid has none"):
+        RAW.modes_to_grid(modes, factors, [12, 12], [2, 2], True, 1, 8)
 
 
 def test_outputs_of_another_number_of_points_are_refused():

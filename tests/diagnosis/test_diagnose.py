@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -83,6 +84,18 @@ def test_gradient_descent_has_the_rate_of_the_tangent_kernel():
     torch.testing.assert_close(found.rate.float(), rates * 1e-9 * 2 / 100, rtol=0.2, atol=0)
 
 
+def test_frequencies_that_are_given_are_fitted_and_not_searched_for():
+    x, y = data()
+    found = fs.diagnose(network(8), x, y, frequencies=np.array([9.0, 0.75]))
+    by_frequency = dict(zip(found.frequency.flatten().tolist(), found.amplitude.tolist(), strict=True))
+    assert by_frequency[0.75] == pytest.approx(1, abs=0.05) and by_frequency[9.0] == pytest.approx(0.5, abs=0.05)
+    assert found.false_alarm.max() < 1e-20
+    wide = 3 * torch.randn(200, 5, generator=torch.Generator().manual_seed(0))  # of which none could be searched for
+    away = torch.tensor([[0.05, 0, 0, 0, 0.1]])
+    net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
+    assert len(fs.diagnose(net, wide, (TAU * wide @ away.mT).sin(), frequencies=away).steps) == 1
+
+
 def test_what_weekly_samples_cannot_tell_is_named():
     x = torch.arange(400, dtype=torch.float64)[:, None] / 52
     y = (TAU * x).sin() + 0.05 * torch.randn(400, 1, generator=torch.Generator().manual_seed(0)).double()
@@ -101,8 +114,13 @@ def test_an_equation_is_diagnosed_by_its_residual():
         (slope,) = torch.autograd.grad(((1 - x**2) * model(x)).sum(), x, create_graph=True)
         return -torch.autograd.grad(slope.sum(), x, create_graph=True)[0]
 
-    found = fs.diagnose(network(8), x, source, operator=operator, frequencies=torch.tensor([0.5, 4.0]), horizon=250)
+    found = fs.diagnose(network(8), x, source, operator=operator, frequencies=torch.tensor([0.5, 4.0]), horizon=9000)
     assert found.recommendation == "energy norm" and found.rate.isfinite().all()
+    late = fs.diagnose(network(8), x, source, operator=operator, frequencies=torch.tensor([0.5, 4.0]), horizon=250)
+    assert late.recommendation == "retune" and "order=2" in late.code
+    space = {"fs": fs, "model": network(8), "x": x, "y": source, "operator": operator}
+    exec(late.code, space)
+    assert len(space["model"][0].B) and space["loss"].isfinite()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import fastspec as fs
 from fastspec.measure import InsignificantWarning, SpectralMonitor, dominant_frequencies
 from fastspec.measure.joint import fit
 from fastspec.measure.lines import find_lines
@@ -64,8 +65,9 @@ def test_noise_has_a_line_no_more_often_than_said(gen, draws):
 
 def test_a_monitor_tracks_as_many_as_asked_for_and_the_sign_that_carries(gen):
     x = points(gen, 200)
-    assert len(SpectralMonitor(x, torch.randn(200, generator=gen), 64, peaks=3).frequencies) == 3
-    with pytest.raises(ValueError, match="^target: has no spectral peak"):
+    with pytest.warns(fs.BandWarning):
+        assert len(SpectralMonitor(x, torch.randn(200, generator=gen), 64, peaks=3).frequencies) == 3
+    with pytest.warns(fs.BandWarning), pytest.raises(ValueError, match="^target: has no spectral peak"):
         SpectralMonitor(x, torch.randn(200, generator=gen), 64)
     target = torch.exp(5j * x) + 0.5 * torch.exp(-9j * x)
     assert SpectralMonitor(x, target, 64).frequencies.flatten().tolist() == [5, -9]
@@ -147,3 +149,14 @@ def _chance_of_best(x, y):
     none = fit(x - 0.5, y, torch.ones_like(y), x[:0])
     one = none.at(grid.strongest(none.residual, x[:0])[None]).refined(0.25, 0.0, 0.0)
     return grid.trials.chance(log_ratio(none.squares, one), 1)
+
+
+def test_nearly_regular_points_are_not_searched_for_aliases(gen):
+    """Weeks in decimal years, jittered points, with gaps: up to half their rate; scattered ones five times that."""
+    even = torch.arange(100, dtype=torch.float64) / 52
+    jittered = (even + 0.2 / 52 * torch.rand(100, generator=gen))[torch.arange(100) != 40]
+    scattered = torch.rand(100, generator=gen, dtype=torch.float64)
+    y = torch.randn(100, generator=gen)
+    reach = [find_lines(x, y[: len(x)]).max_frequency.item() for x in (even, jittered, scattered, jittered[:6])]
+    assert reach[:2] == pytest.approx([26, 26], rel=0.05) and reach[2] == pytest.approx(250, rel=0.05)
+    assert reach[3] > 100

@@ -137,7 +137,7 @@ def test_rates_at_listed_wavenumbers_and_by_samples(gen):
     torch.testing.assert_close(fs.measure.ntk_rates(model, x, k).double(), exact, rtol=1e-3, atol=0)
     sampled = fs.measure.ntk_rates(model, x, k, samples=200, generator=gen)
     torch.testing.assert_close(sampled.double(), exact, rtol=0.5, atol=0)
-    model, x = mlp([2, 30, 1]), torch.rand(50, 2)
+    model, x = mlp([2, 30, 1]), 2 * torch.rand(50, 2)
     sampled = fs.measure.ntk_rates(model, x, (4, 5), period=2.0, samples=200, generator=gen)
     torch.testing.assert_close(sampled, fs.measure.ntk_rates(model, x, (4, 5), period=2.0), rtol=0.5, atol=0)
 
@@ -224,7 +224,8 @@ def test_filter_records_low_and_high_errors(gen, tmp_path):
 
 
 def test_bands_gather_their_modes(gen, tmp_path):
-    x, target, pred = torch.rand(400, 2, generator=gen), *torch.randn(2, 400, generator=gen)
+    x, pred = 2 * torch.rand(400, 2, generator=gen), torch.randn(400, generator=gen)
+    target = (3 * math.pi * x[:, 0]).sin() + (2 * math.pi * x[:, 1]).cos()
     bands = [(0, 1.5), (1.5, 3.0)]
     m = SpectralMonitor(x, target, (16, 17), period=2.0, bands=bands)
     m.update(0, pred)
@@ -300,7 +301,8 @@ def test_logits_are_compared_as_probabilities(gen):
     torch.testing.assert_close(m.errors[0].double(), (h - f).norm(dim=1) / f.norm(dim=1), rtol=1e-3, atol=1e-4)
 
 
-X, Y = torch.rand(20, 2), torch.rand(20)
+X = torch.rand(20, 2, generator=torch.Generator().manual_seed(0)) * TAU
+Y = X[:, 0].sin() + 2
 MODEL = mlp([2, 4, 1])
 
 

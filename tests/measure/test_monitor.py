@@ -148,7 +148,7 @@ def test_saves_and_loads(sines, tmp_path, updates):
 @pytest.mark.parametrize("updates", [1, 5])
 def test_plots(sines, tmp_path, updates, log_steps):
     x, y, _ = sines
-    m = SpectralMonitor(x, y, 64, period=2.0)
+    m = SpectralMonitor(x / math.pi, y, 64, period=2.0)
     for step in range(updates):
         m.update(step, y * step)
     figure = m.plot(tmp_path / "errors.png", unit="day", title="errors", log_steps=log_steps)
@@ -174,7 +174,8 @@ def test_logs_later_updates(sines):
     assert all(value == pytest.approx(1) and step == 4 for _, value, step in scalars)
 
 
-X, Y = torch.rand(20), torch.rand(20)
+X = torch.rand(20, generator=torch.Generator().manual_seed(0)) * 2 * math.pi
+Y = X.sin() + (2 * X).cos() + 3
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ def test_noise_reaches_the_false_alarm_line_once_in_a_hundred(gen):
     x = torch.rand(80, generator=gen)
     spectra = [fs.spectrum(x, torch.randn(80, generator=gen)) for _ in range(60)]
     assert sum(s.power.max() > s.false_alarm_power for s in spectra) <= 3
+    white = [s for s in spectra if not s.red]
+    assert len(white) >= 57 and all(bool((s.noise_power == s.false_alarm_power).all()) for s in white)
+    assert "red" not in repr(white[0]) and bool((white[0].false_alarm_over_red == white[0].peaks.false_alarm).all())
 
 
 def test_co2_in_years():
@@ -39,6 +42,10 @@ def test_co2_in_years():
     s = fs.spectrum(*load_co2(torch.device("cpu")))
     assert s.peaks.frequency[:3, 0].tolist() == pytest.approx([1, 1 / 44, 2], abs=4e-3)
     assert s.peaks.trend_explained > 0.9 and s.red
+    assert (
+        s.false_alarm_over_red[[0, 2]].max() < 1e-20 and s.false_alarm_over_red[1] == 1 and "over red noise" in repr(s)
+    )
+    assert s.noise_power[0] > 100 * s.noise_power[-1]
     yearly = fs.spectrum(*load_co2(torch.device("cpu")), noise="red").peaks
     assert yearly.frequency[:2, 0].tolist() == pytest.approx([1, 2], abs=2e-3)
 
@@ -127,3 +134,11 @@ def test_a_hundred_thousand_points_and_frequencies_take_less_than_a_second(gen):
     finally:
         torch.set_num_threads(threads)
     assert len(s.frequencies) == pytest.approx(100_000, rel=1e-3) and len(s.peaks) == 2
+
+
+def test_a_walk_reaches_its_own_false_alarm_line_once_in_a_hundred(gen):
+    walks = [fs.spectrum(torch.arange(200.0), torch.randn(200, generator=gen).cumsum(0)) for _ in range(6)]
+    assert sum(bool((s.power > s.noise_power).any()) for s in walks) <= 1
+    assert sum(bool((s.power > s.false_alarm_power).any()) for s in walks) >= 5
+    least = [min(s.false_alarm_over_red.tolist(), default=1.0) for s in walks]
+    assert sum(chance < 0.01 for chance in least) <= 1

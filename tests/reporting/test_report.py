@@ -12,7 +12,7 @@ import fastspec as fs
 from fastspec import cli
 from fastspec.reporting import advised
 from fastspec.reporting.columns import read_columns
-from fastspec.reporting.lines import furthest, line_errors, slowest
+from fastspec.reporting.lines import line_errors, slowest
 from fastspec.reporting.pictures import window_of
 
 VOID = {"meta", "img", "link", "br"}
@@ -153,16 +153,6 @@ def test_the_slowest_are_named_first(data):
     errors = torch.tensor([[1.0, 1.0, 1.0], [0.01, 1.0, 1.0], [0.01, 0.5, 0.05]], dtype=torch.float64)
     monitor.load_state_dict({**state, "steps": [0, 100, 2000], "errors": errors})
     assert slowest(monitor) == "2 (now 50 %), 3 (below 10 % since step 2,000), 1 (below 10 % since step 100)"
-
-
-def test_lines_are_not_looked_for_among_aliases(gen):
-    even = torch.arange(100, dtype=torch.float64)[:, None] / 52
-    jittered = even + 0.05 / 52 * torch.rand(100, 1, generator=gen)
-    assert furthest(even) == pytest.approx(26) and furthest(jittered[torch.arange(100) != 40]) == pytest.approx(
-        26, rel=0.05
-    )
-    assert furthest(torch.rand(100, 1, generator=gen)) is None and furthest(torch.rand(100, 2)) is None
-    assert furthest(even[:5]) is None
 
 
 def test_the_closer_view_is_of_some_periods():

@@ -1,15 +1,20 @@
-"""Compiles the CUDA sources for tests: for a CPU, where blocks are run thread after thread, and with nvcc.
+"""Compiles C++ for tests: the extension anew, and the CUDA sources, for a CPU, where blocks are run thread after
+thread, and with nvcc.
 
-What was compiled from the same text by the same command is kept in build/.
+What was compiled from the same text by the same command is kept in build/. CXXFLAGS are added to the emulation's.
 """
 
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pybind11
 import torch
 
 ROOT = Path(__file__).parents[2]
@@ -21,24 +26,46 @@ SHAPES = Path(__file__).with_name("shapes.cpp")
 FAILURES = ROOT / "csrc" / "cpu" / "failures.cpp"
 TORCH = Path(torch.__file__).parent
 STABLE = ["-DTORCH_TARGET_VERSION=0x020a000000000000", f"-I{TORCH / 'include'}"]
-HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off"]
+LINKED = [f"-L{TORCH / 'lib'}", "-ltorch_cpu", "-ltorch", "-lc10"]
+ADDED = shlex.split(os.environ.get("CXXFLAGS", ""))
+HOST = ["g++", "-std=c++20", "-fPIC", "-O1", "-ffp-contract=off", *ADDED]
+ALONE = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}  # no compiler needs a sanitizer
 
 
-def _digest(command: list[str]) -> str:
+def extension() -> list[str]:
+    """How setup.py compiles the extension."""
+    flags = re.search(r'^HOST_FLAGS = "(.*)"$', (ROOT / "setup.py").read_text(), re.MULTILINE)
+    assert flags is not None
+    given = [*shlex.split(os.environ.get("CXX", "c++")), "-DNDEBUG", "-fwrapv", "-fPIC", *flags[1].split(), "-w"]
+    places = [f"-I{place}" for place in (pybind11.get_include(), sysconfig.get_paths()["include"])]
+    return [*given, *STABLE, "-DTORCH_EXTENSION_NAME=_C", *places]
+
+
+def _included(source: Path, seen: set[Path]) -> set[Path]:
+    """A source, and what of ours it includes, directly or not."""
+    if source not in seen and source.exists():
+        seen.add(source)
+        for name in re.findall(r'^ *#include "(.+)"', source.read_text(), re.MULTILINE):
+            _included((source.parent / name).resolve(), seen)
+    return seen
+
+
+def _digest(command: list[str], *sources: Path) -> str:
     text = hashlib.sha256("\0".join([*command, torch.__version__]).encode())
-    for path in [*sorted((ROOT / "csrc").rglob("*.h")), *SOURCES, *OPS, SHAPES]:
+    for path in sorted({path for source in sources for path in _included(source, set())}):
         text.update(path.read_bytes())
     return text.hexdigest()[:16]
 
 
 def compiled(command: list[str], source: Path, folder: str) -> tuple[Path, str]:
     """The object of a source and what the compiler said."""
-    out = ROOT / "build" / folder / f"{source.stem}-{_digest([*command, source.name])}.o"
+    out = ROOT / "build" / folder / f"{source.stem}-{_digest([*command, str(source)], source)}.o"
     said = out.with_suffix(".txt")
     if not (out.exists() and said.exists()):
         out.parent.mkdir(parents=True, exist_ok=True)
         fresh = out.with_suffix(f".{os.getpid()}.tmp")
-        done = subprocess.run([*command, "-c", str(source), "-o", str(fresh)], capture_output=True, text=True)
+        given = [*command, "-c", str(source), "-o", str(fresh)]
+        done = subprocess.run(given, capture_output=True, text=True, env=ALONE)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} {source}\n{done.stderr}")
         said.write_text(done.stdout + done.stderr)
@@ -60,8 +87,7 @@ def emulation() -> Path:
     library = ROOT / "build" / "emulated" / f"emulated-{_digest(objects)}.so"
     if not library.exists():
         fresh = library.with_suffix(f".{os.getpid()}.tmp")
-        libraries = [f"-L{TORCH / 'lib'}", "-ltorch_cpu", "-ltorch", "-lc10"]
-        subprocess.run(["g++", "-shared", *objects, *libraries, "-o", str(fresh)], check=True)
+        subprocess.run(["g++", *ADDED, "-shared", *objects, *LINKED, "-o", str(fresh)], check=True, env=ALONE)
         fresh.rename(library)
     return library
 

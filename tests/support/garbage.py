@@ -1,12 +1,13 @@
 """Raw ops called with anything: each call returns or raises, and the process goes on.
 
-Run as a script, `garbage.py SEED CALLS`, for a crash ends the process. The last line it prints is the count of calls
-that returned and of those that raised; with a third argument each call is told before it is made.
+Run as a script, `garbage.py SEED CALLS`, for a crash ends the process; `--emulated` calls the CUDA ops, on a CPU. The
+last line it prints is the count of calls that returned and of those that raised; `--tell` prints each beforehand.
 """
 
+import argparse
 import random
-import sys
 
+import emulated
 import torch
 
 from fastspec import _C
@@ -24,8 +25,10 @@ GRIDS = (((64,), (32,)), ((640,), (160,)), ((8,), (8,)), ((24, 20), (12, 20)), (
 class Maker:
     """Arguments that fit together, and ones that do not."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, on_cuda: bool = False):
         self.random = random.Random(seed)
+        self.names = [name for name in VALID if name in ON_CUDA or not on_cuda]
+        self.on_cuda = on_cuda
         torch.manual_seed(seed)
 
     def tensor(self, shape, dtype):
@@ -72,12 +75,19 @@ class Maker:
 
     def call(self):
         """An op and its arguments, of which none to three are spoiled."""
-        name = self.random.choice(list(VALID))
+        name = self.random.choice(self.names)
         args = list(VALID[name](self))
         for _ in range(self.random.choice((0, 1, 1, 2, 3))):
             at = self.random.randrange(len(args))
             args[at] = self.spoiled(args[at])
         return name, args
+
+    def op(self, name):
+        """Of the CPU's kernels for any instruction set, or of any way in which CUDA's work."""
+        if self.on_cuda:
+            return getattr(emulated.Ops(self.random.choice(emulated.WAYS)), name)
+        _C.select_instruction_set(self.random.choice(_C.instruction_sets()))
+        return getattr(RAW, name)
 
     # --- what fits together ---
 
@@ -280,24 +290,38 @@ VALID = {
 }
 
 
+ON_CUDA = (
+    *("sort", "spread", "interpolate", "interpolate_slopes", "interpolate_gradient"),
+    *("grid_to_modes", "modes_to_grid", "weigh", "hadamard"),
+)
+
+
 def described(value) -> str:
     return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, torch.Tensor) else repr(value)
 
 
-def main(seed: int, calls: int, tells: bool) -> None:
-    maker, returned = Maker(seed), 0
-    for number in range(calls):
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("calls", type=int)
+    parser.add_argument("--emulated", action="store_true")
+    parser.add_argument("--tell", action="store_true")
+    given = parser.parse_args()
+    if given.emulated and not emulated.available():
+        raise SystemExit("this build has the CUDA kernels themselves")
+    maker, returned = Maker(given.seed, given.emulated), 0
+    for number in range(given.calls):
         name, args = maker.call()
-        if tells:
+        if given.tell:
             print(number, name, *map(described, args), sep=" | ", flush=True)
         try:
-            getattr(RAW, name)(*args)
+            maker.op(name)(*args)
             returned += 1
         except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, OverflowError) as error:
-            if tells:
+            if given.tell:
                 print("   ", str(error).splitlines()[0][:150])
-    print(returned, calls - returned)
+    print(returned, given.calls - returned)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), len(sys.argv) > 3)
+    main()

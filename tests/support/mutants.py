@@ -9,24 +9,19 @@ C++ ones compile what they touch, kernels for the instruction set in use alone, 
 
 import argparse
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pybind11
-import torch
+import compiling
 from mutations import LEVEL, MUTATIONS, Mutation
 
 from fastspec import _C
 
-ROOT = Path(__file__).parents[2]
+ROOT = compiling.ROOT
 OBJECTS = ROOT / "build/objects/csrc"
-TORCH = Path(torch.__file__).parent
 SECONDS = 600  # tests that hang have noticed
 FAILED = 1  # pytest's status
 
@@ -50,15 +45,9 @@ def mutated(text: str, mutation: Mutation) -> str:
 
 
 def compiled(folder: Path, source: str) -> Path:
-    """As setup.py compiles it."""
-    flags = re.search(r'^HOST_FLAGS = "(.*)"$', (ROOT / "setup.py").read_text(), re.MULTILINE)
-    assert flags is not None
-    places = pybind11.get_include(), TORCH / "include", sysconfig.get_paths()["include"]
     out = folder / "mutated" / f"{source}.o"
     out.parent.mkdir(parents=True, exist_ok=True)
-    command = [*shlex.split(os.environ.get("CXX", "c++")), *flags[1].split(), "-DNDEBUG", "-fwrapv", "-fPIC", "-w"]
-    command += ["-DTORCH_TARGET_VERSION=0x020a000000000000", "-DTORCH_EXTENSION_NAME=_C", *(f"-I{p}" for p in places)]
-    subprocess.run([*command, "-c", folder / "csrc" / source, "-o", out], check=True)
+    subprocess.run([*compiling.extension(), "-c", folder / "csrc" / source, "-o", out], check=True)
     return out
 
 
@@ -72,8 +61,8 @@ def rebuild(folder: Path, sources: tuple[str, ...]) -> None:
     objects = [replaced.get(path, path) for path in sorted(OBJECTS.rglob("*.o"))]
     (module,) = (folder / "fastspec").glob("_C*.so")
     module.unlink()
-    linker = [*shlex.split(os.environ.get("CXX", "c++")), "-shared", "-Wl,-s", *objects, f"-L{TORCH / 'lib'}"]
-    subprocess.run([*linker, "-ltorch", "-ltorch_cpu", "-lc10", "-o", module], check=True)
+    linker = [*compiling.extension(), "-shared", "-Wl,-s", *objects]
+    subprocess.run([*linker, *compiling.LINKED, "-o", module], check=True)
 
 
 def notices(folder: Path, tests: str) -> bool:

@@ -33,7 +33,7 @@ extern "C" void spread_resources(int dim, int width, int parts, int number_bytes
 
 extern "C" void interpolate_resources(int dim, int width, int parts, int number_bytes, int64_t* threads_and_shared) {
   const Grid g = grid_of(dim, width, number_bytes == 4);
-  threads_and_shared[0] = cuda::kInterpolateThreads;
+  threads_and_shared[0] = cuda::interpolate_threads(dim, parts, true);
   threads_and_shared[1] = int64_t(cuda::interpolate_shape(g, width, parts, number_bytes, true, {1024, 1}).shared);
 }
 
