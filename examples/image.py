@@ -54,6 +54,6 @@ for (above, below), (name, model) in zip(axes.T[1:], models.items(), strict=True
     psnr = -10 * (fit - grey)[unseen].square().mean().log10()
     print(f"{name}: {psnr:.1f} dB on the pixels that it has not seen")
     above.imshow(fit.view(SIDE, SIDE), cmap="gray", vmin=0, vmax=1)
-    monitor.plot(ax=below, title=f"{name}: {psnr:.1f} dB")
+    monitor.plot(ax=below, title=f"{name}: {psnr:.1f} dB", log_steps=True)
 add_colorbar(figure, axes[1, 1:])
 figure.savefig("image.png")

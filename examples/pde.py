@@ -28,8 +28,8 @@ def residual(net):
 
 
 # %% [markdown]
-# **Why another norm?** By two derivatives a wave of rate k counts k^4 times in the residual's mean square, which tells
-# the network of its shortest waves alone. The energy norm weighs the residual's modes by a power of 1 / k instead.
+# **Why another norm?** By two derivatives a wave of rate k counts k^4 times in the residual's mean square: steps follow
+# the shortest waves and shake the long ones. The energy norm weighs the residual's modes by a power of 1 / k instead.
 # %%
 norms = {"mean squares": lambda r: r.square().mean(), "energy norm": fs.precondition.residual(x.detach(), (-1.0, 1.0))}
 figure, axes = plt.subplots(1, 3, figsize=(15, 4), layout="constrained")

@@ -22,8 +22,10 @@ from fastspec.recipes import (
     grokking,
     lfp,
     lfp_evolution,
+    limit,
     mauna_loa,
     momentum,
+    pinn_operator,
     plug_in,
     poisson,
     polynomial,
@@ -35,6 +37,8 @@ from fastspec.recipes import (
 from fastspec.recipes.trials import in_order
 
 TINY = {
+    "limit": replace(limit.QUICK, sides=(8, 3), grids=((9, 17), (5, 9)), theory=(65, 9), width=8, steps=3),
+    "pinn-operator": replace(pinn_operator.QUICK, points=16, hidden=(4,), half_waves=(1, 3), sizes=(1.0, 0.1), steps=6),
     "momentum": replace(momentum.QUICK, width=20, points=8, steps=20),
     "polynomial": replace(polynomial.QUICK, parameters=60, points=32, wavenumbers=(2, 4), steps=10, even_modes=(2, 4)),
     "broad-learning": replace(
