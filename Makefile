@@ -8,7 +8,8 @@ PIP_INSTALL := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --no-
 CPP_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' -o -name '*.inc')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all systems fuzz coverage table lint bench counts resources rates races mutants notebooks gpu clean
+.PHONY: help setup demo test test-all systems fuzz coverage table lint bench counts resources rates races asan tsan \
+	mutants notebooks gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +65,12 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 		echo $$f; $(CXX) -std=c++20 -O1 -g -fsanitize=thread -DFASTSPEC_RACES -x c++ -c $$f -o build/races/$$(basename $$f).o || exit 1; \
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
+
+asan: setup ## run ops and kernels of every level under AddressSanitizer and for undefined behaviour; takes an hour
+	$(BIN)/python tests/support/sanitized.py address
+
+tsan: setup ## look for races in the CPU kernels of every level, under ThreadSanitizer; takes twenty minutes
+	$(BIN)/python tests/support/sanitized.py thread
 
 mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
 	$(BIN)/python tests/support/mutants.py
