@@ -144,7 +144,7 @@ def test_plain_torch_is_the_kernel(dtype, monkeypatch):
 
 X, Y = torch.zeros(8, 3), torch.zeros(8)
 BAD = {
-    "x is a list": (([0.0], Y, 1.0), TypeError, "x"),
+    "x is nothing": ((None, Y, 1.0), TypeError, "x"),
     "x of sets": ((X[None], Y, 1.0), ValueError, "y"),
     "x not finite": ((X + float("nan"), Y, 1.0), ValueError, "x"),
     "y too short": ((X, Y[:7], 1.0), ValueError, "y"),

@@ -118,7 +118,7 @@ X, Y = torch.rand(9, 2), torch.rand(9)
 @pytest.mark.parametrize(
     ("error", "named", "change"),
     [
-        (TypeError, "x", {"x": [1.0]}),
+        (TypeError, "x", {"x": None}),
         (ValueError, "x", {"x": torch.rand(9, 4)}),
         (ValueError, "x", {"x": torch.full((9, 2), math.nan)}),
         (ValueError, "y", {"y": Y[1:]}),
