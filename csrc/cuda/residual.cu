@@ -19,16 +19,15 @@ FASTSPEC_FORCE_INLINE void each_number(int index, int thread, int64_t count, Bod
   }
 }
 
-// Where number i of (groups, points, channels) is in (groups, channels, points), and its point.
-struct Place {
-  int64_t swapped, point;
-};
-
-template <class Args>
-FASTSPEC_FORCE_INLINE Place place(const Args& a, int64_t i) {
-  if (a.channels == 1) return {i, i % a.points};
-  const int64_t row = i / a.channels, channel = i % a.channels, group = row / a.points, point = row % a.points;
-  return {(group * a.channels + channel) * a.points + point, point};
+// Calls body(i, swapped, factor) for a thread's share of (groups, points, channels): the number's place there and in
+// (groups, channels, points), and its point's quadrature.
+template <class T, class Args, class Body>
+FASTSPEC_FORCE_INLINE void each_place(const Args& a, int index, int thread, Body&& body) {
+  each_number(index, thread, a.groups * a.points * a.channels, [&](int64_t i) {
+    const int64_t row = i / a.channels, channel = i % a.channels, group = row / a.points, point = row % a.points;
+    const int64_t swapped = (group * a.channels + channel) * a.points + point;
+    body(i, swapped, a.quadrature ? a.quadrature[point] : T(1));
+  });
 }
 
 // strengths = quadrature * (pred - target), points last
@@ -40,10 +39,8 @@ struct Residuals {
   template <class Block>
   FASTSPEC_BOTH void run(Block& block, int index) const {
     block.each([&](int thread) {
-      each_number(index, thread, a.groups * a.points * a.channels, [&](int64_t i) {
-        const Place at = place(a, i);
-        const T residual = a.pred[i] - a.target[i];
-        a.strengths[at.swapped] = a.quadrature ? a.quadrature[at.point] * residual : residual;
+      each_place<T>(a, index, thread, [&](int64_t i, int64_t swapped, T factor) {
+        a.strengths[swapped] = factor * (a.pred[i] - a.target[i]);
       });
     });
   }
@@ -58,11 +55,8 @@ struct ResidualGradient {
   template <class Block>
   FASTSPEC_BOTH void run(Block& block, int index) const {
     block.each([&](int thread) {
-      each_number(index, thread, a.groups * a.points * a.channels, [&](int64_t i) {
-        const Place at = place(a, i);
-        const T value = a.strengths[at.swapped];
-        a.pred[i] = a.quadrature ? a.quadrature[at.point] * value : value;
-      });
+      each_place<T>(a, index, thread,
+                    [&](int64_t i, int64_t swapped, T factor) { a.pred[i] = factor * a.strengths[swapped]; });
     });
   }
 };
