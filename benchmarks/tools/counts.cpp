@@ -22,11 +22,7 @@ void run_tasks(int64_t count, Task task, void* context) {
 
 int thread_count() { return 1; }
 
-void* scratch(size_t bytes) {
-  static std::vector<char> memory;
-  if (memory.size() < bytes + 64) memory.resize(bytes + 64);
-  return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64);
-}
+void poll() {}
 
 namespace {
 

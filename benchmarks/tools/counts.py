@@ -43,7 +43,8 @@ def host_flags(setup: str) -> list[str]:
 def build(folder: Path) -> Path:
     program = folder / "counts"
     flags = host_flags((ROOT / "setup.py").read_text())
-    sources = [SOURCE / "counts.cpp", ROOT / "csrc/cpu/levels/v3.cpp"]
+    kernels = [ROOT / "csrc/cpu" / name for name in ("levels/v3.cpp", "memory.cpp", "failures.cpp")]
+    sources = [SOURCE / "counts.cpp", *kernels]
     compiler = os.environ.get("CXX", "g++")
     subprocess.run([compiler, *flags, "-Wno-psabi", "-fPIC", f"-I{ROOT / 'csrc'}", *sources, "-o", program], check=True)
     return program
