@@ -28,7 +28,7 @@ test: setup ## run the tests
 test-all: setup ## run the slow tests too: every cell of the table of torch, every recipe at its quick size
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not gpu"
 
-systems: setup ## run every recipe at its default size and write docs/systems.md of them; takes an hour
+systems: setup ## run every recipe at its default size and write docs/systems.md of them; takes long
 	$(BIN)/fastspec run all --out results/all
 	$(BIN)/python -m benchmarks.tools.systems results/all
 
@@ -66,16 +66,16 @@ races: ## look for races in the CUDA kernels, on a CPU under ThreadSanitizer; ta
 	done
 	$(CXX) -fsanitize=thread build/races/*.o -o build/races/races && build/races/races
 
-asan: setup ## run ops and kernels of every level under AddressSanitizer and for undefined behaviour; takes an hour
+asan: setup ## run ops and kernels of every level under AddressSanitizer and for undefined behaviour; takes long
 	$(BIN)/python tests/support/sanitized.py address
 
-tsan: setup ## look for races in the CPU kernels of every level, under ThreadSanitizer; takes twenty minutes
+tsan: setup ## look for races in the CPU kernels of every level, under ThreadSanitizer; takes long
 	$(BIN)/python tests/support/sanitized.py thread
 
-mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes half an hour
+mutants: setup ## break the code in forty places, one at a time, and see that the tests notice; takes long
 	$(BIN)/python tests/support/mutants.py
 
-notebooks: $(VENV)/.notebooks ## run the examples as notebooks and write them with their pictures; takes two minutes
+notebooks: $(VENV)/.notebooks ## run the examples as notebooks and write them with their pictures
 	$(BIN)/python -m benchmarks.tools.notebooks
 
 # --no-deps, for such machines often have no package index; what the ignored tests import may then be missing

@@ -134,7 +134,7 @@ std::tuple<Tensor, Tensor> loss_step(const Residual& r, const SortedPoints& poin
                                      const WeighedBy& by) {
   const Grid g = points.on(cells, tile, is_single(r.pred));
   const RowsShape shape = r.shape_at(points.sets(), points.count());
-  const Device device = points.with<Device>(r.pred, r.target, by.weight);
+  const Device device = points.with<Device>(r.pred, r.target, by.weight, r.quadrature ? *r.quadrature : r.pred);
   return step(device, r, shape, GriddedWay<Device>{device, {points, g}, by});
 }
 

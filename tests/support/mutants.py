@@ -1,6 +1,6 @@
 """Whether the tests notice that the code is wrong: breaks a copy of it in one place at a time and runs them.
 
-    python tests/support/mutants.py             all of mutations.py; half an hour
+    python tests/support/mutants.py             all of mutations.py
     python tests/support/mutants.py weighing    those of files whose name has this in it
 
 A mutation that no test notices has survived: the exit status is 1. One whose text is no longer there is an error. The

@@ -17,7 +17,7 @@ import compiling
 ROOT = compiling.ROOT
 FLAGS = "-O1 -g1 -fno-omit-frame-pointer"
 # Of undefined behaviour not what is asked at each access to memory, which AddressSanitizer watches, and which the
-# kernels, all inlined, take a quarter of an hour each to compile with.
+# kernels, all inlined, take long to compile with.
 UNDEFINED = "-fsanitize=undefined -fno-sanitize=null,alignment,object-size,pointer-overflow,vptr"
 LEVELS = ["-k", "generic or v3 or v4", "tests/core", "tests/loss", "tests/test_nufft.py", "tests/walsh"]
 # Of limits on memory and on time the sanitizer needs more; what torch.compile builds is not ours.
