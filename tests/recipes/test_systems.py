@@ -25,6 +25,7 @@ from fastspec.recipes import (
     limit,
     mauna_loa,
     momentum,
+    multi_stage,
     pinn_operator,
     plug_in,
     poisson,
@@ -39,6 +40,7 @@ from fastspec.recipes.trials import in_order
 TINY = {
     "limit": replace(limit.QUICK, sides=(8, 3), grids=((9, 17), (5, 9)), theory=(65, 9), width=8, steps=3),
     "pinn-operator": replace(pinn_operator.QUICK, points=16, hidden=(4,), half_waves=(1, 3), sizes=(1.0, 0.1), steps=6),
+    "multi-stage": replace(multi_stage.QUICK, width=4, points=30, iterations=40, stages=2),
     "momentum": replace(momentum.QUICK, width=20, points=8, steps=20),
     "polynomial": replace(polynomial.QUICK, parameters=60, points=32, wavenumbers=(2, 4), steps=10, even_modes=(2, 4)),
     "broad-learning": replace(
@@ -74,7 +76,7 @@ HELD = (
     *("f-principle", "f-principle-images", "f-principle-photograph", "f-principle-parity", "plug-in", "mauna-loa"),
     *("upper-limit", "walsh", "lfp", "polynomial", "grokking", "beyond-gd", "dff"),
 )
-FAILED = ("precondition", "dnn-jacobi", "momentum", "f-principle-exceptions")
+FAILED = ("precondition", "dnn-jacobi", "momentum", "f-principle-exceptions", "multi-stage")
 FOUND = {**dict.fromkeys(HELD, True), **dict.fromkeys(FAILED, False)}
 
 
