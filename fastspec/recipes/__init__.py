@@ -24,6 +24,7 @@ from .pinn_operator import RECIPE as PINN_OPERATOR
 from .plug_in import RECIPE as PLUG_IN
 from .polynomial import RECIPE as POLYNOMIAL
 from .precondition import RECIPE as PRECONDITION
+from .precondition_equations import RECIPE as PRECONDITION_EQUATIONS
 from .upper_limit import RECIPE as UPPER_LIMIT
 from .walsh import RECIPE as WALSH
 
@@ -36,6 +37,7 @@ _ALL = (
     F_PRINCIPLE_PARITY,
     F_PRINCIPLE_EXCEPTIONS,
     PRECONDITION,
+    PRECONDITION_EQUATIONS,
     MULTI_STAGE,
     UPPER_LIMIT,
     LIMIT,
