@@ -7,6 +7,7 @@ no gain per stage: an order of magnitude is our mark.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -53,7 +54,7 @@ def run_trial(settings: Settings, seed: int, device: torch.device) -> Trial:
             left = (model(between) - target(between))[:, 0]
         found["left"].append(left)
         found["errors"].append(left.square().mean().sqrt().item())
-        found["kappa"].append(model.stages[-1].kappa.item())
+        found["kappa"].append(cast(Tensor, model.stages[-1].kappa).item())
     return found
 
 

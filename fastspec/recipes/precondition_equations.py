@@ -57,7 +57,8 @@ def solution(equation: str, x: Tensor) -> Tensor:
 
 
 def slope(u: Tensor, x: Tensor) -> Tensor:
-    return torch.autograd.grad(u.sum(), x, create_graph=True)[0]
+    (out,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    return out
 
 
 def residual_loss(model: nn.Module, x: Tensor) -> Tensor:
@@ -65,7 +66,8 @@ def residual_loss(model: nn.Module, x: Tensor) -> Tensor:
     lam, mu = WAVES[HELMHOLTZ]
     u = model(x)
     residual = slope(slope(u, x), x) / lam**2 + u - (1 - (mu / lam) ** 2) * (mu * x).sin()
-    return residual.square().mean() + model(x.new_tensor([[-1.0], [1.0]])).square().mean()
+    loss: Tensor = residual.square().mean() + model(x.new_tensor([[-1.0], [1.0]])).square().mean()
+    return loss
 
 
 def energy(penalty: float) -> Loss:
@@ -75,7 +77,8 @@ def energy(penalty: float) -> Loss:
     def loss(model: nn.Module, x: Tensor) -> Tensor:
         u = model(x)
         density = (slope(u, x).square() + (lam * u).square()) / 2 - (lam**2 + mu**2) * (mu * x).sin() * u
-        return 2 * density.mean() + penalty * model(x.new_tensor([[-1.0], [1.0]])).square().sum()
+        ritz: Tensor = 2 * density.mean() + penalty * model(x.new_tensor([[-1.0], [1.0]])).square().sum()
+        return ritz
 
     return loss
 
