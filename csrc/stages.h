@@ -28,9 +28,9 @@ struct SortArgs {
   bool x_single;
   int64_t sets, count;
   typename Fixed<T>::type* position;  // (sets, count, dim)
-  int32_t* order;                     // (sets, count); on CUDA points that are not finite come last, in no tile
+  int32_t* order;                     // (sets, count); on CUDA points without a place come last, in no tile
   int32_t* starts;                    // (sets, tile_count + 1)
-  bool* finite;                       // CPU, (sets): false where a coordinate is not finite; that set is not sorted
+  bool* finite;                       // CPU, (sets): false where a coordinate has no place; that set is not sorted
   SortSpace space;
 };
 

@@ -30,8 +30,8 @@ struct Sort {
     double fraction[kChunk];  // of a cell, from the point's left edge of the window to that cell
   };
 
-  // False where a coordinate is not finite, or not once divided by the period. Plain loops, which vectorise. Never
-  // inlined: whoever asks gets the same places, bit for bit.
+  // False where a coordinate is not finite or too far to have a place. Plain loops, which vectorise. Never inlined:
+  // whoever asks gets the same places, bit for bit.
   __attribute__((noinline)) static bool place(const SortArgs<T>& a, int axis, const X* x, int64_t n, Places& out) {
     const double cells = double(a.grid.cells[axis]), half = 0.5 * a.width, last = cells - 1;
     const double period = 1 / cells, tile = 1 / double(a.grid.tile[axis]);  // of a cell
@@ -42,7 +42,7 @@ struct Sort {
       const double near = __builtin_rint(cell.exact), left = (cell.exact - near) + (cell.rest - half);
       const double up = __builtin_ceil(left), first = near + up;
       out.fraction[i] = up - left;
-      bits |= __builtin_bit_cast(uint64_t, out.fraction[i]);
+      bits |= __builtin_bit_cast(uint64_t, out.fraction[i]) | __builtin_bit_cast(uint64_t, near * (2 / kFarthest));
       out.first[i] = first - cells * __builtin_rint(first * period + (0.5 * period - 0.5));
     }
     for (int64_t i = 0; i < n; ++i) {
@@ -50,7 +50,7 @@ struct Sort {
       out.first[i] = first > 0 ? first : 0;
       out.tile[i] = __builtin_rint(out.first[i] * tile + (0.5 * tile - 0.5));
     }
-    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number; fractions are between 0 and 1
+    return !(bits >> 62 & 1);  // set from 2 upwards, and in what is not a number
   }
 
   static bool buckets(const SortArgs<T>& a, bool by_cell, const X* x, int64_t n, int32_t* bucket) {

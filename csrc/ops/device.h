@@ -27,7 +27,7 @@ struct Cpu {
     std::unique_ptr<bool[]> finite(new bool[size_t(a.sets)]);
     a.finite = finite.get();
     kernels<T>().sort(a);
-    for (int64_t s = 0; s < a.sets; ++s) STD_TORCH_CHECK(finite[s], "x: has non-finite points, must be finite");
+    for (int64_t s = 0; s < a.sets; ++s) STD_TORCH_CHECK(finite[s], "x: has non-finite points, or too far ones");
   }
   template <class T>
   void spread(const SpreadArgs<T>& a) const {
@@ -104,7 +104,7 @@ class Cuda {
 #endif
   }
 
-  // Points that are not finite come last, in no tile: Python asks for them where it may wait.
+  // Points that are not finite, or too far, come last, in no tile: Python asks for them where it may wait.
   template <class T>
   void sort(SortArgs<T> a) const {
     const int64_t all = a.sets * a.count, keys = a.sets * cuda::sort_keys(a.grid, a.count);

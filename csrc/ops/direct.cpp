@@ -2,7 +2,6 @@
 #include "direct.h"
 
 #include <cmath>
-#include <limits>
 
 #include "../cpu/levels.h"
 #include "boxed.h"
@@ -34,16 +33,14 @@ struct Modes {
   }
 };
 
-// Whether every coordinate is a finite number of periods.
+// Whether every coordinate is finite and has a place in the period.
 template <class X>
-bool has_finite_turns(const X* x, int64_t points, const Floats& period) {
-  constexpr double short_enough = double(std::numeric_limits<X>::max()) / std::numeric_limits<double>::max();
+bool has_places(const X* x, int64_t points, const Floats& period) {
   const int64_t dim = int64_t(period.size());
-  bool finite = is_finite(x, points * dim);
+  bool near = true;
   for (int64_t d = 0; d < dim; ++d)
-    for (int64_t j = 0; period[d] < 2 * short_enough && j < points; ++j)
-      finite &= std::isfinite(double(x[j * dim + d]) / period[d]);
-  return finite;
+    for (int64_t j = 0; j < points; ++j) near &= std::fabs(double(x[j * dim + d])) < kFarthest * period[d];
+  return near;
 }
 
 // All that points, modes and the kind of strengths say.
@@ -56,9 +53,8 @@ DirectArgs<T> make_args(const Tensor& x, int64_t channels, const Modes& modes, b
   const size_t dim = modes.count.size();
   STD_TORCH_CHECK(modes.sign == 1 || modes.sign == -1, "sign: must be -1 or +1");
   const int64_t points = x.size(0) * x.size(1);
-  STD_TORCH_CHECK(
-      own ? has_finite_turns(in<T>(x), points, modes.period) : has_finite_turns(in<double>(x), points, modes.period),
-      "x: has non-finite points, must be finite");
+  STD_TORCH_CHECK(own ? has_places(in<T>(x), points, modes.period) : has_places(in<double>(x), points, modes.period),
+                  "x: has non-finite points, or too far ones");
   DirectArgs<T> a{};
   a.dim = int(dim);
   a.sign = int(modes.sign);

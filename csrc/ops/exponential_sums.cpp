@@ -25,15 +25,14 @@ double largest(const T* numbers, int64_t count, int64_t stride) {
   return most;
 }
 
-// Of phases, which are sums of products of coordinates. Those of float32 numbers are float64, and so finite.
+// Of phases, which are sums of products of coordinates: whole turns are taken from float64 numbers that have fractions.
+template <class T>
 void check_phases(const Tensor& points, const Tensor& frequencies) {
-  if (is_single(points)) return;
   const int64_t dim = points.size(1);
   double most = 0;
   for (int64_t d = 0; d < dim && points.numel() > 0 && frequencies.numel() > 0; ++d)
-    most += largest(in<double>(points) + d, points.size(0), dim) *
-            largest(in<double>(frequencies) + d, frequencies.size(0), dim);
-  STD_TORCH_CHECK(std::isfinite(most), "points: has non-finite products with frequencies, must be finite");
+    most += largest(in<T>(points) + d, points.size(0), dim) * largest(in<T>(frequencies) + d, frequencies.size(0), dim);
+  STD_TORCH_CHECK(most < kFarthest * kTau, "points: has non-finite products with frequencies, or too large ones");
 }
 
 void check_sum(const Tensor& points, const Tensor& strengths, const Tensor& frequencies, int64_t sign) {
@@ -43,7 +42,7 @@ void check_sum(const Tensor& points, const Tensor& strengths, const Tensor& freq
   check_coordinates(frequencies, "frequencies", strengths);
   check_size(strengths, "strengths", 1, points.size(0));
   check_size(frequencies, "frequencies", 1, points.size(1));
-  check_phases(points, frequencies);
+  by_precision(points, [&](auto zero) { check_phases<decltype(zero)>(points, frequencies); });
   STD_TORCH_CHECK(sign == 1 || sign == -1, "sign: must be -1 or +1");
 }
 

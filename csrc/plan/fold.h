@@ -38,6 +38,9 @@ inline Rate rate_of(double count, double period) {
   return {high, (rest - (period == kTau ? kTauLacks * high : 0)) / period};
 }
 
+// Cells or turns from the origin beyond which no point has a place in the period: float64 has no fractions there.
+constexpr double kFarthest = double(int64_t(1) << 52);
+
 // A coordinate times a rate as the sum of two: `exact` has at most 53 bits and no error, `rest` is 2^-25 of it at most,
 // with an error of 2^-78 of it (Dekker 1971, "A floating-point technique for extending the available precision").
 struct Scaled {

@@ -19,13 +19,13 @@ Floats = Sequence[float]
 T = TypeVar("T")
 _ops = torch.ops.fastspec
 _triton = triton.register()
-NON_FINITE = "x: had non-finite points, must be finite"
+NON_FINITE = "x: had non-finite points, or points 2^52 cells or turns from the origin; must be finite, and nearer"
 
 
 def sort(x: Tensor, period: Floats, cells: Ints, tile: Ints, width: int, single: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Points (S, M, d) -> positions on the fine grid (S, M, d), their order (S, M), first point of each tile.
 
-    Raises ValueError where a coordinate is not finite.
+    Raises ValueError where a coordinate is not finite, or so far away that it has no place in the period.
     """
     position, order, starts = _of_finite_points(_ops.sort, x, period, cells, tile, width, single)
     if x.is_cuda and _may_wait() and bool((starts[:, -1] != x.shape[1]).any()):  # such points are in no tile
@@ -235,7 +235,7 @@ def direct_type2_gradient(
 def exponential_sums(points: Tensor, strengths: Tensor, frequencies: Tensor, sign: int) -> Tensor:
     """F_bk = sum_j c_bj exp(sign i s_k.x_j): points (M, d), strengths (B, M), frequencies (K, d) -> (B, K) complex.
 
-    Raises ValueError where a coordinate is not finite.
+    Raises ValueError where a coordinate is not finite, or so far away that it has no place in the period.
     """
     out: Tensor = _finite(_ops.exponential_sums, points, strengths, frequencies, sign)
     return out
@@ -298,5 +298,6 @@ def _finite(op: Callable[..., T], *args: Any) -> T:
         if "non-finite" not in str(error):
             raise
         name = "x" if "points" in str(error) else "s"
-        what = "products with s" if "products" in str(error) else "numbers"
-        raise ValueError(f"{name}: had non-finite {what}, must be finite") from None
+        if "products" in str(error):
+            raise ValueError(f"{name}: had products with s of 2^52 turns or more, must be less") from None
+        raise ValueError(f"{name}: had non-finite numbers, must be finite") from None

@@ -170,20 +170,32 @@ def test_points_that_stand_for_many_sets_are_summed_at_once(monkeypatch):
 @pytest.mark.parametrize("op", ["nufft1", "nufft2"])
 def test_points_that_are_not_finite_are_refused_by_direct_sums_too(op):
     x = torch.tensor([0.0, torch.inf])
-    with pytest.raises(ValueError, match=r"x: had non-finite \w+, must be finite"):
+    with pytest.raises(ValueError, match=r"x: had (non-finite|products with s of)"):
         fs.nufft1(x, torch.ones(2), 8) if op == "nufft1" else fs.nufft2(x, torch.ones(8))
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "gridding"], indirect=True)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning")
-def test_points_more_periods_away_than_a_number_can_tell_are_refused(dtype, algorithm):
-    x, period = torch.tensor([[1e30, 0.0], [0.5, 1e30]], dtype=dtype), (1.0, 1e-290)
-    fs.nufft1(x, torch.ones(2, dtype=dtype), (8, 6), period=1.0)
-    with pytest.raises(ValueError, match="x: had non-finite points, must be finite"):
-        fs.nufft1(x, torch.ones(2, dtype=dtype), (8, 6), period=period)
-    with pytest.raises(ValueError, match="x: had non-finite points, must be finite"):
-        fs.SpectralLoss((8, 6), x=x, period=period)(torch.ones(2, dtype=dtype), torch.zeros(2, dtype=dtype))
+def test_points_too_far_to_have_a_place_in_the_period_are_refused(dtype, algorithm):
+    x, c = torch.tensor([[1e14, 0.0], [0.5, 1e14]], dtype=dtype), torch.ones(2, dtype=dtype)
+    exact = fs.reference.nufft1(x.double(), c.double(), (8, 6), period=1.0)
+    assert (fs.nufft1(x, c, (8, 6), period=1.0) - exact).norm() < 1e-5 * exact.norm()
+    for far, period in ((x * 50, 1.0), (x, (1.0, 1e-3)), (x, (1.0, 1e-290)), (x / 0, 1.0)):
+        with pytest.raises(ValueError, match="x: had non-finite points, or points 2.52 cells or turns from the origin"):
+            fs.nufft1(far, c, (8, 6), period=period)
+    with pytest.raises(ValueError, match="x: had non-finite points, or points 2.52"):
+        fs.SpectralLoss((8, 6), x=x * 50, period=1.0)(c, 0 * c)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_phases_of_more_turns_than_can_be_told_are_refused(dtype):
+    x, c, s = torch.rand(20, 2, dtype=dtype), torch.ones(20, dtype=dtype), torch.rand(7, 2, dtype=dtype)
+    far = fs.nufft3(x * 1e7, c, s * 1e7)
+    exact = fs.reference.nufft3((x * 1e7).double(), c.double(), (s * 1e7).double())
+    assert (far - exact).norm() < 1e-5 * exact.norm()
+    with pytest.raises(ValueError, match="x: had products with s of 2.52 turns or more, must be less"):
+        fs.nufft3(x * 1e10, c, s * 1e10)
 
 
 @planners_algorithm
