@@ -166,6 +166,15 @@ LONG = {
     "direct type 1": lambda: ops.direct_type1(
         torch.rand(1, 200_000, 1), torch.randn(1, 1, 200_000), [400_001], [1.0], True, -1
     ),
+    "direct type 1 of long planes": lambda: ops.direct_type1(
+        torch.rand(1, 100_000, 2), torch.randn(1, 1, 100_000), [2001, 2001], [1.0, 1.0], True, -1
+    ),
+    "direct type 1 of short rows": lambda: ops.direct_type1(
+        torch.rand(1, 20_000, 2), torch.randn(1, 1, 20_000), [3, 400_001], [1.0, 1.0], True, -1
+    ),
+    "direct type 2": lambda: ops.direct_type2(
+        torch.rand(1, 200_000, 1), torch.randn(1, 1, 200_001, dtype=torch.complex64), [400_001], [1.0], True, 1, True
+    ),
     "exponential sums": lambda: fs.nufft3(torch.rand(400_000), torch.randn(400_000), torch.rand(400_000)),
     "gaussian": lambda: ops.gaussian_filter(torch.rand(400_000, 1), torch.rand(1, 400_000, 1), torch.ones(1).double()),
 }
