@@ -5,15 +5,16 @@ to rounding), costs O(points x modes), runs on any device in any dtype, and is d
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
 
 import torch
 from torch import Tensor
 
 Modes = int | Sequence[int]
 Period = float | Sequence[float]
+PAIRS = 2**20  # of points and modes at a time, which also lets Ctrl-C through
 INVERSE_TAU = Fraction("0.15915494309189533576888376337251436203445964574046")
 
 
@@ -41,7 +42,8 @@ def nufft2(x: Tensor, f: Tensor, *, sign: int = 1, period: Period = 2 * math.pi,
 def nufft3(x: Tensor, c: Tensor, s: Tensor, *, sign: int = -1) -> Tensor:
     """F_s = sum_j c_j exp(sign i s.x_j). ``x`` (M, d), ``s`` (K, d), ``c`` (..., M) -> (..., K) complex."""
     x, s = (t[:, None] if t.ndim == 1 else t for t in (x, s))
-    return _complex(c) @ _exponential(sign * (s @ x.mT), lambda: sign * cycles_of_pairs(x, s)).mT
+    blocks = zip(*(_blocks(t, dim, len(s)) for t, dim in ((x, 0), (_complex(c), -1))), strict=True)
+    return _total(part @ _phases_of_pairs(points, s, sign).mT for points, part in blocks)
 
 
 def rnufft1(x: Tensor, c: Tensor, modes: Modes, *, period: Period = 2 * math.pi, order: str = "centered") -> Tensor:
@@ -221,14 +223,34 @@ def _leading(x: Tensor) -> Tensor:
 
 
 def _type1(x: Tensor, c: Tensor, axes: list[Tensor], sign: int, period: Period) -> Tensor:
-    factors = _exponentials(x, axes, sign, period)
     letters = "abc"[: len(axes)]
     terms = ",".join("m" + letter for letter in letters)
-    return torch.einsum(f"...m,{terms}->...{letters}", _complex(c), *factors)
+    modes = math.prod(len(k) for k in axes)
+    blocks = zip(_blocks(x, 0, modes), _blocks(_complex(c), -1, modes), strict=True)
+    return _total(
+        torch.einsum(f"...m,{terms}->...{letters}", part, *_exponentials(points, axes, sign, period))
+        for points, part in blocks
+    )
 
 
 def _type2(x: Tensor, f: Tensor, axes: list[Tensor], sign: int, period: Period) -> Tensor:
-    factors = _exponentials(x, axes, sign, period)
     letters = "abc"[: len(axes)]
     terms = ",".join("m" + letter for letter in letters)
-    return torch.einsum(f"...{letters},{terms}->...m", _complex(f), *factors)
+    values = [
+        torch.einsum(f"...{letters},{terms}->...m", _complex(f), *_exponentials(points, axes, sign, period))
+        for points in _blocks(x, 0, math.prod(len(k) for k in axes))
+    ]
+    return torch.cat(values, -1)
+
+
+def _phases_of_pairs(x: Tensor, s: Tensor, sign: int) -> Tensor:
+    return _exponential(sign * (s @ x.mT), lambda: sign * cycles_of_pairs(x, s))
+
+
+def _blocks(t: Tensor, dim: int, modes: int) -> tuple[Tensor, ...]:
+    """Of its points, at least one block."""
+    return t.split(max(1, PAIRS // max(1, modes)), dim)
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, parts)

@@ -176,6 +176,7 @@ LONG = {
         torch.rand(1, 200_000, 1), torch.randn(1, 1, 200_001, dtype=torch.complex64), [400_001], [1.0], True, 1, True
     ),
     "exponential sums": lambda: fs.nufft3(torch.rand(400_000), torch.randn(400_000), torch.rand(400_000)),
+    "reference": lambda: fs.reference.nufft1(torch.rand(20_000).double(), torch.randn(20_000).double(), 50_001),
     "gaussian": lambda: ops.gaussian_filter(torch.rand(400_000, 1), torch.rand(1, 400_000, 1), torch.ones(1).double()),
 }
 
