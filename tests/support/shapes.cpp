@@ -2,6 +2,7 @@
 #include "../../csrc/cuda/hadamard.h"
 #include "../../csrc/cuda/interpolate.h"
 #include "../../csrc/cuda/spread.h"
+#include "../../csrc/cuda/spread_planes.h"
 #include "../../csrc/plan/plan.h"
 
 namespace {
@@ -29,6 +30,21 @@ extern "C" void spread_resources(int dim, int width, int parts, int number_bytes
   const cuda::SpreadShape s = cuda::spread_shape(g, width, parts, number_bytes, cuda::SpreadBy(by), {1024, 1});
   threads_and_shared[0] = s.threads;
   threads_and_shared[1] = int64_t(s.shared);
+}
+
+extern "C" void planes_resources(int width, int parts, int number_bytes, int64_t* threads_and_shared) {
+  const Grid g = grid_of(3, width, number_bytes == 4);
+  const auto shape = [&](auto zero) {
+    using T = decltype(zero);
+    return parts == 1 ? cuda::planes_shape<T, 1>(g, width, {1024, 1}) : cuda::planes_shape<T, 2>(g, width, {1024, 1});
+  };
+  threads_and_shared[0] = cuda::threads_of_planes(width);
+  threads_and_shared[1] = int64_t((number_bytes == 4 ? shape(float{}) : shape(double{})).shared);
+}
+
+// Cells from one row of a region to the next, where a row has `extent` cells of as many bytes each.
+extern "C" int planes_row_stride(int width, int extent, int cell_bytes) {
+  return cuda::row_stride(width, extent, cell_bytes);
 }
 
 extern "C" void interpolate_resources(int dim, int width, int parts, int number_bytes, int64_t* threads_and_shared) {
