@@ -75,7 +75,8 @@ def hadamard_row(shapes, kernel):
 
 def planes_row(shapes, kernel):
     asked, width = (ctypes.c_int64 * 2)(), int(kernel["width"])
-    shapes.planes_resources(width, int(kernel["parts"]), BYTES[kernel["type"]], asked)
+    parts = int(kernel["parts"])
+    shapes.planes_resources(width, parts, BYTES[kernel["type"]], parts, asked)
     row = {"kernel": "spread by planes", "dtype": dtype_of(kernel), "dim": 3, "compiled for width": width}
     return row | {"width": width, "threads": asked[0], "shared bytes": asked[1]}
 
@@ -121,7 +122,7 @@ def test_kernels_compile_for_gpus_and_spill_no_registers(shapes):
         writer.writeheader()
         writer.writerows(rows)
     assert [row for row in rows if row["spilled bytes"]] == []
-    assert [row for row in rows if not row["blocks a processor"]] == []
+    assert [row for row in rows if row["target"] == "sm_90" and not row["blocks a processor"]] == []
 
 
 def test_the_ops_bind_to_torchs_stable_interface():
