@@ -61,8 +61,8 @@ class Plan(nn.Module, Shown):
             of the plan's parameters.
         modes, eps, period, order: as in nufft1.
         algorithm: of the transforms and of the loss's step, "gridding", or "direct" for sums over all points, exact to
-            rounding, or "auto" for the one that the planner expects to take less time; on CUDA that is gridding. What
-            of the loss is not one step, under torch.compile or with a group, is by gridding in any case.
+            rounding, or "auto" for the one that the planner expects to take less time. On CUDA the loss's step is by
+            gridding, and so is, under torch.compile or with a group, what of the loss is not one step.
 
     Attributes:
         x: the points. modes, period: a tuple each. eps, order, algorithm: as given.

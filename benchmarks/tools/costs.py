@@ -120,23 +120,36 @@ def planners_steps(w: Work, rates: Rates) -> tuple[float, float]:
 
 
 def cuda_instructions(w: Work) -> Cost:
+    """What keeps its processors busy, of real numbers in float32."""
     taps = 2 * w.dim * w.width
-    each = {"per_tap": taps, "per_term": taps * (w.width + 4), f"per_cell[{w.dim - 1}]": w.width**w.dim}
-    return times(w.points, each)
+    return times(w.points, {"tap": taps, "term": taps * (w.width + 4), f"cell[{w.dim - 1}]": w.width**w.dim})
 
 
-def cuda_bytes(w: Work, fft: bool) -> float:
+def cuda_factor(w: Work, rates: Rates) -> float:
+    """How many times as long others take."""
+    return (rates["complex_numbers"] if w.complex else 1) * (1 if w.single else rates["double_precision"])
+
+
+def cuda_memory(w: Work, fft: bool) -> Cost:
     """With the FFT, or of spreading or interpolating alone."""
-    passes = w.grid * (1 + (2 * w.dim if fft else 0)) + 3 * w.with_halo
-    return w.number * passes + w.points * (32 + 4 * (w.dim + 1))
+    grid = w.number * w.grid * (1 + (2 * w.dim if fft else 0))
+    return {"byte": grid + w.points * (32 + 4 * (w.dim + 1)), "halo_byte": w.number * w.with_halo}
 
 
 def planners_cuda(w: Work, rates: Rates, fft: bool = True) -> float:
-    counts = dict(cuda_instructions(w))
-    if w.complex:
-        counts[f"per_cell[{w.dim - 1}]"] *= rates["complex_cell"]
-    slower = 1 if w.single else rates["double_precision"]
-    return slower * total(counts, rates) / rates["instructions_per_ns"] + cuda_bytes(w, fft) / rates["bytes_per_ns"]
+    """Nanoseconds of the device."""
+    return cuda_factor(w, rates) * total(cuda_instructions(w), rates) + total(cuda_memory(w, fft), rates)
+
+
+def cuda_pairs(w: Work) -> float:
+    """Of a point and a mode."""
+    half = w.modes[-1] if w.complex else w.modes[-1] // 2 + 1
+    return w.points * math.prod(w.modes[:-1]) * half
+
+
+def planners_cuda_direct(w: Work, rates: Rates) -> float:
+    """Nanoseconds of direct sums that are called."""
+    return rates["direct_call"] + (1 if w.single else rates["double_precision"]) * rates["pair"] * cuda_pairs(w)
 
 
 # --- rates.h ----------------------------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@
     python -m benchmarks.tools.fit_planner --check          how often the built planner's choice of direct sums or
                                                             gridding is within 1.2 of the better
     python -m benchmarks.tools.fit_planner --errors         measured errors over those the planner expects
+    python -m benchmarks.tools.fit_planner --tables benchmarks/results/gpu_kernels.csv
+                                                            rates of a GPU from times measured before: see fit_cuda.py
 
 Each time is the least of several medians, and each fit the non-negative one of least relative squares. On a CPU the
 stages that meet points are timed alone, then gridded transforms, held plans both, for the rates of work; small
-transforms and losses give what calls cost beyond. On a GPU instructions per nanosecond are the unit, and not fitted.
+transforms and losses give what calls cost beyond. On a GPU both are CUDA graphs, but for what calls cost.
 
 The coefficients of plan.h's expected_aliasing and expected_rounding are of errors, not of times. They were fitted by
 hand, so that nine measured errors in ten stay below; --errors tells whether they do, by dimension and precision.
@@ -16,24 +18,24 @@ hand, so that nine measured errors in ten stay below; --errors tells whether the
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 
 import fastspec as fs
 from benchmarks import ours, report, stages
 from benchmarks.claims import algorithms
-from benchmarks.clocks import CUDA, ONE_THREAD, Call, Clock, Graph
+from benchmarks.clocks import CUDA, EAGER, ONE_THREAD, Call, Clock, Graph
 from benchmarks.measure import Size, relative_error
 from benchmarks.problems import Problem
-from benchmarks.tools import costs
-from benchmarks.tools.costs import Cost, Rates, Work, times, total
+from benchmarks.tools import costs, fit_cuda
+from benchmarks.tools.costs import Rates, Work, total
+from benchmarks.tools.fits import Timed, fitted, residuals
 from fastspec import _C
 
 ROUNDS = 3
@@ -58,14 +60,7 @@ ON_GPU = (
     *(Size(1_000_000, (n, n)) for n in (128, 512, 2048)),
     *(Size(1_000_000, (n, n, n)) for n in (32, 64, 128)),
 )
-
-
-@dataclass(frozen=True)
-class Timed:
-    """Nanoseconds, and what they were spent on."""
-
-    cost: Cost
-    nanoseconds: float
+FEW_ON_GPU = tuple(Size(*size) for size in ((1000, (16, 16)), (1000, (16, 16, 16)), (10_000, (64, 64, 64))))
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -113,20 +108,6 @@ def gridded(sizes: Sequence[Size], eps_of: dict, clock: Clock = ONE_THREAD) -> I
 
 
 # --- fitting ----------------------------------------------------------------------------------------------------------
-
-
-def fitted(timed: Sequence[Timed], known: Rates = {}) -> Rates:  # noqa: B006  (never written to)
-    """Non-negative rates of least relative squares, beside those known."""
-    names = [name for name in dict.fromkeys(n for t in timed for n in t.cost) if name not in known]
-    shares = np.array([[t.cost.get(name, 0) / t.nanoseconds for name in names] for t in timed])
-    left = [1 - sum(known.get(n, 0) * amount for n, amount in t.cost.items()) / t.nanoseconds for t in timed]
-    scale = np.abs(shares).max(0)
-    return dict(zip(names, nnls(shares / scale, np.array(left))[0] / scale, strict=True))
-
-
-def residuals(of: str, timed: Sequence[Timed], rates: Rates) -> str:
-    found = np.abs([total(t.cost, rates) / t.nanoseconds - 1 for t in timed])
-    return f"{of} {np.median(found):.0%} and {np.quantile(found, 0.9):.0%}"
 
 
 def cpu_rates(quick: bool) -> tuple[Rates, list[str]]:
@@ -180,52 +161,42 @@ def extra_of_step(size: Size, eps: float, dtype: torch.dtype, rates: Rates) -> T
     return Timed({"step_ffts": 1.0, "known": measured["direct"] + by_gridding - by_sums}, measured["gridding"])
 
 
-def cuda_rates(quick: bool) -> tuple[Rates, list[str]]:
-    """Of float32 and real numbers first; then how many times as long the others take."""
-    found = costs.read("cuda_rates")
-    measured = list(gridded(ON_GPU[::3] if quick else ON_GPU, EPS, CUDA))
-    unit = found["instructions_per_ns"]
-
-    def timed(work: Work, nanoseconds: float, fft: bool) -> Timed:
-        cost = times(1 / unit, costs.cuda_instructions(work)) | {"byte": costs.cuda_bytes(work, fft)}
-        return Timed(cost, nanoseconds)
-
-    plain = [m for m in measured if m[0].single and not m[0].complex]
-    rows = [row for work, stage, whole in plain for row in (timed(work, stage, False), timed(work, whole, True))]
-    rates = fitted(rows)
-    found |= {name: rate for name, rate in rates.items() if name != "byte"}
-    found["bytes_per_ns"] = 1 / rates["byte"]
-    for name, of in (
-        ("complex_cell", [m for m in measured if m[0].single and m[0].complex]),
-        ("double_precision", [m for m in measured if not m[0].single and not m[0].complex]),
-    ):
-        found[name] = factor(name, of, found)
-    every = [Timed({"all": costs.planners_cuda(work, found)}, whole) for work, _, whole in measured]
-    return found, [residuals("transforms", every, {"all": 1.0})]
+def cuda_rates(quick: bool, tables: Sequence[Path] = ()) -> tuple[Rates, list[str]]:
+    return fit_cuda.rates(fit_cuda.of_tables(tables) if tables else on_gpu(quick))
 
 
-def factor(name: str, measured: Sequence[tuple[Work, float, float]], rates: Rates) -> float:
-    """The rate of this name, in which costs are linear."""
-    none, one = (partial(costs.planners_cuda, rates=rates | {name: value}) for value in (0.0, 1.0))
-    timed = []
-    for work, stage, whole in measured:
-        for nanoseconds, fft in ((stage, False), (whole, True)):
-            known = none(work, fft=fft)
-            timed.append(Timed({name: one(work, fft=fft) - known, "known": known}, nanoseconds))
-    return fitted(timed, {"known": 1.0})[name]
+def on_gpu(quick: bool) -> fit_cuda.Measured:
+    stages_of = [
+        fit_cuda.Stage(work, nanoseconds, fft)
+        for work, *both in gridded(ON_GPU[::3] if quick else ON_GPU, EPS, CUDA)
+        for nanoseconds, fft in zip(both, (False, True), strict=True)
+    ]
+    return fit_cuda.Measured(stages_of, list(few_on_gpu(quick)))
 
 
-FITS: dict[str, Callable[[bool], tuple[Rates, list[str]]]] = {"cpu": cpu_rates, "cuda": cuda_rates}
+def few_on_gpu(quick: bool) -> Iterator[Timed]:
+    """Calls, with the host's time, and direct sums that are more than a call."""
+    for size in FEW_ON_GPU[:1] if quick else FEW_ON_GPU:
+        p, plan, _ = planned(size, 1e-6, torch.float32, False, "gridding", EAGER.device)
+        yield Timed({"call": 1.0}, mean_of(both_transforms(p, plan, False), EAGER))
+        p, plan, work = planned(size, 1e-6, torch.float32, False, "direct", EAGER.device)
+        yield Timed(
+            {"direct_call": 1.0, "pair": costs.cuda_pairs(work)}, mean_of(both_transforms(p, plan, False), EAGER)
+        )
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
 
 
-def provenance(device: str, said: Sequence[str]) -> str:
-    where = "nanoseconds of one thread" if device == "cpu" else "of the whole device"
+def provenance(device: str, said: Sequence[str], tables: Sequence[Path] = ()) -> str:
+    where = "nanoseconds of one thread" if device == "cpu" else "nanoseconds of the whole device"
+    if tables:
+        of = f"{', '.join(fit_cuda.devices(tables))}, as {', '.join(path.name for path in tables)} has it"
+    else:
+        of = f"{report.machine(device)}, torch {torch.__version__}"
     return (
-        f"Measured by benchmarks/tools/fit_planner.py, {date.today()}, {where},\n"
-        f"on {report.machine(device)}, torch {torch.__version__}.\n"
+        f"{'Fitted' if tables else 'Measured'} by benchmarks/tools/fit_planner.py, {date.today()}, {where},\n"
+        f"on {of}.\n"
         f"Relative residuals, median and nine in ten: {'; '.join(said)}."
     )
 
@@ -272,19 +243,22 @@ def error_ratio(modes: tuple[int, ...], eps: float, dtype: torch.dtype, seed: in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=list(FITS), default="cpu")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--quick", action="store_true", help="few cases, to see that it works")
     parser.add_argument("--write", action="store_true", help="replace the device's rates")
     parser.add_argument("--check", action="store_true", help="measure the built planner's choices instead")
     parser.add_argument("--errors", action="store_true", help="measure its errors instead")
+    parser.add_argument("--tables", type=Path, nargs="+", default=(), help="fit a GPU's rates to these measurements")
     given = parser.parse_args()
+    if given.tables:
+        given.device = "cuda"
     if given.check or given.errors:
         print((check if given.check else errors)(given.quick))
         return
-    if given.device == "cuda" and not torch.cuda.is_available():
+    if given.device == "cuda" and not given.tables and not torch.cuda.is_available():
         raise SystemExit(f"torch {torch.__version__} finds no CUDA device")
-    rates, said = FITS[given.device](given.quick)
-    told, name = provenance(given.device, said), f"{given.device}_rates"
+    rates, said = cuda_rates(given.quick, given.tables) if given.device == "cuda" else cpu_rates(given.quick)
+    told, name = provenance(given.device, said, given.tables), f"{given.device}_rates"
     print(f"{told}\n\n{beside(rates, costs.read(name))}")
     if given.write:
         costs.write(name, rates, told, costs.RATES)

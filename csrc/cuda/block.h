@@ -32,6 +32,7 @@ namespace fastspec::cuda {
 //
 //     lanes.each([&](int lane) { ... });  // every lane
 //     lanes.one([&] { ... });             // the first alone
+//     lanes.meet();                       // what all wrote to shared memory is seen by all
 //     PerLane<T> numbers;                 // one to a lane: numbers[lane]
 //     lanes.from(numbers, lane)           // another's, to all
 //     lanes.sum(numbers)                  // of all, to the first
@@ -54,6 +55,7 @@ struct DeviceLanes {
   __device__ __forceinline__ void one(Step&& step) const {
     if (threadIdx.x % Lanes == 0) step();
   }
+  __device__ __forceinline__ void meet() const { __syncwarp(mask()); }
   template <class T>
   __device__ __forceinline__ T from(const PerLane<T>& numbers, int lane) const {
     return __shfl_sync(mask(), numbers.number, lane, Lanes);
@@ -113,6 +115,7 @@ struct HostLanes {
   void one(Step&& step) const {
     step();
   }
+  void meet() const {}
   template <class T>
   T from(const PerLane<T>& numbers, int lane) const {
     return numbers.numbers[lane];

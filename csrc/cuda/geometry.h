@@ -69,11 +69,6 @@ FASTSPEC_FORCE_INLINE bool is_within(const Grid& g, const typename Fixed<T>::typ
   return within;
 }
 
-// Where the points after `first` that are in a tile end: at `last` or before it.
-FASTSPEC_FORCE_INLINE int64_t stop_within(int64_t first, int64_t end_of_tile, int64_t last) {
-  return end_of_tile > first && end_of_tile < last ? end_of_tile : last;
-}
-
 // The first of `count` ascending keys that is not below `key`.
 FASTSPEC_BOTH inline int64_t lower_bound(const uint32_t* keys, int64_t count, uint32_t key) {
   int64_t low = 0, high = count;
@@ -154,6 +149,35 @@ inline Chunks chunks_of(int64_t count, int64_t transforms, int64_t processors, i
   int64_t size = least;
   while (size < most && transforms * (count / (2 * size)) >= wanted_blocks) size *= 2;
   return {int(size), int((count + size - 1) / size)};
+}
+
+// Consecutive sorted places of one set, and where its tiles start.
+struct Places {
+  const int32_t* starts;
+  int64_t first, last;
+};
+
+// Those of chunk `index` that are in a tile.
+template <class T>
+FASTSPEC_FORCE_INLINE Places places_of_chunk(const Grid& g, const Points<T>& points, int set, const Chunks& chunks,
+                                             int index) {
+  const int64_t tiles = g.tile_count(), first = int64_t(index % chunks.per_set) * chunks.size;
+  const int32_t* starts = points.starts + set * (tiles + 1);
+  const int64_t sorted = starts[tiles] < points.count ? starts[tiles] : points.count;
+  return {starts, first, first + chunks.size < sorted ? first + chunks.size : sorted};
+}
+
+// Calls body(tile, first, last) for the places of each tile.
+template <class Body>
+FASTSPEC_FORCE_INLINE void for_each_tile(const Places& p, int tiles, Body&& body) {
+  if (p.first >= p.last) return;
+  int tile = tile_of(p.starts, tiles, p.first);
+  for (int64_t first = p.first; first < p.last;) {
+    const int64_t end = p.starts[tile + 1], last = end > first && end < p.last ? end : p.last;
+    body(tile, first, last);
+    first = last;
+    if (first < p.last && p.starts[++tile + 1] <= first) tile = tile_of(p.starts, tiles, first);
+  }
 }
 
 // Whether a tile's points are so few that clearing and copying its region would cost more than the points themselves.

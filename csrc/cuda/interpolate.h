@@ -343,22 +343,18 @@ struct Interpolate {
     const int channels = int(a.channels), row = index / s.chunks.per_set;
     const int set = a.gradient ? row : row / channels, begin = a.gradient ? 0 : row % channels;
     const int end = a.gradient ? channels : begin + 1, tiles = int(a.grid.tile_count());
-    const int32_t* starts = a.points.starts + int64_t(set) * (tiles + 1);
-    const int64_t from = int64_t(index % s.chunks.per_set) * s.chunks.size, sorted = starts[tiles];
+    const Places places = places_of_chunk(a.grid, a.points, set, s.chunks, index);
+    const int64_t from = places.first, sorted = places.starts[tiles];
     const int64_t to = from + s.chunks.size < a.points.count ? from + s.chunks.size : a.points.count;
-    const int64_t last = to < sorted ? to : sorted;
 
     block.each([&](int thread) { load_table(a.polynomials, a.width, table, thread, kMostThreads); });
     if constexpr (Held) {
-      int at = from < last ? tile_of(starts, tiles, from) : 0;
-      for (int64_t first = from; first < last;) {
-        const int64_t stop = stop_within(first, starts[at + 1], last);
-        for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, stop);
-        first = stop;
-        if (first < last && starts[++at + 1] <= first) at = tile_of(starts, tiles, first);
-      }
+      for_each_tile(places, tiles, [&](int at, int64_t first, int64_t last) {
+        for (int channel = begin; channel < end; ++channel) tile(block, table, cells, set, channel, at, first, last);
+      });
     } else {
-      for (int channel = begin; channel < end; ++channel) one_by_one(block, table, starts, set, channel, from, last);
+      for (int channel = begin; channel < end; ++channel)
+        one_by_one(block, table, places.starts, set, channel, from, places.last);
     }
     if (to > sorted)
       block.each([&](int thread) {

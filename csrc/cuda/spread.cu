@@ -2,6 +2,7 @@
 #include "spread.h"
 
 #include "launch.h"
+#include "spread_planes.h"
 
 namespace fastspec::cuda {
 namespace {
@@ -15,6 +16,12 @@ void launch_by(const SpreadArgs<T>& a, const SpreadShape& s, void* stream) {
   launch(Spread<T, D, Parts, By>{a, s}, {transforms * each, s.threads, s.shared}, stream);
 }
 
+// Whether blocks can hold tiles that shape `s` lays out, and it pays.
+template <class T, class AnyShape>
+bool holds_tiles(const SpreadArgs<T>& a, const AnyShape& s) {
+  return s.shared <= most_shared() && !is_sparse(a.grid, s.region, a.points.count, a.width);
+}
+
 template <class T, int D, int Parts>
 void spread_in(const SpreadArgs<T>& a, void* stream) {
   const int64_t transforms = a.points.sets * a.channels;
@@ -26,11 +33,14 @@ void spread_in(const SpreadArgs<T>& a, void* stream) {
     return launch_by<T, D, Parts, SpreadBy::kTiles>(a, s, stream);
   }
   clear(a.out, size_t(transforms * a.grid.total()) * Parts * sizeof(T), stream);
-  const SpreadShape s = shape(SpreadBy::kChunks);
-  if (s.shared <= most_shared() && !is_sparse(a.grid, s.region, a.points.count, a.width))
-    launch_by<T, D, Parts, SpreadBy::kChunks>(a, s, stream);
-  else
-    launch_by<T, D, Parts, SpreadBy::kPoints>(a, shape(SpreadBy::kPoints), stream);
+  if constexpr (D == 3) {
+    const PlanesShape s = planes_shape<T, Parts>(a.grid, a.width, chunks);
+    if (holds_tiles(a, s)) return spread_planes<T, Parts>(a, s, stream);
+  } else {
+    const SpreadShape s = shape(SpreadBy::kChunks);
+    if (holds_tiles(a, s)) return launch_by<T, D, Parts, SpreadBy::kChunks>(a, s, stream);
+  }
+  launch_by<T, D, Parts, SpreadBy::kPoints>(a, shape(SpreadBy::kPoints), stream);
 }
 
 template <class T, int Parts>

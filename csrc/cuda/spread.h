@@ -292,29 +292,19 @@ struct Spread {
 
   template <class Block>
   FASTSPEC_FORCE_INLINE void chunk(Block& block, const Shared& m, int index) const {
-    const int transform = index / s.chunks.per_set, tiles = int(a.grid.tile_count());
-    const int32_t* starts = a.points.starts + transform / int(a.channels) * int64_t(tiles + 1);
-    const int64_t sorted = starts[tiles] < a.points.count ? starts[tiles] : a.points.count;
-    int64_t first = int64_t(index % s.chunks.per_set) * s.chunks.size;
-    const int64_t last = first + s.chunks.size < sorted ? first + s.chunks.size : sorted;
-    if (first >= last) return;
+    const int transform = index / s.chunks.per_set;
+    const Places places = places_of_chunk(a.grid, a.points, transform / int(a.channels), s.chunks, index);
+    if (places.first >= places.last) return;
     T* grid = a.out + int64_t(transform) * a.grid.total() * Parts;
     const int none[D] = {};
     start(block, m);
-    if constexpr (By == SpreadBy::kPoints) {
+    if constexpr (By == SpreadBy::kPoints) return points(block, m, transform, places.first, places.last, none, grid);
+    for_each_tile(places, int(a.grid.tile_count()), [&](int tile, int64_t first, int64_t last) {
+      const Box box = tile_box<D>(a.grid, tile);
+      block.each([&](int thread) { clear(m, thread); });
       points(block, m, transform, first, last, none, grid);
-    } else {
-      int tile = tile_of(starts, tiles, first);
-      while (first < last) {
-        const int64_t end = stop_within(first, starts[tile + 1], last);
-        const Box box = tile_box<D>(a.grid, tile);
-        block.each([&](int thread) { clear(m, thread); });
-        points(block, m, transform, first, end, none, grid);
-        block.each([&](int thread) { flush(m, box, grid, thread); });
-        first = end;
-        if (first < last && starts[++tile + 1] <= first) tile = tile_of(starts, tiles, first);
-      }
-    }
+      block.each([&](int thread) { flush(m, box, grid, thread); });
+    });
   }
 
   template <class Block>

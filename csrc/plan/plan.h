@@ -39,7 +39,7 @@ struct PlanChoice {
   double error = 0;            // expected relative l2 error, aliasing and rounding
   double rounding = 0;         // of it what no window lessens
   double nanoseconds = 0;      // estimated for one transform, points sorted, one thread of a CPU or a whole GPU
-  Costs gridding, direct;      // the same by each algorithm; infinite where that is not known
+  Costs gridding, direct;      // the same by each algorithm; infinite where there is none
 };
 
 // Mean square of the aliasing over an axis, relative to that of many modes. An even axis has one mode at the very edge
@@ -112,37 +112,42 @@ inline double cpu_cost(const PlanRequest& r, const PlanChoice& p) {
          bytes * (rate.halo_byte * with_halo + rate.fft_byte * cells * std::log2(cells + 2));
 }
 
-// What csrc/cuda does, in instructions of a thread and bytes of memory.
+// A whole GPU, nanoseconds: what keeps its processors busy, and memory. The grid is cleared, added to with atomics, and
+// read and written once for each axis of the FFT; a sector of 32 bytes for each strength.
 inline double cuda_cost(const PlanRequest& r, const PlanChoice& p) {
   constexpr const CudaRates& rate = cuda_rates;
   const int dim = int(r.modes.size());
   const double bytes = (r.single ? 4 : 8) * (r.complex ? 2 : 1), points = double(r.points);
-  const double evaluation = 2 * dim * p.width * (rate.per_tap + rate.per_term * (window_degree(p.width) + 1));
-  const double window = std::pow(p.width, dim) * rate.per_cell[dim - 1] * (r.complex ? rate.complex_cell : 1);
-  const double compute = points * (evaluation + window) * (r.single ? 1 : rate.double_precision);
+  const double taps = 2 * dim * p.width * (rate.tap + rate.term * (window_degree(p.width) + 1));
+  const double busy = points * (taps + std::pow(p.width, dim) * rate.cell[dim - 1]);
   double cells = 1, with_halo = 1;
   for (size_t a = 0; a < p.cells.size(); ++a) {
     cells *= double(p.cells[a]);
     with_halo *= double(p.cells[a]) * (1 + double(p.width - 1) / double(p.tile[a]));
   }
-  // the grid cleared, added to with atomics, and read and written once for each axis of the FFT; a sector of 32 bytes
-  // for each strength
-  const double memory = bytes * (cells * (1 + 2 * dim) + 3 * with_halo) + points * (32 + 4 * (dim + 1));
-  return compute / rate.instructions_per_ns + memory / rate.bytes_per_ns;
+  return busy * (r.complex ? rate.complex_numbers : 1) * (r.single ? 1 : rate.double_precision) +
+         rate.byte * (bytes * cells * (1 + 2 * dim) + points * (32 + 4 * (dim + 1))) +
+         rate.halo_byte * bytes * with_halo;
 }
 
 inline double gridding_work(const PlanRequest& r, const PlanChoice& p) {
-  return r.cuda ? cuda_cost(r, p) : cpu_rates.share[r.modes.size() - 1] * double(r.sets) * cpu_cost(r, p);
+  return double(r.sets) * (r.cuda ? cuda_cost(r, p) : cpu_rates.share[r.modes.size() - 1] * cpu_cost(r, p));
 }
 
 inline double estimated_cost(const PlanRequest& r, const PlanChoice& p) {
-  return (r.cuda ? 0 : cpu_rates.call[r.modes.size() - 1]) + gridding_work(r, p);
+  return (r.cuda ? cuda_rates.call : cpu_rates.call[r.modes.size() - 1]) + gridding_work(r, p);
+}
+
+// On CUDA a sum over all pairs of points and modes.
+inline double cuda_direct_work(const PlanRequest& r) {
+  double modes = r.complex ? double(r.modes.back()) : double(r.modes.back() / 2 + 1);
+  for (size_t a = 0; a + 1 < r.modes.size(); ++a) modes *= double(r.modes[a]);
+  return double(r.sets) * double(r.points) * modes * cuda_rates.pair * (r.single ? 1 : cuda_rates.double_precision);
 }
 
 // Direct sums, see cpu/direct.h: tables of each axis, products of all axes but the first, and the sums themselves.
-// Not known on CUDA.
 inline double direct_work(const PlanRequest& r) {
-  if (r.cuda) return HUGE_VAL;
+  if (r.cuda) return cuda_direct_work(r);
   constexpr double padded = 4;
   const size_t dim = r.modes.size();
   double exponentials = 0, others = 1;
@@ -170,21 +175,30 @@ inline int64_t strip_height(int64_t cells, int64_t target, int width) {
   throw std::logic_error("no tiling of the first axis");
 }
 
-// In 3-D on CUDA: as high as a tile of real numbers can be whose halo leaves room for several in shared memory.
-inline int64_t cuda_height(const std::vector<int64_t>& tile, int width, bool single) {
-  constexpr int64_t bytes = 40 << 10, most = 16;
-  const int64_t slab = (tile[1] + width - 1) * (tile[2] + width - 1) * (single ? 4 : 8);
-  return std::clamp<int64_t>(bytes / slab - (width - 1), 1, most);
+// On CUDA the largest that leaves room for several blocks in a processor's shared memory, or of wide windows, whose
+// blocks have many warps, for two: as a sweep over tiles on an H100 has it, real and complex. A plan for real numbers
+// serves complex ones too.
+inline std::vector<int64_t> cuda_tile(const PlanRequest& r, int width) {
+  constexpr int64_t narrow = 9, some = 44 << 10, half = 88 << 10, all = 204 << 10;  // bytes
+  if (r.modes.size() == 1) return {kMostTile[0][0]};
+  if (r.modes.size() == 2) return {16, kMostTile[1][1]};
+  std::vector<int64_t> tile{std::max(8, width), 16, 16};
+  const auto bytes = [&](bool complex) {
+    return (tile[0] + width - 1) * (tile[1] + width - 1) * (tile[2] + width) * (r.single ? 4 : 8) * (complex ? 2 : 1);
+  };
+  while (tile[1] > 2 && bytes(r.complex) > (width > narrow ? half : some)) tile[1] /= 2;
+  if (bytes(true) > all) tile[2] /= 2;
+  return tile;
 }
 
-inline std::vector<int64_t> tile_extents(const std::vector<int64_t>& cells, int width, bool single, bool cuda) {
+inline std::vector<int64_t> tile_extents(const PlanRequest& r, const std::vector<int64_t>& cells, int width) {
   static constexpr std::array<int64_t, 3> height{256, 32, 8};
   const size_t dim = cells.size();
-  std::vector<int64_t> tile(dim);
-  const int64_t inner = cuda && dim == 3 && !single ? 8 : kMostTile[dim - 1][dim - 1];  // of twice the bytes, half
-  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], inner);
-  const int64_t wanted = cuda && dim == 3 ? cuda_height(tile, width, single) : height[dim - 1];
-  tile[0] = strip_height(cells[0], std::max<int64_t>(wanted, width), width);
+  std::vector<int64_t> tile(kMostTile[dim - 1], kMostTile[dim - 1] + dim);
+  tile[0] = height[dim - 1];
+  if (r.cuda) tile = cuda_tile(r, width);
+  for (size_t a = 1; a < dim; ++a) tile[a] = std::min(cells[a], tile[a]);
+  tile[0] = strip_height(cells[0], std::max<int64_t>(tile[0], width), width);
   return tile;
 }
 
@@ -205,7 +219,7 @@ inline PlanChoice candidate(const PlanRequest& r, double sigma, int width) {
     p.sigma = std::min(p.sigma, double(p.cells.back()) / double(modes));
   }
   p.sigma = std::min(p.sigma, 2.5);  // on the smallest grids, a window for more would only be wider
-  p.tile = tile_extents(p.cells, width, r.single, r.cuda);
+  p.tile = tile_extents(r, p.cells, width);
   p.rounding = expected_rounding(r.modes, width, p.sigma, r.single);
   p.error = expected_aliasing(r.modes, width, p.sigma, r.slopes) + p.rounding;
   p.nanoseconds = estimated_cost(r, p);
@@ -219,12 +233,13 @@ inline void compare_with_direct(const PlanRequest& r, PlanChoice& p) {
   for (bool complex : {false, true}) {
     kind.complex = complex;
     (complex ? p.gridding.complex : p.gridding.real) = estimated_cost(kind, p);
-    (complex ? p.direct.complex : p.direct.real) = cpu_rates.direct_call + direct_work(kind);
+    (complex ? p.direct.complex : p.direct.real) =
+        (r.cuda ? cuda_rates.direct_call : cpu_rates.direct_call) + direct_work(kind);
   }
   kind.complex = false;
   p.gridding.step = 2 * gridding_work(kind, p) + (r.cuda || r.modes.size() == 1 ? 0 : cpu_rates.step_ffts);
   for (int64_t& n : kind.modes) n |= 1;
-  p.direct.step = 2 * direct_work(kind);
+  p.direct.step = r.cuda ? HUGE_VAL : 2 * direct_work(kind);  // there is no such op
 }
 
 // The cheapest candidate that meets eps; where eps is below the floor of the precision, the most accurate one.

@@ -30,15 +30,18 @@ struct CpuRates {
   DirectRates direct[2];  // in float64, in float32
 };
 
-// Of a whole GPU; instructions are a thread's.
+// Nanoseconds of a whole GPU.
 struct CudaRates {
-  double instructions_per_ns;
-  double bytes_per_ns;
-  double double_precision;   // times as long
-  double per_cell[kMaxDim];  // instructions, of a point's window, spreading and interpolating, by dimension
-  double complex_cell;       // times as many, of complex numbers
-  double per_tap;            // instructions, of each tap
-  double per_term;           // and of each term of its polynomial
+  double tap;               // of each tap of a point, spread or interpolated: the mean
+  double term;              // and of each term of its polynomial
+  double cell[kMaxDim];     // of each cell of its window, by dimension
+  double complex_numbers;   // times as long as real ones
+  double double_precision;  // times as long as float32
+  double byte;              // of each byte that is moved of the grid, by the FFT too, and of the points
+  double halo_byte;         // of each byte of tiles with their halos
+  double call;              // a gridded transform, however small its data, Python and dispatch included
+  double direct_call;       // direct sums, however small their data
+  double pair;              // of a point and a mode there
 };
 
 // Measured by benchmarks/tools/fit_planner.py, 2026-11-27, nanoseconds of one thread,
@@ -60,16 +63,20 @@ inline constexpr CpuRates cpu_rates{
     .direct = {{0.6414, 1.317, 0.583, 0.03734, 8.996}, {0.6726, 0.5027, 0.3321, 0.02115, 5.447}},
 };
 
-// Reckoned, not measured: instructions are counted in the kernels, and rates are half and four fifths of what is
-// published of an H100 (SXM).
+// Fitted by benchmarks/tools/fit_planner.py, 2026-11-28, nanoseconds of the whole device,
+// on NVIDIA H100 80GB HBM3, as gpu_kernels.csv has it.
+// Relative residuals, median and nine in ten: stages and transforms 6% and 19%.
 inline constexpr CudaRates cuda_rates{
-    .instructions_per_ns = 14826.24,
-    .bytes_per_ns = 2680,
+    .tap = 0.002768,
+    .term = 0,
+    .cell = {0, 4.017e-05, 0.0007861},
+    .complex_numbers = 1.641,
     .double_precision = 2,
-    .per_cell = {18, 22, 11},
-    .complex_cell = 1.3,
-    .per_tap = 4,
-    .per_term = 1,
+    .byte = 0.0006132,
+    .halo_byte = 0.0001072,
+    .call = 2.094e+05,
+    .direct_call = 2.923e+05,
+    .pair = 0.00225,
 };
 
 }  // namespace fastspec

@@ -10,9 +10,9 @@ import torch
 from benchmarks import clocks
 from benchmarks.clocks import ONE_THREAD
 from benchmarks.measure import Case, Figure, Row, Size
-from benchmarks.tools import costs, fit_planner
+from benchmarks.tools import costs, fit_cuda, fit_planner
 from benchmarks.tools.costs import Work, planners_cuda, total
-from benchmarks.tools.fit_planner import Timed, fitted
+from benchmarks.tools.fits import Timed, fitted, residuals
 from fastspec import _C
 
 CPU, CUDA = costs.read("cpu_rates"), costs.read("cuda_rates")
@@ -39,7 +39,9 @@ def test_the_costs_are_the_planners():
         steps = choice.gridding.step, choice.direct.step
         assert costs.planners_steps(w, CPU) == pytest.approx(steps, rel=1e-12)
     for w, choice in works(100, cuda=True):
-        assert planners_cuda(w, CUDA) == pytest.approx(choice.nanoseconds, rel=1e-12)
+        assert CUDA["call"] + planners_cuda(w, CUDA) == pytest.approx(choice.nanoseconds, rel=1e-12)
+        of_sums = choice.direct.complex if w.complex else choice.direct.real
+        assert costs.planners_cuda_direct(w, CUDA) == pytest.approx(of_sums, rel=1e-12)
 
 
 def test_rates_are_written_where_they_were_read(tmp_path):
@@ -61,7 +63,7 @@ def test_a_fit_finds_the_rates_beside_those_known():
     timed = [Timed(cost, total(cost, true)) for cost in spent]
     assert fitted(timed) == pytest.approx(true)
     assert fitted(timed, {"c": 5.0}) == pytest.approx({"a": 2.0, "b": 0.001})
-    assert fit_planner.residuals("these", timed, true) == "these 0% and 0%"
+    assert residuals("these", timed, true) == "these 0% and 0%"
     assert fitted([Timed({"a": 1.0, "b": 2.0}, 2.0), Timed({"a": 2.0, "b": 1.0}, 0.5)])["a"] == 0
 
 
@@ -104,11 +106,47 @@ def test_a_cpus_rates_are_found_again(made_up):
 
 
 def test_a_gpus_rates_are_found_again(monkeypatch):
-    true = {name: value * (1 if name == "instructions_per_ns" else 0.7) for name, value in CUDA.items()}
+    true = {name: 0.7 * (value or 1e-3) for name, value in CUDA.items()} | {"complex_numbers": 1.3}
     measured = [(w, planners_cuda(w, true, fft=False), planners_cuda(w, true)) for w, _ in works(200, cuda=True)]
     monkeypatch.setattr(fit_planner, "gridded", lambda *_: iter(measured))
+    called = [("call", 0.0), ("direct_call", 0.0), ("direct_call", 1e6)]
+    few = [Timed({name: 1.0, "pair": pairs}, true[name] + true["pair"] * pairs) for name, pairs in called]
+    monkeypatch.setattr(fit_planner, "few_on_gpu", lambda _: iter(few))
     rates, said = fit_planner.cuda_rates(quick=False)
-    assert rates == pytest.approx(true, rel=1e-6) and said == ["transforms 0% and 0%"]
+    assert rates == pytest.approx(true, rel=1e-6) and said == ["stages and transforms 0% and 0%"]
+
+
+TABLES = [costs.RATES.parents[2] / "benchmarks" / "results" / "gpu_kernels.csv"]
+
+
+def test_a_gpus_rates_are_fitted_to_tables(monkeypatch, capsys):
+    """Those in use are; without a device, and without times in float64."""
+    monkeypatch.setattr(sys, "argv", ["fit_planner", "--tables", str(TABLES[0])])
+    fit_planner.main()
+    said = capsys.readouterr().out
+    assert "on NVIDIA H100 80GB HBM3, as gpu_kernels.csv has it" in said
+    rates, _ = fit_planner.cuda_rates(quick=False, tables=TABLES)
+    assert rates == pytest.approx(CUDA, rel=1e-3)
+
+
+def test_tables_tell_stages_transforms_and_calls():
+    measured = fit_cuda.of_tables(TABLES)
+    whole, alone = ([s for s in measured.stages if s.fft == fft and len(s.work.cells) == 3] for fft in (True, False))
+    assert len(whole) == 5 and len(alone) == 10  # by prototypes: the kernels of before are left out
+    of = {(s.work.width, s.work.tile, s.work.complex, s.fft): s.nanoseconds for s in measured.stages}
+    spread, interpolate, fft, inverse = 6.559e6, 2.568e6, 1.548e6, 1.770e6
+    assert of[7, (16, 16, 16), False, False] == pytest.approx((spread + interpolate) / 2)
+    assert of[7, (16, 16, 16), False, True] == pytest.approx((spread + interpolate + fft + inverse) / 2)
+    assert [list(timed.cost) for timed in measured.others].count(["call"]) == 3
+
+
+def test_the_smallest_calls_are_measured_on_a_gpu(monkeypatch):
+    """Here on the CPU that stands in for one."""
+    monkeypatch.setattr(fit_planner, "EAGER", ONE_THREAD)
+    monkeypatch.setattr(fit_planner, "mean_of", lambda calls, clock: 1e5 * len([call() for call in calls.values()]))
+    first, second = fit_planner.few_on_gpu(quick=True)
+    assert first == Timed({"call": 1.0}, 2e5)
+    assert second == Timed({"direct_call": 1.0, "pair": 1000 * 16 * 9}, 2e5)
 
 
 @pytest.fixture

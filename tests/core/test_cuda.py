@@ -1,8 +1,6 @@
-"""The CUDA kernels, without a GPU: compiled for it, and run thread after thread on the CPU against its own kernels."""
+"""The CUDA kernels, without a GPU: run thread after thread on the CPU against its own kernels."""
 
-import csv
 import ctypes
-import re
 
 import compiling
 import emulated
@@ -272,88 +270,3 @@ def test_focal_loss_is_the_cpus(step, modes, gen, poisoned):
             results.append((value.detach(), gradient.detach(), torch.autograd.grad(gradient.pow(3).sum(), p)[0]))
     for got, want in zip(*results, strict=True):
         assert relative_error(got, want) <= 1e-11
-
-
-# --- compiled for a GPU -----------------------------------------------------------------------------------------------
-
-needs_nvcc = pytest.mark.skipif(compiling.nvcc() is None, reason="no nvcc here")
-RESULTS = compiling.ROOT / "benchmarks" / "results" / "cuda_resources.csv"
-ENTRY = re.compile(
-    r"Compiling entry function '(?P<name>\S+)' for 'sm_(?P<target>\d+)'.*?(?P<stack>\d+) bytes stack frame, "
-    r"(?P<stores>\d+) bytes spill stores, (?P<loads>\d+) bytes spill loads.*?Used (?P<registers>\d+) registers",
-    re.S,
-)
-SPREAD = re.compile(r"SpreadI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELNS0_8SpreadByE(?P<by>\d)")
-COLUMNS = (
-    *("kernel", "dtype", "dim", "compiled for width", "target", "registers", "spilled bytes"),
-    *("threads", "width", "shared bytes"),
-)
-HADAMARD = re.compile(r"HadamardI(?P<type>[fdjm])E")
-INTERPOLATE = re.compile(
-    r"InterpolateI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELi(?P<width>\d+)ELb(?P<slopes>\d)ELb(?P<held>\d)"
-)
-
-
-def hot_kernels(said: str):
-    """A row for each kernel that a transform's time is spent in."""
-    shapes = ctypes.CDLL(str(compiling.emulation()))
-    for entry in ENTRY.finditer(said):
-        name = entry["name"]
-        if hadamard := HADAMARD.search(name):
-            row = hadamard_row(shapes, hadamard)
-        elif (kernel := SPREAD.search(name) or INTERPOLATE.search(name)) and kernel.groupdict().get("held") != "0":
-            row = gridding_row(shapes, kernel)
-        else:
-            continue
-        measured = {
-            "target": f"sm_{entry['target']}",
-            "registers": int(entry["registers"]),
-            "spilled bytes": int(entry["stores"]) + int(entry["loads"]),
-        }
-        yield {name: (row | measured)[name] for name in COLUMNS}
-
-
-def hadamard_row(shapes, kernel):
-    asked, dtype = (ctypes.c_int64 * 2)(), {"f": "float32", "d": "float64", "j": "int32", "m": "int64"}[kernel["type"]]
-    shapes.hadamard_resources(4 if "32" in dtype else 8, asked)
-    row = {"kernel": "hadamard", "dtype": dtype, "dim": 1, "compiled for width": "", "width": ""}
-    return row | {"threads": asked[0], "shared bytes": asked[1]}
-
-
-def gridding_row(shapes, kernel):
-    bytes, asked, given = {"f": 4, "d": 8}[kernel["type"]], (ctypes.c_int64 * 2)(), kernel.groupdict()
-    width = int(given.get("width", 0))
-    typical = width or {4: 7, 8: 14}[bytes]
-    common = int(kernel["dim"]), typical, int(kernel["parts"]), bytes
-    if "by" in given:
-        shapes.spread_resources(*common, int(kernel["by"]), asked)
-        name = "spread by " + ("chunks", "tiles", "points")[int(kernel["by"])]
-    else:
-        shapes.interpolate_resources(*common, asked)
-        name = "interpolate" + (" with slopes" if kernel["slopes"] == "1" else "")
-    return {
-        "kernel": name,
-        "dtype": f"{'complex' if kernel['parts'] == '2' else 'float'}{bytes * 8 * int(kernel['parts'])}",
-        "dim": common[0],
-        "compiled for width": width or "any",
-        "width": typical,
-        "threads": asked[0],
-        "shared bytes": asked[1],
-    }
-
-
-@needs_nvcc
-def test_kernels_compile_for_gpus_and_spill_no_registers():
-    rows = sorted(hot_kernels(compiling.on_gpu(("80", "90"))), key=lambda row: [str(value) for value in row.values()])
-    assert len(rows) > 200
-    with RESULTS.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    assert [row for row in rows if row["spilled bytes"]] == []
-
-
-def test_the_ops_bind_to_torchs_stable_interface():
-    """As the build for CUDA compiles them: that of the emulation lacks streams and devices."""
-    command = [*compiling.HOST, *compiling.STABLE, "-DUSE_CUDA"]
-    compiling.side_by_side([(command, source, "bound") for source in compiling.OPS])

@@ -132,7 +132,7 @@ void every_stage(const std::vector<int>& widths) {
       spread_and_interpolate<T>(grid_of({600}, {75}), width, complex, 400);
       spread_and_interpolate<T>(grid_of({64}, {16}), width, complex, 3000);
       spread_and_interpolate<T>(grid_of({50, 44}, {25, 16}), width, complex, 600);
-      spread_and_interpolate<T>(grid_of({28, 30, 20}, {28, 16, 16}), width, complex, 300);
+      spread_and_interpolate<T>(grid_of({28, 30, 20}, {28, 16, 16}), width, complex, 1200);
     }
   deconvolve_pad_and_weigh<T>({5000}, {3000});
   deconvolve_pad_and_weigh<T>({30, 300}, {21, 201});
