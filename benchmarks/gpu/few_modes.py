@@ -1,8 +1,8 @@
 """Claim: direct sums between few points and few modes take at most the time of gridding, and half that of plain torch.
 
 Real numbers at 1e3 and 1e4 points and 16^2 to 16^3 modes, float32. Plans against plans, ops against ops, all as CUDA
-graphs. The limit is to read and write each number once, at the bandwidth of a large copy. Target: the ratio at most 1 to
-gridding, at most 0.5 to plain torch.
+graphs. The limit is to read and write each number once, at the bandwidth of a large copy. Target: the ratio at most 1
+to gridding, at most 0.5 to plain torch.
 """
 
 from collections.abc import Iterator
