@@ -84,8 +84,8 @@ gpu: ## on a machine with CUDA: build with its own python and torch, test what n
 		2>/dev/null || { echo "make gpu: $(PYTHON) finds no CUDA device through torch" >&2; exit 1; }
 	USE_CUDA=1 $(PYTHON) -m pip install --no-build-isolation --no-deps -e .
 	$(PYTHON) -m pytest -m gpu --ignore=tests/test_cli.py --ignore=tests/recipes --ignore=tests/benchmarks --ignore=tests/fuzz \
-		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8')
-	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu'
+		$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n 8'); tested=$$?; \
+	bash -c 'if [ -f .rivals/activate ]; then source .rivals/activate; fi; $(PYTHON) -m benchmarks.gpu' && exit $$tested
 
 clean: ## remove .venv, builds and caches; figures and results stay
 	rm -rf $(VENV) build dist *.egg-info fastspec/*.so .pytest_cache .hypothesis .coverage .coverage.* .ruff_cache .mypy_cache

@@ -17,7 +17,7 @@ from benchmarks.measure import Benchmark, Figure, Row, geometric_mean
 from fastspec._files import write_figure, write_whole
 from fastspec._version import __version__
 
-SECONDS, QUICK_SECONDS = 2.0, 0.3
+SECONDS, QUICK_SECONDS = {"cpu": 2.0, "cuda": 0.5}, 0.3  # a GPU's own clock needs fewer calls
 NOISE = "noise"  # in the place of a ratio that a busy machine hid
 LIBRARIES = ("torch", "numpy", "ducc0", "pytorch-finufft", "finufft")
 
@@ -229,15 +229,18 @@ def main(benchmark: Benchmark, claim: str) -> None:
     print(f"{machine(benchmark.device)}\n{versions()}\n\n{table({benchmark.name: rows})}\n\n{means(benchmark, rows)}")
 
 
-def parsed(claim: str, device: str) -> argparse.Namespace:
+def parsed(claim: str, device: str, names: Sequence[str] = ()) -> argparse.Namespace:
+    """``names``: of which some may be asked for."""
     parser = argparse.ArgumentParser(description=claim, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if names:
+        parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(names)}; default: all")
     parser.add_argument("--quick", action="store_true", help="the smallest case only, for a first look")
     parser.add_argument("--seconds", type=float, help="to spend on each case and number of threads")
     parser.add_argument("--out", type=Path, default=default_out(device), help="where the CSV goes")
     arguments = parser.parse_args()
     if device == "cuda" and not torch.cuda.is_available():
         raise SystemExit(f"torch {torch.__version__} finds no CUDA device, and this is measured on one")
-    arguments.seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS)
+    arguments.seconds = arguments.seconds or (QUICK_SECONDS if arguments.quick else SECONDS[device])
     return arguments
 
 

@@ -4,6 +4,7 @@ A benchmark is a file of its room that ends in a BENCHMARK: there is no list. No
 run of some needs the rivals of those alone.
 """
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -35,26 +36,41 @@ class Room:
         return import_module(f"benchmarks.{self.name}.{name}").BENCHMARK
 
     def run(self, names: Sequence[str], quick: bool, seconds: float | None, out: Path) -> bool:
-        """Run those named, or all; whether every target was met."""
+        """Run those named, or all; whether every target was met.
+
+        One that fails is told at once, and the others run. Its rows so far are in its CSV.
+
+        Raises:
+            RuntimeError: in the end, where some failed.
+        """
         chosen = [self.benchmark(name) for name in names or self.names()]
-        seconds = seconds or (QUICK_SECONDS if quick else SECONDS)
-        found = {}
+        device = chosen[0].device
+        seconds = seconds or (QUICK_SECONDS if quick else SECONDS[device])
+        found, failed = {}, []
         bar = tqdm and tqdm(total=sum(len(b.chosen(quick)) * b.rows_per_case for b in chosen), unit="row")
         for benchmark in chosen:
             if bar is not None:
                 bar.set_description(benchmark.name)
-            found[benchmark.name] = gather(benchmark, quick, seconds, out, lambda _: bar is None or bar.update())
+            try:
+                found[benchmark.name] = gather(benchmark, quick, seconds, out, lambda _: bar is None or bar.update())
+            except Exception:  # of a rival, say
+                failed.append(benchmark.name)
+                traceback.print_exc()
         if bar is not None:
             bar.close()
-        device = chosen[0].device
         print(f"\n{machine(device)}\n{versions()}\n\n{table(found)}\n")
+        done = [b for b in chosen if b.name in found]
         if not names:
-            self.write_overview(chosen, found, out)
-        print(*(means(b, found[b.name]) for b in chosen), sep="\n")
+            self.write_overview(done, found, out)
+        print(*(means(b, found[b.name]) for b in done), sep="\n")
+        if failed:
+            raise RuntimeError(f"these failed, as said above: {', '.join(failed)}")
         return all(row.met is not False for rows in found.values() for row in rows)
 
     def write_overview(self, chosen: Sequence[Benchmark], found: dict, out: Path) -> None:
         """Of all benchmarks, so not of a run of some."""
+        if not chosen:
+            return
         facts = {"machine": machine(chosen[0].device), "versions": versions()}
         write_csv(out / self.summary, [summary(b, found[b.name]) | facts for b in chosen])
         try:

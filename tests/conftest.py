@@ -3,14 +3,17 @@
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from failures import note_failure
 
 import fastspec as fs
 from fastspec import _C
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else `poisoned` refuses matrix products on CUDA
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # a pool of its workers can hang where a run ends
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -25,6 +28,12 @@ def pytest_runtest_makereport(item):
     report = outcome.get_result()
     if report.skipped and item.get_closest_marker("gpu"):
         report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
+
+
+def pytest_runtest_logreport(report):
+    """`make gpu` runs where a machine may be taken back: what fails is in $OUT before the run ends."""
+    if "OUT" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        note_failure(report, Path(os.environ["OUT"]))
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
 """Claim: the loss's FFTs, axis by axis and cropped in between, take no longer than torch's rfftn and irfftn whole.
 
-The fine grids of the fused loss at 1e-6. Each side begins and ends with what the stages beside it take: a contiguous
-real grid, and a contiguous half spectrum with its axes reversed. The limit is one read of the one and one write of the
-other at the bandwidth of a large copy. Target: each ratio at most 1.
+The fine grids of the fused loss at 1e-6, both sides as CUDA graphs. Each begins and ends with what the stages beside it
+take: a contiguous real grid, and a contiguous half spectrum with its axes reversed. The limit is one read of the one
+and one write of the other at the bandwidth of a large copy. Target: each ratio at most 1.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from benchmarks import stages
 from benchmarks.clocks import EAGER
 from benchmarks.gpu._cases import SIZES
 from benchmarks.limits import copy_bandwidth
-from benchmarks.measure import Benchmark, Case, Row, compare, plain
+from benchmarks.measure import Benchmark, Case, Row, captured, compare
 from benchmarks.problems import problem
 from benchmarks.report import main
 
@@ -45,7 +45,7 @@ def measure(case: Case, seconds: float) -> Iterator[Row]:
         ("inverse FFT", stages.inverse_fft, whole_inverse, spectrum),
     ):
         exact = theirs(plan, data.to(torch.promote_types(data.dtype, torch.float64)))
-        sides = [plain(who, partial(f, plan, data)) for who, f in (("fastspec", ours), ("torch", theirs))]
+        sides = [captured(who, partial(f, plan, data)) for who, f in (("fastspec", ours), ("torch", theirs))]
         named = replace(case, kind=name)
         yield from compare(named, sides[0], sides[1:], exact, seconds / 2, TARGET, lambda *_: limit, EAGER)
 

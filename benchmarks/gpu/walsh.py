@@ -1,9 +1,9 @@
 """Claim: the Walsh-Hadamard transform takes at most 1.1 of the time of fast-hadamard-transform on a GPU.
 
-float32 and float64, normalised, of 2^26 numbers in lines of 2^8 to 2^26. The limit is one read and one write of each
-number at the bandwidth of a large copy, however many passes a line takes: one up to 2^15 float32 or 2^14 float64, two
-up to 2^25 or 2^24, three beyond. The package's longest line is of 2^15 numbers, and it has no float64; the limit itself
-is a rival too. Target: each ratio at most 1.1.
+float32 and float64, normalised, of 2^26 numbers in lines of 2^8 to 2^26, as CUDA graphs. The limit is one read and one
+write of each number at the bandwidth of a large copy, however many passes a line takes: one up to 2^15 float32 or 2^14
+float64, two up to 2^26 or 2^25, three beyond. The package's longest line is of 2^15 numbers, and it has no float64; the
+limit itself is a rival too. Target: each ratio at most 1.1.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import torch
 import fastspec as fs
 from benchmarks.clocks import EAGER
 from benchmarks.limits import copy_bandwidth
-from benchmarks.measure import Benchmark, Contender, Figure, Row, compare, plain
+from benchmarks.measure import Benchmark, Contender, Figure, Row, captured, compare
 from benchmarks.report import main
 
 try:
@@ -53,7 +53,7 @@ def measure(case: Lines, seconds: float) -> Iterator[Row]:
 
 def first_lines(name: str, transform, x: torch.Tensor) -> Contender:
     """Timed on all lines, judged by some."""
-    return replace(plain(name, lambda: transform(x)), answer=lambda *_: lambda: transform(x)[:4])
+    return replace(captured(name, lambda: transform(x)), answer=lambda *_: lambda: transform(x)[:4])
 
 
 CASES = [Lines(torch.float32, k) for k in (8, 10, 12, 13, 14, 15, 16, 20, 26)]

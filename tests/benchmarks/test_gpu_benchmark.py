@@ -1,14 +1,17 @@
 """The benchmarks of `make gpu`, rehearsed on the CPU: their rows, and what they would measure of a rival."""
 
 import csv
+import gc
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
+import failures
 import pytest
 import torch
 
 import fastspec as fs
-from benchmarks import limits, report
+from benchmarks import limits, report, suite
 from benchmarks.clocks import CUDA, EAGER, EventClock, Graph
 from benchmarks.gpu import (
     _cufinufft,
@@ -28,6 +31,7 @@ from benchmarks.measure import Case, Size
 from benchmarks.pairs import Filtering
 from benchmarks.tools import fit_planner
 
+CAPTURE, SECONDS = Graph.__post_init__, EventClock.seconds  # as they are, before they are rehearsed
 SIZES = Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))
 
 
@@ -162,3 +166,94 @@ def test_filters_are_measured_beside_attention():
 def test_the_planners_stages_and_transforms_are_timed():
     (real, *made), (complex, *_) = fit_planner.gridded(SIZES[1:2], {torch.float32: (1e-3,)}, CUDA)
     assert (real.complex, complex.complex, real.modes) == (False, True, (8, 9)) and made == [1e6, 1e6]
+
+
+# --- what a device does with it -----------------------------------------------------------------------------------
+
+
+class Happening:
+    """Stands in for what torch.cuda makes: notes what is asked of it."""
+
+    def __init__(self, said=None, name=""):
+        self.said, self.name = said, name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __getattr__(self, asked):
+        return lambda *_: None if self.said is None else self.said.append(f"{asked} {self.name}".strip()) or 2.0
+
+
+def test_a_captured_call_lives_as_long_as_its_graph(monkeypatch):
+    """What it holds is what the graph reads and writes."""
+    for name in ("Stream", "CUDAGraph", "stream", "graph", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: Happening())
+    monkeypatch.setattr(Graph, "__post_init__", CAPTURE)
+    model = torch.nn.Linear(1, 1)
+    held, graph = weakref.ref(model), Graph(lambda model=model: model(torch.ones(1)))
+    del model
+    gc.collect()
+    assert held() is not None and graph.out.requires_grad
+
+
+def test_a_graph_is_timed_without_the_host(monkeypatch):
+    said = []
+    names = iter(["start", "end"] * 2)
+    monkeypatch.setattr(torch.cuda, "Event", lambda **_: Happening(said, next(names)))
+    monkeypatch.setattr(torch.cuda, "_sleep", lambda cycles: said.append("sleep"))
+    for call in (lambda: said.append("call"), Graph(lambda: said.append("call"))):
+        assert SECONDS(CUDA, call) == 2e-3
+        said.append("|")
+    eager, graph, _ = " ".join(said).replace(" |", "|").split("|")
+    assert eager == "record start call record end synchronize end elapsed_time start"
+    assert graph == f" sleep {eager}"
+
+
+def kinds_of(calls, kinds):
+    kinds.update(map(type, calls.values()))
+    return called(None, calls, 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "case"),
+    [
+        (fft, Case(SIZES[1])),
+        (few_modes, Case(Size(50, (4, 5)), 5e-6)),
+        (walsh, walsh.Lines(torch.float32, 8, 2**10)),
+    ],
+    ids=["fft", "few modes", "walsh"],
+)
+def test_short_calls_are_timed_as_graphs(module, case, monkeypatch):
+    """Of both sides: by a device's events a call of 2 us took 131, the host's."""
+    kinds = set()
+    monkeypatch.setattr(EventClock, "medians", lambda clock, calls, *_: kinds_of(calls, kinds))
+    assert rows_of(module, [case]) and kinds == {Graph}
+
+
+def test_a_benchmark_that_fails_stops_no_other(monkeypatch, tmp_path, capfd):
+    def measure(case, seconds):
+        yield report.Row("a case", None, report.Figure("fastspec", 1.0))
+        if case == "broken":
+            raise RuntimeError("no such method")
+
+    made = {name: suite.Benchmark(name, [name], measure, [name], device="cuda") for name in ("broken", "whole")}
+    monkeypatch.setattr(suite.Room, "names", lambda room: list(made))
+    monkeypatch.setattr(suite.Room, "benchmark", lambda room, name: made[name])
+    monkeypatch.setattr(suite, "machine", lambda device: device)
+    monkeypatch.setattr(suite, "plot", lambda found, path: None)
+    with pytest.raises(RuntimeError, match="these failed, as said above: broken"):
+        suite.GPU.run([], False, None, tmp_path)
+    assert "no such method" in capfd.readouterr().err
+    assert (tmp_path / "broken.csv").read_text() == (tmp_path / "whole.csv").read_text().replace("whole", "broken")
+    assert "broken" not in (tmp_path / "gpu_summary.csv").read_text()
+
+
+def test_failures_are_written_as_they_happen(tmp_path):
+    for name, failed in (("one", False), ("two", True), ("three", True)):
+        failures.note_failure(
+            SimpleNamespace(failed=failed, nodeid=name, when="call", longreprtext="why"), tmp_path / "o"
+        )
+    assert (tmp_path / "o" / failures.NAME).read_text() == "two, call\nwhy\n\nthree, call\nwhy\n\n"

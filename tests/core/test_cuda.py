@@ -209,11 +209,20 @@ def test_hadamard_is_the_cpus(dtype, way, gen, poisoned):
             assert relative_error(got, want) <= lines.ROUNDING[dtype], shape
 
 
+def test_hadamard_by_runs_of_64_bytes(gen, monkeypatch, poisoned):
+    """Two passes of tiles of 2^11 numbers, where runs of 128 bytes would need three; on a GPU, lines of 2^26."""
+    monkeypatch.setenv("FASTSPEC_EMULATED_SHARED", str(4 * (2**11 + 2**6)))
+    for shape in ((1, 2**18, 1), (2, 2**18, 1)):
+        x = lines.draw(shape, torch.float32, gen)
+        want = CPU.hadamard(x, 0.3)
+        assert relative_error(emulated.Ops().hadamard(x, 0.3), want) <= lines.ROUNDING[torch.float32]
+
+
 def test_hadamard_needs_few_passes():
     """Of one read and one write of memory each, here as an H100 has room for tiles."""
     shapes = ctypes.CDLL(str(compiling.emulation()))
-    assert [shapes.hadamard_passes(bits, 4) for bits in (0, 13, 15, 16, 25, 26, 28)] == [1, 1, 1, 2, 2, 3, 3]
-    assert [shapes.hadamard_passes(bits, 8) for bits in (14, 15, 24, 25, 28)] == [1, 2, 2, 3, 3]
+    assert [shapes.hadamard_passes(bits, 4) for bits in (0, 13, 15, 16, 26, 27, 28)] == [1, 1, 1, 2, 2, 3, 3]
+    assert [shapes.hadamard_passes(bits, 8) for bits in (14, 15, 25, 26, 28)] == [1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("alpha", [1.0, 2.0, 0.7])

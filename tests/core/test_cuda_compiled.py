@@ -25,7 +25,7 @@ ENTRY = re.compile(
 )
 SPREAD = re.compile(r"SpreadI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELNS0_8SpreadByE(?P<by>\d)")
 PLANES = re.compile(r"SpreadPlanesI(?P<type>[fd])Li(?P<parts>\d)ELi(?P<width>\d+)E")
-HADAMARD = re.compile(r"HadamardI(?P<type>[fdjm])E")
+HADAMARD = re.compile(r"HadamardI(?P<type>[fdjm])Lb(?P<large>[01])EE")
 INTERPOLATE = re.compile(
     r"InterpolateI(?P<type>[fd])Li(?P<dim>\d)ELi(?P<parts>\d)ELi(?P<width>\d+)ELb(?P<slopes>\d)ELb(?P<held>\d)"
 )
@@ -68,8 +68,10 @@ def hot_kernels(shapes, said: str):
 
 def hadamard_row(shapes, kernel):
     asked, dtype = (ctypes.c_int64 * 2)(), {"f": "float32", "d": "float64", "j": "int32", "m": "int64"}[kernel["type"]]
-    shapes.hadamard_resources(4 if "32" in dtype else 8, asked)
-    row = {"kernel": "hadamard", "dtype": dtype, "dim": 1, "compiled for width": "", "width": ""}
+    large = kernel["large"] == "1"
+    shapes.hadamard_resources(4 if "32" in dtype else 8, large, asked)
+    name = "hadamard" + (" of large tiles" if large else "")
+    row = {"kernel": name, "dtype": dtype, "dim": 1, "compiled for width": "", "width": ""}
     return row | {"threads": asked[0], "shared bytes": asked[1]}
 
 

@@ -19,10 +19,12 @@ GRIDS = (
     ((8, 20, 36), (256, 16, 16)),
     ((10, 9, 11), (256, 4, 16)),
 )
-# rows, length, inner: lines that share a tile, that fill it, and of several passes; columns that do not fill theirs
+# rows, length, inner: lines that share a tile, that fill it, and of several passes; columns that do not fill theirs;
+# more large tiles than blocks
 LINES = (
     *[(5, 1, 1), (7, 2, 1), (130, 16, 1), (1, 2**10, 1), (3, 2**11, 1), (1, 2**13, 1), (1, 2**15, 1), (3, 2**16, 1)],
-    *[(1, 2**11, 2), (9, 8, 2), (1, 4, 700), (3, 64, 40), (2, 2**12, 3), (1, 2**15, 5), (2, 2**10, 48), (0, 8, 1)],
+    *[(9, 2**14, 1), (9, 2**15, 1), (1, 2**11, 2), (9, 8, 2), (1, 4, 700), (3, 64, 40), (2, 2**12, 3), (1, 2**15, 5)],
+    *[(2, 2**10, 48), (0, 8, 1)],
 )
 
 

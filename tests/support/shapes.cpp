@@ -61,16 +61,20 @@ extern "C" void interpolate_resources(int dim, int width, int parts, int number_
 extern "C" int hadamard_passes(int bits, int number_bytes) {
   const int64_t n = int64_t(1) << bits;
   const auto count = [&](auto zero) {
-    return int(cuda::plan_hadamard<decltype(zero)>(n, n, 1, cuda::kEmulatedShared, 132).size());
+    return int(cuda::plan_hadamard<decltype(zero)>(n, n, 1, {cuda::kEmulatedShared, 132}).size());
   };
   return number_bytes == 4 ? count(float{}) : count(double{});
 }
 
-extern "C" void hadamard_resources(int number_bytes, int64_t* threads_and_shared) {
+// Of the longest line that is done in one tile, small or large.
+extern "C" void hadamard_resources(int number_bytes, int large, int64_t* threads_and_shared) {
   const auto of = [&](auto zero) {
     using T = decltype(zero);
-    threads_and_shared[0] = 1 << (cuda::HadamardSizes<T>::kEasyTile - cuda::HadamardSizes<T>::kRun);
-    threads_and_shared[1] = int64_t(cuda::hadamard_shared<T>(cuda::HadamardSizes<T>::kEasyTile));
+    using Sizes = cuda::HadamardSizes<T>;
+    const int64_t n = int64_t(1) << (large ? Sizes::kMostTile : Sizes::kEasyTile);
+    const auto pass = cuda::plan_hadamard<T>(n << 12, n, 1, {cuda::kEmulatedShared, 132}).front();
+    threads_and_shared[0] = 1 << (pass.tile_bits - Sizes::kRun);
+    threads_and_shared[1] = int64_t(cuda::hadamard_shared<T>(pass));
   };
   number_bytes == 4 ? of(float{}) : of(double{});
 }

@@ -2,7 +2,7 @@
 
 Tiles of phases come from phase.py and never reach memory. Sums in float32: a lane adds at most DEPTH terms one by one,
 lanes are added as a tree, and the chunks that this makes by Kahan's sum, so that for any number of points the rounding
-error is below (DEPTH + 10) 2^-24 sum_j |c_bj|, beside that of sine and cosine, 2e-7 each at most.
+error is below (DEPTH + 10) 2^-24 sum_j |c_bj|, beside that of sine and cosine, 5e-7 each at most.
 """
 
 import torch
@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 
 from ._tune import FUSED, config, tuned
-from .phase import add, cos_sin, cycles_of, padded, phase_slices, width_of
+from .phase import add, cycles_of, fast_cos_sin, padded, phase_slices, room, split, split_dot, width_of
 
 FILL = 1024  # programs that keep a large GPU busy
 
@@ -22,8 +22,8 @@ FILL = 1024  # programs that keep a large GPU busy
     single=[
         config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
         config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
-        config(BLOCK_K=64, BLOCK_M=64, DEPTH=16, num_warps=8),
-        config(BLOCK_K=128, BLOCK_M=32, DEPTH=16, num_warps=8),
+        config(BLOCK_K=64, BLOCK_M=32, DEPTH=16, num_warps=2),
+        config(BLOCK_K=128, BLOCK_M=32, DEPTH=16),
     ],
     double=[config(BLOCK_K=32, BLOCK_M=32, DEPTH=16), config(BLOCK_K=64, BLOCK_M=32, DEPTH=16)],
     key=["WIDTH", "COMPLEX", "REAL"],
@@ -62,7 +62,7 @@ def sums_kernel(
         re_tile, im_tile = tl.zeros((BLOCK_K, BLOCK_M), dtype), tl.zeros((BLOCK_K, BLOCK_M), dtype)
         for first in range(chunk, tl.minimum(chunk + BLOCK_M * DEPTH, end), BLOCK_M):
             j = first + tl.arange(0, BLOCK_M)
-            cosine, sine = cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
+            cosine, sine = fast_cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
             if COMPLEX:
                 c = tl.load(strengths + 2 * j)[None, :]
                 c_im = tl.load(strengths + 2 * j + 1)[None, :]
@@ -86,7 +86,7 @@ def sums_kernel(
 
 
 @tuned(
-    single=[config(BLOCK_K=64, BLOCK_M=32), config(BLOCK_K=128, BLOCK_M=32, num_warps=8)],
+    single=[config(BLOCK_K=64, BLOCK_M=32), config(BLOCK_K=32, BLOCK_M=32, num_warps=2)],
     double=[config(BLOCK_K=32, BLOCK_M=16), config(BLOCK_K=64, BLOCK_M=32)],
     key=["WIDTH"],
 )
@@ -96,6 +96,7 @@ def many_kernel(
     x,
     strengths,
     unit,
+    height,
     out,
     M,
     K,
@@ -107,23 +108,32 @@ def many_kernel(
     BLOCK_K: tl.constexpr,
     BLOCK_M: tl.constexpr,
 ):
-    """16 rows of real strengths share each sine and cosine: out (shares, 2, K, rows), the sums of cosines and sines."""
+    """16 rows of real strengths share each sine and cosine: out (shares, 2, K, rows), the sums of cosines and sines.
+
+    In float32 strengths times ``height`` have room in float16.
+    """
     k = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
     r = tl.program_id(1) * 16 + tl.arange(0, 16)
     part = tl.program_id(2).to(tl.int64)
-    unit = tl.load(unit)
+    unit, height = tl.load(unit), tl.load(height)
     dtype: tl.constexpr = out.dtype.element_ty
-    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
     end = tl.minimum((part + 1) * share, M).to(tl.int32)
     strengths += ((r // PARTS).to(tl.int64) * M * PARTS + r % PARTS)[None, :]
     re, re_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
     im, im_lost = tl.zeros((BLOCK_K, 16), dtype), tl.zeros((BLOCK_K, 16), dtype)
     for first in range((part * share).to(tl.int32), end, BLOCK_M):
         j = first + tl.arange(0, BLOCK_M)
-        cosine, sine = cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
+        cosine, sine = fast_cos_sin(cycles_of(t, x, k, j, unit, d, WIDTH))
         c = tl.load(strengths + j[:, None] * PARTS, mask=(r < rows)[None, :], other=0)
-        re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision=precision, out_dtype=dtype))
-        im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision=precision, out_dtype=dtype))
+        if dtype == tl.float32:
+            c0, c1 = split(c * height)
+            re, re_lost = add(re, re_lost, split_dot(cosine, c0, c1))
+            im, im_lost = add(im, im_lost, split_dot(sine, c0, c1))
+        else:
+            re, re_lost = add(re, re_lost, tl.dot(cosine, c, input_precision="ieee", out_dtype=dtype))
+            im, im_lost = add(im, im_lost, tl.dot(sine, c, input_precision="ieee", out_dtype=dtype))
+    if dtype == tl.float32:
+        re, im = re / height, im / height
     out += part * 2 * K * rows + k.to(tl.int64)[:, None] * rows + r[None, :]
     inside = (k < K)[:, None] & (r < rows)[None, :]
     tl.store(out, re, mask=inside)
@@ -134,7 +144,6 @@ def many_kernel(
     single=[
         config(BLOCK_M=64, BLOCK_K=32),
         config(BLOCK_M=64, BLOCK_K=64),
-        config(BLOCK_M=64, BLOCK_K=64, num_warps=8),
         config(BLOCK_M=128, BLOCK_K=32, num_warps=8),
     ],
     double=[config(BLOCK_M=32, BLOCK_K=32), config(BLOCK_M=32, BLOCK_K=16)],
@@ -148,6 +157,8 @@ def gradient_kernel(
     cotangent,
     frequencies,
     unit,
+    height,
+    heights,
     out,
     M,
     K,
@@ -162,20 +173,21 @@ def gradient_kernel(
 ):
     """sum_k h_jk s_k over one share of the frequencies, h_jk = sum_b Re(conj(g_bk) c_bj i e_jk): out (shares, M, d).
 
-    D of the d dimensions of s are the program's.
+    D of the d dimensions of s are the program's. In float32 h times ``height`` and s times ``heights`` have room in
+    float16.
     """
     j = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
     a = tl.program_id(1) * D + tl.arange(0, D)
     part = tl.program_id(2).to(tl.int64)
-    unit = tl.load(unit)
+    unit, height = tl.load(unit), tl.load(height)
+    height_s = tl.load(heights + a, mask=a < d, other=1)
     dtype: tl.constexpr = out.dtype.element_ty
-    precision: tl.constexpr = "tf32x3" if dtype == tl.float32 else "ieee"
     PARTS: tl.constexpr = 2 if COMPLEX else 1
     end = tl.minimum((part + 1) * share, K).to(tl.int32)
     total, lost = tl.zeros((BLOCK_M, D), dtype), tl.zeros((BLOCK_M, D), dtype)
     for first in range((part * share).to(tl.int32), end, BLOCK_K):
         k = first + tl.arange(0, BLOCK_K)
-        cosine, sine = cos_sin(cycles_of(x, t, j, k, unit, d, WIDTH))
+        cosine, sine = fast_cos_sin(cycles_of(x, t, j, k, unit, d, WIDTH))
         h = tl.zeros((BLOCK_M, BLOCK_K), dtype)
         g, c = cotangent + 2 * k, strengths + PARTS * j
         for _ in range(B):
@@ -191,7 +203,14 @@ def gradient_kernel(
             c += PARTS * M
         inside = (k < end)[:, None] & (a < d)[None, :]
         s = tl.load(frequencies + k.to(tl.int64)[:, None] * d + a[None, :], mask=inside, other=0)
-        total, lost = add(total, lost, tl.dot(h, s, input_precision=precision, out_dtype=dtype))
+        if dtype == tl.float32:
+            s0, s1 = split(s * height_s[None, :])
+            product = split_dot(h * height, s0, s1)
+        else:
+            product = tl.dot(h, s, input_precision="ieee", out_dtype=dtype)
+        total, lost = add(total, lost, product)
+    if dtype == tl.float32:
+        total = (total / height) / height_s[None, :]
     out += (part * M + j.to(tl.int64)[:, None]) * d + a[None, :]
     tl.store(out, total, mask=(j < M)[:, None] & (a < d)[None, :])
 
@@ -206,6 +225,11 @@ def _shares(programs: int, terms: int) -> tuple[int, int]:
 def _numbers(t: Tensor) -> Tensor:
     """Contiguous, a complex number as a pair."""
     return torch.view_as_real(t.resolve_conj().contiguous()) if t.is_complex() else t.contiguous()
+
+
+def _largest(numbers: Tensor, dim: int | None = None) -> Tensor:
+    largest: Tensor = torch.linalg.vector_norm(numbers, float("inf"), dim=dim, dtype=torch.float64)
+    return largest
 
 
 class Sums:
@@ -253,6 +277,7 @@ class Sums:
             self.x,
             numbers,
             self.unit,
+            room(_largest(numbers)),
             out,
             terms,
             self.frequencies,
@@ -283,6 +308,8 @@ class Sums:
             g,
             frequencies,
             self.unit,
+            room(2 * strengths.shape[0] * _largest(numbers) * _largest(g)),
+            room(_largest(frequencies, 0)),
             out,
             self.points,
             self.frequencies,

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from ._tune import FUSED, config, tuned
-from .phase import add, padded, rint
+from .phase import add, padded, power_of_two, rint
 
 MOST_COLUMNS = 32  # of widths times channels, the normaliser one of them
 
@@ -214,11 +214,6 @@ def gradient_kernel(
     tl.store(out + at, total, mask=inside)
 
 
-def _power_of_two(exponent: Tensor) -> Tensor:
-    """Exact, which torch.ldexp is not."""
-    return ((exponent.long() + 1023) << 52).view(torch.float64)
-
-
 class Pairs:
     """Centred points in slices, and the rates log2(e) / (2 delta) in their scale."""
 
@@ -240,7 +235,7 @@ class Pairs:
         centred_kernel[(size // step,)](
             x,
             centre,
-            _power_of_two(-exponent),
+            power_of_two(-exponent),
             self.slices,
             self.norms,
             self.n,
@@ -252,7 +247,7 @@ class Pairs:
             R=step,
         )
         self.slopes = deltas.to(x.device, torch.float64).reciprocal()
-        unit = _power_of_two(2 * exponent - (32 if single else 0))
+        unit = power_of_two(2 * exponent - (32 if single else 0))
         self.rates = (self.slopes * unit / math.log(4)).to(x.dtype)
 
     def over_points(self, values: Tensor) -> Tensor:
