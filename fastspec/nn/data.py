@@ -7,6 +7,7 @@ from torch import Tensor
 from .._data import Given, numbers, points
 from ..measure.lines import InsignificantWarning, Lines, find_lines
 
+TREND = 3  # degree
 _LEAST = 0.05  # of the strongest line's amplitude
 
 
@@ -22,7 +23,7 @@ def lines_of(x: Tensor, y: Tensor, n_frequencies: int | None, max_frequency: flo
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsignificantWarning)
-        return find_lines(x, y, n_frequencies, max_frequency=max_frequency, trend_degree=3, min_separation=2.0)
+        return find_lines(x, y, n_frequencies, max_frequency=max_frequency, trend_degree=TREND, min_separation=2.0)
 
 
 def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_frequency: float | None = None) -> Tensor:
@@ -31,7 +32,9 @@ def significant_frequencies(x: Tensor, y: Tensor, n_frequencies: int, max_freque
     """
     lines = lines_of(x, y, n_frequencies, max_frequency)
     if len(lines) == 0:
-        lines = find_lines(x, y, 1, max_frequency=max_frequency, trend_degree=3, min_separation=2.0, false_alarm=1.0)
+        lines = find_lines(
+            x, y, 1, max_frequency=max_frequency, trend_degree=TREND, min_separation=2.0, false_alarm=1.0
+        )
     size = lines.amplitude.norm(dim=1)
     return lines.frequency[size >= _LEAST * size.max()]
 

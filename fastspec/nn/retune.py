@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from .._core.plain import exact
 from .._data import Given, as_held, for_model, points
+from ..measure.fits import polynomials
 from ..measure.lines import Lines
 from ..tangent import outside_of_modes
-from .data import lines_of
+from .data import TREND, lines_of
 from .first_layer import Layer, first_layer, last_layer, refuse_images, rows_of
 from .standard import InUnits, Standard
 
 KINDS = ("auto", "phases", "features", "sines")
 _FEATURES = 128
 _CYCLE = 0.5  # per unit of coordinates in [-1, 1]: one over the extent, the least bandwidth of random features
-_LINES_ALONE = 0.5  # of what the trend leaves of the variance
+_TRIED, _HELD_OUT, _RIDGE = 2048, 4, 1e-3  # points of the choice, one of so many held out, of the columns' mean square
 
 
 class Phases(nn.Module):
@@ -107,8 +108,8 @@ def retune(
     - ``"features"``: the same of 128 random frequencies, normal with the bandwidth of the lines (arXiv 2006.10739);
     - ``"sines"``: frequencies that are trained: W at those of the lines, and a sine before the layer's own activation.
 
-    ``"auto"`` takes phases where the lines explain at least half of the variance that a trend leaves, else features:
-    a picture has a spectrum but no lines.
+    ``"auto"`` takes features where least squares on 128 of them tell values held out better than on the lines, by more
+    than that difference is sure to, else phases: a picture has a spectrum but no lines.
 
     Where the model returns its last layer's values as they are, these get the mean and the standard deviation of y, so
     that neither the units of x nor those of y matter.
@@ -158,7 +159,9 @@ def retune(
     lines = lines_of(coordinates.x, values, n_frequencies, max_frequency)
     standard = Standard(coordinates.z.shape[1]).fit(coordinates.z).to(layer.weight)
     frequencies = coordinates.taken_to_layer(lines.frequency) * standard.scale
-    new = _started(layer, standard, frequencies, chosen_kind(lines) if kind == "auto" else kind, order)
+    new = _started(
+        layer, standard, frequencies, chosen_kind(coordinates.x, values, lines) if kind == "auto" else kind, order
+    )
     model = _with(model, name, new)
     return model if last is None else _in_units_of(values, model, *last)
 
@@ -181,18 +184,46 @@ def _in_units_of(values: Tensor, model: nn.Module, name: str, layer: Layer) -> n
     return _with(model, name, InUnits(model.get_submodule(name), standard, axis))
 
 
-def chosen_kind(lines: Lines) -> str:
-    """What ``"auto"`` means for data of these lines."""
-    explained = lines.explained.sum().item()
-    return "phases" if explained >= _LINES_ALONE * (1 - lines.trend_explained) else "features"
+def chosen_kind(x: Tensor, y: Tensor, lines: Lines) -> str:
+    """What ``"auto"`` means for data (M, d) and (M, C) of these lines: features where least squares on them tell values
+    held out better than on the lines, by more than a standard error of the difference (Breiman et al. 1984, section
+    3.4.3: of two that cannot be told apart the simpler)."""
+    if len(lines) == 0:
+        return "phases"
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randperm(len(x), generator=generator)[:_TRIED].to(x.device)
+    held = len(drawn) // _HELD_OUT
+    x, y = x[drawn].double(), y[drawn].double()
+    standard = Standard(x.shape[1]).fit(x)
+    u, frequencies = standard(x), lines.frequency.to(x) * standard.scale
+    of_lines, of_features = (_held_out(u, y, waves, held) for waves in (frequencies, _random(frequencies, generator)))
+    gain = of_lines - of_features
+    return "features" if gain.mean() > gain.std() / math.sqrt(held) else "phases"
+
+
+def _held_out(u: Tensor, y: Tensor, frequencies: Tensor, held: int) -> Tensor:
+    """Squared errors (held,) at the first points, of a trend and waves fitted to the others with a ridge."""
+    phase = 2 * math.pi * u @ frequencies.mT
+    columns = torch.cat([polynomials(u, TREND), phase.cos(), phase.sin()], 1)
+    fitted = columns[held:]
+    gram = fitted.mT @ fitted
+    gram.diagonal().add_(_RIDGE * gram.diagonal().mean())
+    coefficients = torch.linalg.solve(gram, fitted.mT @ y[held:])
+    errors: Tensor = (columns[:held] @ coefficients - y[:held]).square().sum(1)
+    return errors
+
+
+def _random(frequencies: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """128 frequencies, normal with the bandwidth of those given, no less than a cycle over the extent."""
+    spread = frequencies.square().mean(0).sqrt().clamp_min(_CYCLE)
+    return torch.randn(_FEATURES, len(spread), generator=generator).to(spread) * spread
 
 
 def _started(layer: Layer, standard: Standard, frequencies: Tensor, kind: str, order: float) -> nn.Module:
     if kind == "phases" or len(frequencies) == 0:
         return Phases(layer, standard, frequencies, order)
     if kind == "features":
-        spread = frequencies.square().mean(0).sqrt().clamp_min(_CYCLE)
-        return Phases(layer, standard, torch.randn(_FEATURES, len(spread)).to(spread) * spread, order)
+        return Phases(layer, standard, _random(frequencies), order)
     if not isinstance(layer, nn.Linear):
         raise ValueError(f"kind: was 'sines', must be 'phases' or 'features' for a {type(layer).__name__}")
     return Sines(layer, standard, frequencies)

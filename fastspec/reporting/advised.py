@@ -38,7 +38,7 @@ def of_data(x: Tensor, y: Tensor, found: Spectrum) -> Diagnosis | None:
     if told is None:
         return None
     reason = f"A plain tanh network (two layers of {_WIDTH} units, standardised data, Adam at 1e-3): {told.reason}"
-    return replace(told, reason=f"{reason}. {_box(x, found)}", code=code_of(told, found))
+    return replace(told, reason=f"{reason}. {_box(x, found)}", code=code_of(told, x, y, found))
 
 
 def _box(x: Tensor, found: Spectrum) -> str:
@@ -49,10 +49,10 @@ def _box(x: Tensor, found: Spectrum) -> str:
     return f'The box that these points fill, period="data", is {box} long; {counts} modes hold all lines'
 
 
-def code_of(told: Diagnosis, found: Spectrum) -> str:
-    """For the data, whose lines were found, to go with a recommendation."""
+def code_of(told: Diagnosis, x: Tensor, y: Tensor, found: Spectrum) -> str:
+    """For data (M, d) and (M, C), whose lines were found, to go with a recommendation."""
     reach = f", max_frequency={float(found.peaks.max_frequency.max()):.6g}"
-    kind = "plain" if told.recommendation == "train" else chosen_kind(found.peaks)
+    kind = "plain" if told.recommendation == "train" else chosen_kind(x, y, found.peaks)
     lines = _LINES if told.recommendation == "no network" else ""
     d, channels = found.peaks.frequency.shape[1], found.peaks.residual.shape[1]
     return (lines + _NETWORKS[kind] + _TRAINING).format(reach=reach, d=d, channels=channels)

@@ -58,6 +58,38 @@ def test_a_users_network_learns_raw_years_soon(kind, make):
     assert error(model, x, y, 100) > 0.5
 
 
+def field(line):
+    """Scattered values of a random field that falls with frequency, as pictures do, and of one line: lines of it that
+    are significant explain most of it, and hold nothing of what is between the points."""
+    gen = torch.Generator().manual_seed(0)
+    x = torch.rand(1600, 2, generator=gen, dtype=torch.float64)
+    k, at = 4 * torch.randn(300, 2, generator=gen).double(), TAU * torch.rand(300, generator=gen).double()
+    y = ((TAU * x @ k.mT + at).cos() / (1 + k.norm(dim=1))).sum(1)
+    y = y / y.std() + line * (TAU * (2 * x[:, 0] + x[:, 1])).cos()
+    return (x[:800], y[:800, None]), (x[800:], y[800:, None])
+
+
+def test_a_picture_has_a_spectrum_but_no_lines():
+    seen, unseen = field(1.5)
+    found = fs.spectrum(*seen).peaks
+    assert found.explained.sum() > 0.5 * (1 - found.trend_explained)
+    chosen = fs.nn.retune(tanh_network(2), *seen)[0].B
+    assert len(chosen) == 128
+    errors = {}
+    for kind in ("phases", "features"):
+        torch.manual_seed(1)
+        model = fs.nn.retune(tanh_network(2), *seen, kind=kind)
+        error(model, *seen, 40)
+        errors[kind] = error(model, *unseen, 0)
+    assert errors["features"] < 0.8 * errors["phases"]
+
+
+def test_one_line_in_noise_is_a_line():
+    (x, _), _ = field(0.0)
+    noise = torch.randn(800, 1, generator=torch.Generator().manual_seed(3)).double()
+    assert len(fs.nn.retune(tanh_network(2), x, (TAU * (2 * x[:, :1] + x[:, 1:])).cos() + 0.3 * noise)[0].B) == 1
+
+
 def test_nothing_but_the_first_layer_changes():
     x, y = years()
     model = tanh_network()

@@ -98,8 +98,8 @@ def test_a_page_about_data_alone_recommends_what_runs(data, found, tmp_path):
 @pytest.mark.parametrize("kind", ["phases", "features"])
 def test_code_for_data_runs_as_it_is(data, found, monkeypatch, recommendation, kind):
     told = advised.of_data(*data, found)
-    monkeypatch.setattr(advised, "chosen_kind", lambda lines: kind)
-    code = advised.code_of(replace(told, recommendation=recommendation), found).replace("range(300)", "range(3)")
+    monkeypatch.setattr(advised, "chosen_kind", lambda x, y, lines: kind)
+    code = advised.code_of(replace(told, recommendation=recommendation), *data, found).replace("range(300)", "range(3)")
     space = {"fs": fs, "torch": torch, "x": data[0], "y": data[1]}
     exec(code, space)
     assert len(space["monitor"].steps) == 3 and space["monitor"].frequencies.flatten().tolist() == pytest.approx([1, 3])
