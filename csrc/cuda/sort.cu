@@ -33,7 +33,7 @@ FASTSPEC_FORCE_INLINE Place place(const SortArgs<T>& a, int axis, int64_t point)
       a.x_single ? scaled(static_cast<const float*>(a.x)[at], rate) : scaled(static_cast<const double*>(a.x)[at], rate);
   const double near = rint(cell.exact), left = (cell.exact - near) + (cell.rest - product(0.5, a.width));
   const double up = ceil(left), whole = near + up;
-  if (!(up - left < 2)) return {0, 0, 0, false};
+  if (!(up - left < 2 && fabs(near) < kFarthest)) return {0, 0, 0, false};
   double first = whole - product(cells, rint(product(whole, period) + (product(0.5, period) - 0.5)));
   first = first < cells - 1 ? first : cells - 1;
   first = first > 0 ? first : 0;
