@@ -51,13 +51,13 @@ def write_page(results: Sequence[Result], out: Path) -> None:
 
 def page_of(results: Sequence[Result], out: Path) -> str:
     held = sum(result["holds"] for result in results)
-    seconds = sum(result["seconds"] for result in results)
+    seconds = sum(result["processor_seconds"] for result in results)
     cards = "\n".join(card_of(result, out / result["recipe"]) for result in results)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>fastspec: systems</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s in all.</p>\n"
+        f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s of processor in all.</p>\n"
         f"<nav>{' · '.join(map(link_to, results))}</nav>\n"
         f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
     )
@@ -78,7 +78,7 @@ def card_of(result: Result, folder: Path) -> str:
     return (
         f'<article id="{escape(result["recipe"])}">\n<h2>{escape(result["recipe"])}</h2>\n'
         f'<p class="verdict {"holds" if result["holds"] else "fails"}">{HOLDS if result["holds"] else FAILS}'
-        f" · {result['seconds']:.0f} s · {escape(result['size'])}</p>\n<p>{escape(result['claim'])}</p>\n"
+        f" · {result['processor_seconds']:.0f} s of processor · {escape(result['size'])}</p>\n<p>{escape(result['claim'])}</p>\n"
         f"{f'<ul>{checks}</ul>' if checks else ''}\n{first}\n"
         f"<details><summary>figures and numbers</summary>{''.join(others)}{listed(result['headline'])}</details>\n"
         f"<details><summary>thresholds and settings</summary>{listed(result['threshold'] | result['settings'])}"
@@ -101,13 +101,13 @@ def listed(values: dict[str, Any]) -> str:
 
 def table_of(results: Sequence[Result], *, links: bool = False) -> str:
     """A row each; with ``links`` to headings of their names, further down the document."""
-    lines = ["| system | claim | verdict | key figures | size | seconds |", "|---|---|---|---|---|---|"]
+    lines = ["| system | claim | verdict | key figures | size | processor seconds |", "|---|---|---|---|---|---|"]
     for result in results:
         failed = [name for name, held in result["checks"].items() if not held]
         verdict = HOLDS if result["holds"] else ": ".join([f"**{FAILS}**", *(["; ".join(failed)] if failed else [])])
         name, value = next(iter(result["headline"].items()), ("", ""))
         key = f"{name.replace('_', ' ')}: {readable(value)}"
         name = f"[{result['recipe']}](#{result['recipe']})" if links else result["recipe"]
-        cells = (name, result["claim"], verdict, key, result["size"], f"{result['seconds']:.0f}")
+        cells = (name, result["claim"], verdict, key, result["size"], f"{result['processor_seconds']:.0f}")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
