@@ -11,14 +11,6 @@ namespace fastspec {
 
 // --- gridding ---
 
-// Work space on CUDA.
-struct SortSpace {
-  uint32_t *keys, *sorted_keys;  // (sets, count) each
-  int32_t* indices;              // (sets, count)
-  void* sorting;                 // cuda::sort_workspace bytes
-  size_t sorting_bytes;
-};
-
 template <class T>
 struct SortArgs {
   Grid grid;
@@ -31,7 +23,7 @@ struct SortArgs {
   int32_t* order;                     // (sets, count); on CUDA points without a place come last, in no tile
   int32_t* starts;                    // (sets, tile_count + 1)
   bool* finite;                       // CPU, (sets): false where a coordinate has no place; that set is not sorted
-  SortSpace space;
+  void* space;                        // CUDA: work space, cuda::sort_workspace bytes
 };
 
 template <class T>

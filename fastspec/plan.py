@@ -276,7 +276,7 @@ def _way(subject: str, choice: Choice, expected: PlanChoice, use: Use) -> str:
 
 
 def _milliseconds(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e6:.3g} ms" if math.isfinite(nanoseconds) else "unknown"
+    return f"{nanoseconds / 1e6:.3g} ms" if math.isfinite(nanoseconds) else "not available"
 
 
 def _times(counts: tuple[int, ...]) -> str:

@@ -3,6 +3,8 @@
 // A region is the part of the grid that a block holds in shared memory, in cells counted from a tile's corner: a tile
 // and the halo that its points' windows reach, or, where every block sums its own cells alone, just the tile.
 #pragma once
+#include <type_traits>
+
 #include "block.h"
 
 namespace fastspec::cuda {
@@ -70,7 +72,8 @@ FASTSPEC_FORCE_INLINE bool is_within(const Grid& g, const typename Fixed<T>::typ
 }
 
 // The first of `count` ascending keys that is not below `key`.
-FASTSPEC_BOTH inline int64_t lower_bound(const uint32_t* keys, int64_t count, uint32_t key) {
+template <class Key>
+FASTSPEC_BOTH int64_t lower_bound(const Key* keys, int64_t count, Key key) {
   int64_t low = 0, high = count;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
@@ -118,6 +121,7 @@ FASTSPEC_FORCE_INLINE int remainder_of(int a, int n) {
 template <int D, class Body>
 FASTSPEC_FORCE_INLINE void for_each_cell(const Grid& g, const Region& r, const int64_t* corner, const int* extent,
                                          int thread, int threads, Body&& body) {
+  using Along = std::conditional_t<D == 1, int64_t, int>;  // only a line may have more cells than an int counts
   int columns = 1;
   FASTSPEC_UNROLLED
   for (int a = 1; a < D; ++a) columns *= extent[a];
@@ -133,8 +137,14 @@ FASTSPEC_FORCE_INLINE void for_each_cell(const Grid& g, const Region& r, const i
       inner += wrapped(corner[a] + i, g.cells[a]) * pitch;
       pitch *= g.cells[a];
     }
-    for (int i = item / columns; i < extent[0]; i += slabs)
-      body(local + i * r.stride[0], inner + wrapped(corner[0] + i, g.cells[0]) * pitch);
+    const int first = item / columns;
+    const Along cells = Along(g.cells[0]);
+    Along along = Along(wrapped(corner[0] + first, g.cells[0]));
+    for (int i = first; i < extent[0]; i += slabs) {
+      body(local + i * r.stride[0], inner + along * pitch);
+      along += slabs;
+      while (along >= cells) along -= cells;
+    }
   }
 }
 

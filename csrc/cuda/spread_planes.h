@@ -95,6 +95,7 @@ struct SpreadPlanes {
   static constexpr int kMostThreads = threads_of_planes(Width), kLeastBlocks = Width * sizeof(T) > 40 ? 1 : 4;
   static constexpr int kWarps = kMostThreads / 32, kOwners = warps_of_planes(Width);
   static constexpr int kOwned = planes_of_warp(Width), kCells = cells_of_plane(Width);
+  static_assert(Width % kOwned == 0);
   static constexpr int kRounds = (kOwned * kCells + 31) / 32;  // of a warp over its cells
   SpreadArgs<T> a;
   PlanesShape s;
@@ -191,14 +192,16 @@ struct SpreadPlanes {
   };
 
   FASTSPEC_FORCE_INLINE Own own_of(int warp, int lane) const {
-    const int plane = kOwned == 1 ? warp : warp * kOwned + lane / kCells;
-    Own own{plane < Width ? plane : 0, kOwned == 1 ? lane : lane % kCells, {}, true};
+    Own own{warp, lane, {}, lane + 32 * (kRounds - 1) < kOwned * kCells};
+    if (kOwned > 1) {
+      own.plane = warp * kOwned + (own.last ? lane / kCells : 0);
+      own.place = lane % kCells;
+    }
     FASTSPEC_UNROLLED
     for (int r = 0; r < kRounds; ++r) {
       const Cell cell = cell_at(own.place + 32 * r);
       own.distance[r] = cell.y * s.region.stride[1] + cell.x;
     }
-    own.last = kOwned == 1 ? lane + 32 * (kRounds - 1) < kCells : lane < kOwned * kCells && plane < Width;
     return own;
   }
 

@@ -4,8 +4,8 @@
 
 namespace fastspec::cuda {
 
-// Bytes of SortSpace::sorting for as many keys below `keys`.
-size_t sort_workspace(int64_t count, int64_t keys);
+// Bytes of SortArgs::space, for positions of as many bytes along an axis.
+size_t sort_workspace(const Grid& grid, int64_t sets, int64_t count, size_t position_bytes);
 // Keys of a set: its tiles, or cells where sorted_by_cell says so, and one for points that are not finite.
 int64_t sort_keys(const Grid& grid, int64_t count);
 

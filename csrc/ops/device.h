@@ -107,13 +107,11 @@ class Cuda {
   // Points that are not finite, or too far, come last, in no tile: Python asks for them where it may wait.
   template <class T>
   void sort(SortArgs<T> a) const {
-    const int64_t all = a.sets * a.count, keys = a.sets * cuda::sort_keys(a.grid, a.count);
-    STD_TORCH_CHECK(keys < (int64_t(1) << 32), "x: too many point sets for as many tiles");
-    Tensor numbers = space(3 * all, ScalarType::Int);
-    Tensor sorting = space(int64_t(cuda::sort_workspace(all, keys)), ScalarType::Byte);
-    uint32_t* at = static_cast<uint32_t*>(numbers.mutable_data_ptr());
-    a.space = {at, at + all, reinterpret_cast<int32_t*>(at + 2 * all), sorting.mutable_data_ptr(),
-               size_t(sorting.numel())};
+    STD_TORCH_CHECK(a.sets * cuda::sort_keys(a.grid, a.count) < (int64_t(1) << 32),
+                    "x: too many point sets for as many tiles");
+    const size_t position_bytes = sizeof(typename Fixed<T>::type);
+    Tensor held = space(int64_t(cuda::sort_workspace(a.grid, a.sets, a.count, position_bytes)), ScalarType::Byte);
+    a.space = held.mutable_data_ptr();
     cuda::sort(a, stream_);
   }
   template <class T>

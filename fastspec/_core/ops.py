@@ -28,7 +28,7 @@ def sort(x: Tensor, period: Floats, cells: Ints, tile: Ints, width: int, single:
     Raises ValueError where a coordinate is not finite, or so far away that it has no place in the period.
     """
     position, order, starts = _of_finite_points(_ops.sort, x, period, cells, tile, width, single)
-    if x.is_cuda and _may_wait() and bool((starts[:, -1] != x.shape[1]).any()):  # such points are in no tile
+    if x.is_cuda and _may_wait() and any(n != x.shape[1] for n in starts[:, -1].tolist()):  # such are in no tile
         raise ValueError(NON_FINITE)
     return position, order, starts
 

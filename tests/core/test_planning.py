@@ -117,6 +117,7 @@ def test_direct_sums_are_for_few_pairs():
     assert small.direct.real < small.direct.complex < choice((16, 16), 200, sets=3).direct.complex
 
 
+@planners_algorithm
 def test_direct_sums_on_cuda_are_for_few_points_on_large_grids():
     """Where both hardly take the device's time, gridding's call takes less of the host's."""
     for points, modes, direct in (
@@ -130,6 +131,10 @@ def test_direct_sums_on_cuda_are_for_few_points_on_large_grids():
             choice = _C.choose_plan(modes, points, 1e-6, single=single, complex=True, cuda=True)
             assert (choice.direct.complex < choice.gridding.complex) == direct, (points, modes)
             assert choice.direct.step == np.inf  # no op
+    with fs.override(device="cuda"):
+        plan = fs.Plan(torch.rand(10, 3), (256, 256, 256))
+        assert [way.name for way in plan.choice[1:]] == ["direct", "direct", "gridding"]
+        assert "by direct sums not available" in plan.explain()
 
 
 def test_sets_of_points_take_their_time_each():

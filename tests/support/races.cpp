@@ -52,11 +52,9 @@ struct Sorted {
     std::vector<double> x = random_numbers<double>(kSets * count * g.dim);
     for (size_t i = x.size() / 2; i < x.size(); ++i) x[i] *= 0.1;  // a crowded corner
     x[5] = NAN;
-    std::vector<uint32_t> keys(kSets * count), sorted(kSets * count);
-    std::vector<int32_t> indices(kSets * count);
+    std::vector<char> space(cuda::sort_workspace(g, kSets, count, sizeof position[0]));
     SortArgs<T> a{g,     width,           {},           x.data(),      false,   kSets,
-                  count, position.data(), order.data(), starts.data(), nullptr, {}};
-    a.space = {keys.data(), sorted.data(), indices.data(), x.data(), 1};
+                  count, position.data(), order.data(), starts.data(), nullptr, space.data()};
     for (int d = 0; d < g.dim; ++d) a.cells_per_unit[d] = rate_of(double(g.cells[d]), 1);
     cuda::sort(a, nullptr);
   }
