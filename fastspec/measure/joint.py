@@ -1,7 +1,7 @@
 """A trend and sinusoids fitted jointly to scattered data, by least squares; the frequencies too, by Gauss-Newton."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ class Fit:
     Attributes:
         coefficients: (P + 2 n, C): of the trend, of the cosines, of the sines.
         residual: (M, C).
+        tied: (n d, p), in which p ways the frequencies move together; None where each moves by itself.
     """
 
     x: Tensor
@@ -28,6 +29,7 @@ class Fit:
     design: Tensor
     coefficients: Tensor
     residual: Tensor
+    tied: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.frequencies)
@@ -63,15 +65,22 @@ class Fit:
         shares: Tensor = (waves * torch.linalg.solve(blocks, waves)).sum(1)
         return shares
 
+    @property
+    def free(self) -> int:
+        """How many numbers the frequencies are made of."""
+        return self.frequencies.numel() if self.tied is None else self.tied.shape[1]
+
     def slopes(self) -> Tensor:
-        """(M C, n d), the fit's derivative in each frequency, less what the columns can make of it."""
+        """(M C, n d) or (M C, p), the fit's derivative in each frequency, or in each way that they move, less what the
+        columns can make of it."""
         first, count = self.trend.shape[1], len(self)
         cosines, sines = self.waves
         cos, sin = self.design[:, first : first + count], self.design[:, first + count :]
         slope = 2 * math.pi * (cos[:, :, None] * sines - sin[:, :, None] * cosines)  # (M, n, C)
         jacobian = torch.einsum("mnc,md->mcnd", slope, self.x).flatten(1)
         jacobian = jacobian - self.design @ least_squares(self.design, jacobian)
-        return jacobian.reshape(self.residual.numel(), -1)
+        jacobian = jacobian.reshape(self.residual.numel(), -1)
+        return jacobian if self.tied is None else jacobian @ self.tied
 
     def refined(self, most: float, least: float, lowest: float) -> "Fit":
         """After a step of Gauss-Newton in the frequencies, shortened until it fits better; itself if none does.
@@ -80,12 +89,15 @@ class Fit:
         """
         if not len(self):
             return self
-        step = least_squares(self.slopes(), self.residual.reshape(-1, 1)).reshape_as(self.frequencies)
+        step = least_squares(self.slopes(), self.residual.reshape(-1, 1))
+        if self.tied is not None:
+            step = self.tied @ step
+            step = step * (most / step.abs().max().clamp_min(most))
         for part in _PARTS:
-            frequencies = self.frequencies + (part * step).clamp(-most, most)
+            frequencies = self.frequencies + (part * step.reshape_as(self.frequencies)).clamp(-most, most)
             if apart(frequencies) < least or frequencies.norm(dim=1).min() < lowest:
                 continue
-            moved = self.at(frequencies)
+            moved = replace(self.at(frequencies), tied=self.tied)
             if bool(moved.residual.square().sum() < self.residual.square().sum()):
                 return moved
         return self
@@ -93,8 +105,10 @@ class Fit:
     def errors(self) -> Tensor:
         """(n, d), standard errors of the frequencies under white noise of the residual's size."""
         slopes = self.slopes()
-        free = max(1, self.residual.numel() - self.coefficients.numel() - self.frequencies.numel())
+        free = max(1, self.residual.numel() - self.coefficients.numel() - self.free)
         inverse = torch.linalg.inv(_gram(slopes))
+        if self.tied is not None:
+            inverse = self.tied @ inverse @ self.tied.mT
         variance: Tensor = inverse.diagonal() * self.residual.square().sum() / free
         return variance.clamp_min(0).sqrt().reshape_as(self.frequencies)
 

@@ -1,6 +1,7 @@
 """Lines found one after the other in what is left of the data, and how many of them noise would not have made."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ _POINTS_A_LINE = 12  # of lines fitted before it is known whether they are any
 _STEPS, _SETTLED = 12, 1e-4
 _STEP, _NEAREST = 0.25, 0.5  # of Gauss-Newton, cycles per span
 _SEVERAL, _ROUNDS = 4, 2
+_SPARSE, _POINTS_A_MULTIPLE = 2, 6  # multiples for each that was found, points for each that is fitted
 _CLOSE = 4.0  # cycles per span: two lines that are one between them on a fine grid leave others as near as that
 _FLOOR = 1e-2  # of a channel's own size: what is left of one explained counts no more than this
 
@@ -66,8 +68,30 @@ def lines_of(fit: Fit, search: Search, coarse: Search, most: int, chance: float)
     found = significant_lines(fit, search, most, chance)
     if len(found) < _SEVERAL or (isinstance(search, Grid) and apart(found.frequencies) > _CLOSE):
         return found
-    start = settled(significant_lines(fit, coarse, most, chance), search)
-    return without_superfluous(exchanged(min(found, start, key=criterion), search), search, chance)
+    rough = significant_lines(fit, coarse, most, chance)
+    found = without_superfluous(exchanged(min(found, settled(rough, search), key=criterion), search), search, chance)
+    together = (without_superfluous(in_step(start, search), search, chance) for start in (rough, found))
+    return min(found, *together, key=criterion)
+
+
+def in_step(fit: Fit, search: Search) -> Fit:
+    """With lines at the whole multiples of one frequency, per dimension, that are nearest; of a series also at those
+    between them, for a trend may have hidden the lowest.
+
+    Several side by side, a cycle per extent apart, hardly determine where they are: ten move by 0.1 for noise of 1e-7.
+    Of all that explain the data as well these are those that say the least.
+    """
+    if not search.refines or len(fit) < _SEVERAL:
+        return fit
+    multiples = fit.frequencies.round()
+    if apart(multiples) < _NEAREST or bool((multiples == 0).all(1).any()):
+        return fit
+    unit = ((fit.frequencies * multiples).sum(0) / multiples.square().sum(0).clamp_min(1)).where(multiples.any(0), 1.0)
+    top = int(multiples.abs().max())
+    if multiples.shape[1] == 1 and top <= _SPARSE * len(fit) and top <= len(fit.y) // _POINTS_A_MULTIPLE:
+        multiples = torch.arange(1, top + 1).to(multiples)[:, None]
+    tied = torch.diag_embed(multiples).flatten(0, 1)
+    return settled(replace(fit.at(unit * multiples), tied=tied), search)
 
 
 def exchanged(fit: Fit, search: Search) -> Fit:
@@ -82,7 +106,9 @@ def exchanged(fit: Fit, search: Search) -> Fit:
 
 
 def _without(fit: Fit, line: int) -> Fit:
-    return fit.at(torch.cat([fit.frequencies[:line], fit.frequencies[line + 1 :]]))
+    kept = torch.arange(len(fit), device=fit.x.device) != line
+    tied = None if fit.tied is None else fit.tied.reshape(*fit.frequencies.shape, -1)[kept].flatten(0, 1)
+    return replace(fit.at(fit.frequencies[kept]), tied=tied)
 
 
 def with_another(fit: Fit, search: Search) -> Fit:
@@ -173,7 +199,8 @@ def chances_over(fit: Fit, ground: Fit, search: Search) -> list[float]:
 
 
 def criterion(fit: Fit) -> float:
-    """Bayesian information (Schwarz 1978), the less the better; a line has two amplitudes and a frequency."""
+    """Bayesian information (Schwarz 1978), the less the better; a line has two amplitudes and a frequency of its own,
+    or its part of those that move together."""
     left = fit.squares / fit.y.square().sum(0).clamp_min(torch.finfo(fit.y.dtype).tiny)
-    free = fit.coefficients.numel() + fit.frequencies.numel()
+    free = fit.coefficients.numel() + fit.free
     return len(fit.y) * (left + _NOTHING).log().sum().item() + free * math.log(len(fit.y))

@@ -16,6 +16,7 @@ from ..theory.conjugate_gradients import solve
 _RIDGES = (1e-3, 1e-2, 0.1, 1.0)
 _AMPLIFIED = 1.5
 _TOLERANCE, _ITERATIONS = 1e-4, 500
+_EVEN, _DIVISIONS = 1e-3, 30
 
 
 class Quadrature(NamedTuple):
@@ -34,16 +35,20 @@ class Quadrature(NamedTuple):
 
 
 @overload
-def quadrature(x: Given, modes: Modes, *, period: Period | str = ..., report: Literal[False] = ...) -> Tensor: ...
+def quadrature(
+    x: Given, modes: Modes, *, period: Period | str = ..., positive: bool = ..., report: Literal[False] = ...
+) -> Tensor: ...
 
 
 @overload
-def quadrature(x: Given, modes: Modes, *, period: Period | str = ..., report: Literal[True]) -> Quadrature: ...
+def quadrature(
+    x: Given, modes: Modes, *, period: Period | str = ..., positive: bool = ..., report: Literal[True]
+) -> Quadrature: ...
 
 
 @without_autocast()
 def quadrature(
-    x: Given, modes: Modes, *, period: Period | str = 2 * math.pi, report: bool = False
+    x: Given, modes: Modes, *, period: Period | str = 2 * math.pi, positive: bool = False, report: bool = False
 ) -> Tensor | Quadrature:
     """Weights q_j of the points under which the modes do not alias into one another.
 
@@ -58,7 +63,18 @@ def quadrature(
     by conjugate gradients on nonuniform transforms, with the least ε of 1e-3, 1e-2, 0.1, 1 for which M Σ_j q_j² ≤ 1.5:
     by this factor they amplify noise and what lies beyond the modes. They meet the conditions to about ε where there
     are some times as many points as conditions, (2N - 1)^d, and no gaps beyond half a wavelength; fewer points do what
-    they can. Some weights may be negative. Magnetic resonance imaging knows such as density compensation.
+    they can. Some weights may be negative.
+
+    Points that leave part of the box empty, as spokes and spirals of magnetic resonance imaging leave its corners,
+    cannot meet the conditions, and least squares give up some of what was sampled for what was not. There take
+    ``positive=True``: weights above zero that even the density of the points,
+
+        Σ_l q_l φ(x_j - x_l) the same at all of them,  φ(x) = Σ_k Π(1 - |k|/N) e^{2πi k·x/period}, the Fejér kernel,
+
+    by dividing q by that sum again and again (Pipe & Menon 1999, Magn. Reson. Med. 41, 179), known there as density
+    compensation. An image of 32 x 32 from 50 spokes of 64 points, by one adjoint transform: off by 71 % with equal
+    weights, by .2 % with least squares, by .02 % with these; from 24 spokes 71, 4.6 and .8 %. Where the points fill the
+    box least squares keep waves apart better.
 
     For ``SpectralLoss(..., quadrature=q)`` and :func:`whitening_weight`.
 
@@ -67,6 +83,7 @@ def quadrature(
         modes: number of wavenumbers to keep apart, an int or one per dimension.
         period: length of the periodic box, a float or one per dimension, in units of x; or "data", the extent of the
             points and one mean gap.
+        positive: even the density of the points instead, for those that leave part of the box empty.
         report: return the weights with their residual and amplification, as a :class:`Quadrature`.
 
     Returns:
@@ -83,10 +100,7 @@ def quadrature(
     d = 1 if x.ndim == 1 else x.shape[1]
     differences = tuple(2 * n - 1 for n in _check.modes(modes, d))
     plan = Plan(x.detach().double(), differences, period=period_of(period, x), eps=1e-8)
-    for ridge in _RIDGES:
-        q = _least_squares(plan, ridge)
-        if len(q) * q.square().sum() <= _AMPLIFIED:
-            break
+    q = _evened(plan) if positive else _kept_apart(plan)
     if not report:
         return q.to(x.dtype)
     left = _unmet(plan, q).abs().square().mean().sqrt().item() * math.sqrt(len(q))
@@ -98,6 +112,29 @@ def _unmet(plan: Plan, q: Tensor) -> Tensor:
     left = -plan.nufft1(q[None]).flatten(1)
     left[:, math.prod(plan.modes) // 2] += 1
     return left
+
+
+def _kept_apart(plan: Plan) -> Tensor:
+    for ridge in _RIDGES:
+        q = _least_squares(plan, ridge)
+        if len(q) * q.square().sum() <= _AMPLIFIED:
+            break
+    return q
+
+
+def _evened(plan: Plan) -> Tensor:
+    """q over the density of points that q makes, until that is the same at all of them, to a thousandth in the mean."""
+    most = torch.tensor(plan.modes, device=plan.x.device) / 2 + 0.5
+    fejer = (1 - plan.k.double().abs() / most).prod(-1)
+    count = plan.x.shape[0]
+    q = torch.full((1, count), 1 / count, dtype=torch.float64, device=plan.x.device)
+    for _ in range(_DIVISIONS):
+        density = plan.nufft2(plan.nufft1(q) * fejer).real
+        density = density / (q * density).sum()
+        q = q / density / (q / density).sum()
+        if bool((q * (density - 1).square()).sum() < _EVEN**2):
+            break
+    return q[0]
 
 
 def _least_squares(plan: Plan, ridge: float) -> Tensor:

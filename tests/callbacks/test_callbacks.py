@@ -1,4 +1,4 @@
-"""A monitor in other people's trainers, each where it is installed; what they share, everywhere."""
+"""A monitor in other people's trainers, those that are installed and their likenesses in support/trainers.py."""
 
 import sys
 from types import SimpleNamespace
@@ -9,6 +9,7 @@ from torch import nn
 
 import fastspec as fs
 from fastspec.callbacks.watching import Watching
+from tests.support import trainers
 
 X = torch.linspace(-1, 1, 41)[:-1, None]
 Y = torch.sin(torch.pi * X) + torch.sin(4 * torch.pi * X)
@@ -106,11 +107,37 @@ def test_a_missing_package_names_its_extra(monkeypatch):
         fs.callbacks.Skorch  # noqa: B018
 
 
-# --- each -------------------------------------------------------------------------------------------------------------
+# --- each, real and in small ------------------------------------------------------------------------------------------
 
 
-def test_lightning(tmp_path):
-    lightning = pytest.importorskip("lightning.pytorch")
+def packages(monkeypatch, kind, name):
+    """The trainer's package, where it is installed, or its likeness in its place; fastspec's callback is made anew."""
+    ours = f"fastspec.callbacks.{name}"
+    monkeypatch.setitem(sys.modules, ours, None)
+    del sys.modules[ours]
+    found = "lightning.pytorch" if name == "lightning" else {"huggingface": "transformers"}.get(name, name)
+    if kind == "in small":
+        for module, held in getattr(trainers, found.partition(".")[0])().items():
+            monkeypatch.setitem(sys.modules, module, held)
+    return pytest.importorskip(found)
+
+
+real_and_small = pytest.mark.parametrize("kind", ["real", "in small"])
+
+
+def spy(base, hooks, step):
+    """A callback that notes the hooks it hears and the step of each, of a class of that base."""
+    heard = []
+
+    def noted(hook):
+        return lambda self, *given, **named: heard.append((hook, step(self, *given)))
+
+    return type("Spy", (base,), {hook: noted(hook) for hook in hooks})(), heard
+
+
+@real_and_small
+def test_lightning(tmp_path, monkeypatch, kind):
+    lightning = packages(monkeypatch, kind, "lightning")
 
     class Module(lightning.LightningModule):
         def __init__(self):
@@ -126,24 +153,40 @@ def test_lightning(tmp_path):
         def configure_optimizers(self):
             return torch.optim.Adam(self.parameters(), 1e-2)
 
-    def trainer(callback, epochs):
+    def trainer(epochs, *callbacks):
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-        return lightning.Trainer(max_epochs=epochs, callbacks=[callback], default_root_dir=tmp_path, **quiet)
+        return lightning.Trainer(max_epochs=epochs, callbacks=[*callbacks], default_root_dir=tmp_path, **quiet)
 
     callback = fs.callbacks.Lightning(monitor(), every=4, picture=tmp_path / "errors.png")
-    module, first = Module(), trainer(callback, 3)
+    other, heard = spy(lightning.Callback, trainers.LIGHTNING, lambda self, trainer, *given: trainer.global_step)
+    module, first = Module(), trainer(3, callback, other)
     first.fit(module, batches())
     assert callback.monitor.steps == [0, 4, 8, 12] and module.training
     assert (tmp_path / "errors.png").stat().st_size > 3000
+    start, end = trainers.LIGHTNING[:3], trainers.LIGHTNING[7:]
+    epochs = [
+        [
+            ("on_train_epoch_start", 4 * epoch),
+            *(
+                (f"on_train_batch_{side}", 4 * epoch + n + (side == "end"))
+                for n in range(4)
+                for side in ("start", "end")
+            ),
+            ("on_train_epoch_end", 4 * epoch + 4),
+        ]
+        for epoch in range(3)
+    ]
+    assert heard == [*((hook, 0) for hook in start), *sum(epochs, []), *((hook, 12) for hook in end)]
     first.save_checkpoint(tmp_path / "state.ckpt")
     again = fs.callbacks.Lightning(monitor(), every=4)
-    trainer(again, 4).fit(Module(), batches(), ckpt_path=tmp_path / "state.ckpt")
+    trainer(4, again).fit(Module(), batches(), ckpt_path=tmp_path / "state.ckpt")
     assert again.monitor.steps == [0, 4, 8, 12, 16]
     assert torch.equal(again.monitor.errors[:4], callback.monitor.errors)
 
 
-def test_huggingface(tmp_path):
-    transformers = pytest.importorskip("transformers")
+@real_and_small
+def test_huggingface(tmp_path, monkeypatch, kind):
+    transformers = packages(monkeypatch, kind, "huggingface")
 
     class Model(nn.Module):
         def __init__(self):
@@ -155,27 +198,45 @@ def test_huggingface(tmp_path):
             return {"loss": (output - labels).square().mean()} if labels is not None else (output,)
 
     callback = fs.callbacks.HuggingFace(monitor(), every=2, picture=tmp_path / "errors.png")
+    other, heard = spy(
+        transformers.TrainerCallback, trainers.HUGGINGFACE, lambda self, args, state, *_: state.global_step
+    )
     arguments = transformers.TrainingArguments(
         tmp_path, max_steps=5, per_device_train_batch_size=10, report_to=[], use_cpu=True, disable_tqdm=True
     )
     rows = [{"x": x, "labels": y} for x, y in zip(X, Y, strict=True)]
-    trainer = transformers.Trainer(Model(), arguments, train_dataset=rows, callbacks=[callback])
+    trainer = transformers.Trainer(Model(), arguments, train_dataset=rows, callbacks=[callback, other])
     trainer.train()
     assert callback.monitor.steps == [0, 2, 4, 5] and callback.monitor.errors.isfinite().all()
     assert (tmp_path / "errors.png").stat().st_size > 3000
+    steps = [[*((hook, n) for hook in trainers.HUGGINGFACE[3:6]), ("on_step_end", n + 1)] for n in range(5)]
+    epochs = [
+        [("on_epoch_begin", 4 * n), *sum(steps[4 * n : 4 * n + 4], []), ("on_epoch_end", 4 + n)] for n in range(2)
+    ]
+    assert heard == [("on_init_end", 0), ("on_train_begin", 0), *sum(epochs, []), ("on_train_end", 5)]
 
 
-def test_deepxde(tmp_path, monkeypatch):
+@real_and_small
+def test_deepxde(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("DDE_BACKEND", "pytorch")
-    dde = pytest.importorskip("deepxde")
-    interval = dde.geometry.Interval(-1, 1)
-    data = dde.data.Function(interval, lambda x: x, 16, 16)
-    model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
-    model.compile("adam", lr=1e-3, verbose=0)
+    dde = packages(monkeypatch, kind, "deepxde")
+    if kind == "real":
+        data = dde.data.Function(dde.geometry.Interval(-1, 1), lambda x: x, 16, 16)
+        model = dde.Model(data, dde.nn.FNN([1, 8, 1], "tanh", "Glorot normal"))
+        model.compile("adam", lr=1e-3, verbose=0)
+    else:
+        model = dde.Model(nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1)), X, X)
     callback = fs.callbacks.DeepXDE(monitor(), every=3, picture=tmp_path / "errors.png")
-    model.train(iterations=7, display_every=7, verbose=0, callbacks=[callback])
+    given = fs.callbacks.DeepXDE(monitor(), predict=lambda model, inputs: Y)
+    other, heard = spy(
+        sys.modules["deepxde.callbacks"].Callback, trainers.DEEPXDE, lambda self: self.model.train_state.step
+    )
+    model.train(iterations=7, display_every=7, verbose=0, callbacks=[callback, given, other])
     assert callback.monitor.steps == [0, 3, 6, 7] and callback.monitor.errors.isfinite().all()
+    assert given.monitor.steps == list(range(8)) and given.monitor.errors.max() < 1e-5
     assert (tmp_path / "errors.png").stat().st_size > 3000
+    steps = [[(hook, n + ("end" in hook)) for hook in trainers.DEEPXDE[2:6]] for n in range(7)]
+    assert heard == [("init", 0), ("on_train_begin", 0), *sum(steps, []), ("on_train_end", 7)]
 
 
 def test_skorch(tmp_path):

@@ -45,6 +45,32 @@ def test_ten_equal_lines_are_found(gen, draws):
         assert sorted(found.flatten().tolist()) == pytest.approx(wanted, abs=0.05)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("in_phase", [True, False])
+@pytest.mark.parametrize("draws", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_ten_equal_lines_a_cycle_per_extent_apart_are_found(gen, draws, in_phase, noise):
+    """Which alone would not say where they are: together they are multiples of one frequency."""
+    missed = 0
+    for _ in range(draws):
+        x = points(gen, 200)
+        y = sum((k * x).sin() for k in range(1, 11)) if in_phase else sum_of_sines(gen, x, range(1, 11), [1.0] * 10)
+        lines = find_lines(x, y + noise * torch.randn(200, generator=gen, dtype=torch.float64))
+        frequency, order = (lines.frequency.flatten() * TAU).sort()
+        if noise and len(lines) != 10:
+            missed += 1
+            continue
+        off = (frequency - torch.arange(1, 11)).abs()
+        assert off.max() < 1e-6 + noise and lines.error.max() * TAU < 1e-6 + noise
+        assert (off < 5 * TAU * lines.error.flatten()[order] + 1e-6).all()
+    assert missed <= draws / 20
+
+
+def test_lines_that_are_no_multiples_of_one_frequency_stay_where_they_are(gen):
+    x, wanted = points(gen, 200), [3.0, 4.6, 6.3, 8.5]
+    lines = find_lines(x, sum_of_sines(gen, x, wanted) + 0.01 * torch.randn(200, generator=gen))
+    assert sorted((lines.frequency * TAU).flatten().tolist()) == pytest.approx(wanted, abs=0.02)
+
+
 @pytest.mark.parametrize("count", [200, 256])
 @pytest.mark.parametrize("draws", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_a_monitor_finds_ten_lines_side_by_side(gen, count, draws):

@@ -176,6 +176,40 @@ def test_quadrature_of_uniform_points_is_even():
     torch.testing.assert_close(quadrature(grid(40), 15), torch.full((40,), 1 / 40, dtype=torch.float64))
 
 
+def spokes(count, samples):
+    """Of k-space: lines through its middle, which leave the corners of the box empty."""
+    angle = torch.arange(count, dtype=torch.float64) * math.pi / count
+    radius = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples * TAU - math.pi
+    return (radius[:, None, None] * torch.stack([angle.cos(), angle.sin()], -1)).reshape(-1, 2)
+
+
+def reconstructed(x, q, n):
+    """The error of an image of n x n from its samples by one adjoint transform, whatever its scale."""
+    axis = (torch.arange(n, dtype=torch.float64) - n // 2) / n
+    u, v = torch.meshgrid(axis, axis, indexing="ij")
+    blobs = [(u - a).square() + (v - b).square() for a, b in ((0.1, -0.1), (-0.15, 0.05))]
+    image = (-200 * blobs[0]).exp() + 0.7 * (-78 * blobs[1]).exp()
+    samples = fs.reference.nufft2(x, image.to(torch.complex128), sign=-1)
+    found = fs.reference.nufft1(x, q * samples, (n, n), sign=1)
+    found = found * (found.conj() * image).sum() / found.abs().square().sum()
+    return ((found - image).norm() / image.norm()).item()
+
+
+@pytest.mark.parametrize(("count", "least", "positive"), [(50, 3e-3, 4e-4), (24, 0.06, 0.01)])
+def test_the_density_of_spokes_is_evened(count, least, positive):
+    x, n = spokes(count, 64), 32
+    evened = quadrature(x, (n, n), positive=True, report=True)
+    assert evened.weights.min() > 0 and evened.weights.sum().item() == pytest.approx(1)
+    assert reconstructed(x, torch.full_like(evened.weights, 1 / len(x)), n) > 0.5
+    assert positive < reconstructed(x, quadrature(x, (n, n)), n) < least
+    assert reconstructed(x, evened.weights, n) < positive and evened.amplification < 1.5
+
+
+def test_positive_weights_of_uniform_points_are_even():
+    q = quadrature(grid(40), 15, positive=True)
+    torch.testing.assert_close(q, torch.full((40,), 1 / 40, dtype=torch.float64))
+
+
 def test_the_schedule_measures_again(gen):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(1, 20), nn.Tanh(), nn.Linear(20, 1)).double()
