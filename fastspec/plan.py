@@ -1,7 +1,7 @@
 """Points that are kept: sorted once, for many transforms."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ._core.gridding import Use
 from ._core.modes import Modes, Period
 from ._core.plain import is_plain, plainly, versioned
 from ._core.planning import Request, expectation, make_request, plan
+from ._core.ranks import differentiable_sum, sum_
 from ._core.transform import Choice, Planned
 from ._notebook import Shown, Table, new_figure
 
@@ -191,6 +192,52 @@ class Plan(nn.Module, Shown):
         _check.trailing("f", f, (*self.modes[:-1], self.modes[-1] // 2 + 1))
         self.check_precision("f", f)
         return self.planned_for(self.precision_for(f)).real_type2(f)
+
+    @staticmethod
+    def accumulate(
+        chunks: Iterable[tuple[Tensor, Tensor]],
+        modes: Modes,
+        *,
+        transform: str = "nufft1",
+        eps: float | None = None,
+        period: Period = 2 * math.pi,
+        order: str = "centered",
+        group: Any = None,
+    ) -> Tensor:
+        """The spectrum of points that come in chunks, more than memory holds, and on all ranks of a group.
+
+        A chunk is planned, transformed, added and forgotten, unless its strengths ask for a gradient. Ranks may have
+        chunks of any number and size: their sums are added once, after the last of them. On GPUs no host waits for
+        that, nor for a chunk but to see that its points are finite.
+
+            spectrum = fs.Plan.accumulate(((x, model(x) - y) for x, y in loader), modes, group=dist.group.WORLD)
+
+        Args:
+            chunks: of x and c each, as of a plan and its transform, the c of one shape but for their points. A rank
+                without points gives one chunk of none.
+            transform: "nufft1", or "rnufft1" of real strengths, whose half spectrum is half of what ranks exchange.
+            modes, eps, period, order: as in nufft1.
+            group: a torch.distributed process group, of any backend that the points' device has: NCCL, gloo.
+
+        Returns:
+            (..., *modes) or the half spectrum, the same on all ranks.
+
+        Raises:
+            TypeError, ValueError: as Plan and its transforms do, or where there was no chunk.
+        """
+        _check.choice("transform", transform, ("nufft1", "rnufft1"))
+        total: Tensor | None = None
+        for x, c in chunks:
+            made = Plan(x, modes, eps=eps, period=period, order=order)
+            part: Tensor = getattr(made, transform)(c)
+            if total is not None and part.shape != total.shape:
+                raise ValueError(
+                    f"c: its spectrum's shape was {tuple(part.shape)}, must be that before, {tuple(total.shape)}"
+                )
+            total = part if total is None else total + part if part.requires_grad else total.add_(part)
+        if total is None:
+            raise ValueError("chunks: had none, must have at least one, of a rank without points one of none")
+        return differentiable_sum(total, group) if total.requires_grad else sum_(total, group)
 
     def _of_strengths(self, c: Tensor, real: bool = False) -> Planned:
         x = self._points()

@@ -1,4 +1,4 @@
-"""One plan and one loss in many hands: threads, forked and spawned children, workers of a DataLoader."""
+"""One plan and one loss in many hands: threads, forked and spawned children, workers of a DataLoader, ranks."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from torch.utils.data import DataLoader, Dataset
 
 import fastspec as fs
@@ -101,3 +103,70 @@ def test_the_workers_of_a_data_loader(context):
     (got,) = DataLoader(data, batch_size=4, num_workers=1, multiprocessing_context=context)
     want = torch.stack([data[i] for i in range(4)])
     assert (got - want).norm() <= 1e-12 * want.norm()
+
+
+# --- points that come in chunks ---------------------------------------------------------------------------------------
+
+SPLITS = [[700, 900, 2000], [2000, 3000], [3000, 3000]]  # where a rank's chunks end; the last rank has no points
+
+
+def streamed(rank: int, weights: torch.Tensor, group=None) -> list[torch.Tensor]:
+    """Spectra of a rank's points, and the gradient of a sum of both in the rank's strengths."""
+    edges = SPLITS[rank]
+    parts = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    if rank == 0:
+        parts = [slice(0, edges[0]), *parts]
+    held = [C[part].clone().requires_grad_() for part in parts]
+    found = []
+    for transform in ("nufft1", "rnufft1"):
+        with torch.no_grad():
+            plain = fs.Plan.accumulate(
+                zip([X[p] for p in parts], held, strict=True), 40, transform=transform, group=group
+            )
+        spectrum = fs.Plan.accumulate(
+            ((X[p], c) for p, c in zip(parts, held, strict=True)), 40, transform=transform, group=group
+        )
+        loss = (spectrum.abs().square() * weights[: len(spectrum)]).sum()
+        found += [plain, spectrum.detach(), torch.cat(torch.autograd.grad(loss, held))]
+    return found
+
+
+def rank_of_three(rank: int, path: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{path}/rendezvous", rank=rank, world_size=3)
+    torch.save(streamed(rank, WEIGHTS, dist.group.WORLD), f"{path}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+WEIGHTS = torch.rand(40, generator=GEN, dtype=torch.float64)
+
+
+def test_chunks_of_points_on_ranks_are_one_set(tmp_path):
+    mp.spawn(rank_of_three, (str(tmp_path),), nprocs=3)
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(3)]
+    whole, c = fs.Plan(X, 40), C.clone().requires_grad_()
+    for i, transform in enumerate(("nufft1", "rnufft1")):
+        spectrum = getattr(whole, transform)(c)
+        (gradient,) = torch.autograd.grad((spectrum.abs().square() * WEIGHTS[: len(spectrum)]).sum(), c)
+        for plain, with_gradient, _ in (found[3 * i : 3 * i + 3] for found in ranks):
+            assert (plain - spectrum).norm() <= 1e-11 * spectrum.norm()
+            assert torch.equal(plain, with_gradient)
+        got = torch.cat([found[3 * i + 2] for found in ranks])
+        assert (got - gradient).norm() <= 1e-11 * gradient.norm()
+
+
+def test_chunks_of_points_without_ranks():
+    rows = torch.stack([C, C.flip(0)])
+    edges = [0, 1, 1, 1700, 3000]
+    parts = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    got = fs.Plan.accumulate(((X[p], rows[:, p]) for p in parts), 40, period=7.0, order="fft", eps=1e-9)
+    want = fs.Plan(X, 40, period=7.0, order="fft", eps=1e-9).nufft1(rows)
+    assert (got - want).norm() <= 1e-8 * want.norm()
+
+
+def test_chunks_are_refused():
+    with pytest.raises(ValueError, match="chunks: had none"):
+        fs.Plan.accumulate([], 40)
+    with pytest.raises(ValueError, match="transform: was 'nufft2'"):
+        fs.Plan.accumulate([(X, C)], 40, transform="nufft2")
+    with pytest.raises(ValueError, match=r"c: its spectrum's shape was \(2, 40\), must be that before, \(40,\)"):
+        fs.Plan.accumulate([(X, C), (X, torch.stack([C, C]))], 40)

@@ -24,12 +24,12 @@ from triton.runtime.jit import KernelInterface
 
 from benchmarks import RESULTS
 from benchmarks.report import write_csv
-from fastspec._core.triton import direct, exponential_sums, gaussian
+from fastspec._core.triton import direct, exponential_sums, gaussian, gaussian_rounded
 from fastspec._core.triton._tune import FUSED
 
 TARGETS = (80, 90)
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
-POINTERS = {torch.float16: "*fp16", torch.float32: "*fp32", torch.float64: "*fp64"}
+POINTERS = {torch.float16: "*fp16", torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.float64: "*fp64"}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,14 @@ def problems(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
         )
         for d in (3, 64)
     }
-    return sums | gradients | filters | filter_gradients | on_modes(dtype)
+    rounded = {
+        f"gaussian_filter_rounded {precision} d = {d}": lambda d=d, precision=precision: (
+            gaussian_rounded.gaussian_filter_rounded(*filtered(d, 1), precision)
+        )
+        for precision in (gaussian_rounded.KINDS if dtype == torch.float32 else ())
+        for d in (3, 64, 784)
+    }
+    return sums | gradients | filters | filter_gradients | rounded | on_modes(dtype)
 
 
 def on_modes(dtype: torch.dtype) -> dict[str, Callable[[], object]]:

@@ -144,6 +144,11 @@ def _(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
     return x.new_empty((deltas.shape[0], *y.shape[1:])), x.new_empty((deltas.shape[0], x.shape[0]))
 
 
+@_fake("gaussian_filter_rounded")
+def _(x: Tensor, y: Tensor, deltas: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    return x.new_empty((deltas.shape[0], *y.shape[1:])), x.new_empty((deltas.shape[0], x.shape[0]))
+
+
 @_fake("gaussian_filter_gradient")
 def _(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     return torch.empty_like(x)

@@ -146,6 +146,12 @@ def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tenso
     return torch.cat(sums, 1), torch.cat(normalisers, 1)
 
 
+def gaussian_filter_rounded(x: Tensor, y: Tensor, deltas: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    """Where there is nothing to gain by rounding."""
+    out: tuple[Tensor, Tensor] = torch.ops.fastspec.gaussian_filter(x, y, deltas)
+    return out
+
+
 def gaussian_filter_gradient(x: Tensor, y: Tensor, deltas: Tensor, cotangent: Tensor) -> Tensor:
     out, rows = [], _chunks(torch.arange(len(x), device=x.device), len(x))
     for here in rows:
@@ -185,5 +191,8 @@ PAIRS = (
     *(exponential_sums, exponential_sums_real, exponential_sums_gradient),
     *(gaussian_filter, gaussian_filter_gradient),
 )
-for _op in (*ON_MODES, *PAIRS, weigh, weigh_copy, hadamard):
+library.define(
+    "fastspec::gaussian_filter_rounded", "(Tensor x, Tensor y, Tensor deltas, str precision) -> (Tensor, Tensor)"
+)
+for _op in (*ON_MODES, *PAIRS, gaussian_filter_rounded, weigh, weigh_copy, hadamard):
     library.impl(f"fastspec::{_op.__name__}", "CompositeExplicitAutograd")(_op)

@@ -17,9 +17,12 @@ from . import ops
 from .autograd import Operation, apply, ends_here, flattened, one_by_one, split, sum_given, with_forward_mode
 
 
-def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
-    """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n)."""
-    out: tuple[Tensor, Tensor] = apply(GaussianSums, 2, x, y, deltas)
+def gaussian_sums(x: Tensor, y: Tensor, deltas: Tensor, precision: str = ops.EXACT) -> tuple[Tensor, Tensor]:
+    """(n, d), (1 or D, n, C) of one precision, (D,) in float64 -> (D, n, C) and (D, n).
+
+    Of another ``precision``, as ops.gaussian_filter has it, are these and their gradient in y; all others are exact.
+    """
+    out: tuple[Tensor, Tensor] = apply(GaussianSums, 2, x, y, deltas, precision)
     return out
 
 
@@ -42,18 +45,19 @@ def _gradient(x: Tensor, y: Tensor, deltas: Tensor, g: Tensor) -> Tensor:
 @with_forward_mode
 class GaussianSums(Operation):
     @staticmethod
-    def raw(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
-        return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas)
+    def raw(x: Tensor, y: Tensor, deltas: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+        return ops.gaussian_filter(x.contiguous(), y.contiguous(), deltas, precision)
 
     forward = raw
 
     @staticmethod
     def saved(inputs: tuple[Any, ...], output: Any) -> tuple[Any, ...]:
-        return inputs
+        return inputs[:3]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.save_for_backward(*inputs)
+        ctx.save_for_backward(*inputs[:3])
+        ctx.precision = inputs[3]
 
     @staticmethod
     def backward(ctx: Any, sums_grad: Tensor, normalisers_grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -63,14 +67,14 @@ class GaussianSums(Operation):
             g = torch.cat([sums_grad, normalisers_grad.unsqueeze(-1)], -1)
             x_grad = _gradient(x, torch.cat([y, torch.ones_like(y[..., :1])], -1), deltas, g)
         if ctx.needs_input_grad[1]:
-            y_grad = gaussian_sums(x, sums_grad, deltas)[0]
+            y_grad = gaussian_sums(x, sums_grad, deltas, ctx.precision)[0]
             y_grad = y_grad.sum(0, keepdim=True) if len(y) == 1 else y_grad
-        return x_grad, y_grad, None
+        return x_grad, y_grad, None, None
 
     @staticmethod
-    def tangents(ctx: Any, x_tangent: Tensor | None, y_tangent: Tensor | None, _: Any) -> Any:
+    def tangents(ctx: Any, x_tangent: Tensor | None, y_tangent: Tensor | None, *_: Any) -> Any:
         x, y, deltas = ctx.saved_tensors
-        sums = None if y_tangent is None else gaussian_sums(x, y_tangent, deltas)[0]
+        sums = None if y_tangent is None else gaussian_sums(x, y_tangent, deltas, ctx.precision)[0]
         if x_tangent is None:
             return sums, None
         # dK(i, j) = K(i, j) / delta (x_j - x_i).(t_i - t_j), for the values y and for ones

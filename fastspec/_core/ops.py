@@ -19,6 +19,7 @@ Floats = Sequence[float]
 T = TypeVar("T")
 _ops = torch.ops.fastspec
 _triton = triton.register()
+EXACT = "exact"
 NON_FINITE = "x: had non-finite points, or points 2^52 cells or turns from the origin; must be finite, and nearer"
 
 
@@ -255,12 +256,15 @@ def exponential_sums_gradient(
     return out
 
 
-def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor) -> tuple[Tensor, Tensor]:
+def gaussian_filter(x: Tensor, y: Tensor, deltas: Tensor, precision: str = EXACT) -> tuple[Tensor, Tensor]:
     """Points (n, d), values (1 or D, n, C), widths (D,) in float64 -> sums over j of K y_j (D, n, C), of K (D, n).
 
-    K = exp(-|x_i - x_j|^2 / (2 delta)).
+    K = exp(-|x_i - x_j|^2 / (2 delta)). On CUDA, float32 points and K may be rounded as "tf32" or "bf16" are.
     """
-    out: tuple[Tensor, Tensor] = _run(_ops.gaussian_filter, x, y, deltas)
+    if precision == EXACT or x.dtype != torch.float32:
+        out: tuple[Tensor, Tensor] = _run(_ops.gaussian_filter, x, y, deltas)
+    else:
+        out = _run(_ops.gaussian_filter_rounded, x, y, deltas, precision)
     return out
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .. import _check
 from .._core.modes import ModeGrid
+from .._core.ranks import differentiable_sum
 from .._core.transform import Planned, complex_dtype
 from ..weights import Adaptive
 from . import distributed
@@ -57,7 +58,7 @@ def transformed_sums(
     planned: Planned | AtFrequencies, strengths: Tensor, weight: Any, scale: float, group: Any
 ) -> tuple[Tensor, Tensor]:
     """(S, R) sums by the transforms, for complex residuals and gradients in points or weight, and the weight used."""
-    spectrum = distributed.differentiable_sum(planned.spectrum(strengths) * scale, group)
+    spectrum = differentiable_sum(planned.spectrum(strengths) * scale, group)
     values = _values(weight, planned, spectrum)
     power = spectrum.real.square() + spectrum.imag.square()
     return (values * power).flatten(2).sum(-1), values

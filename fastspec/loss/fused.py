@@ -12,10 +12,10 @@ from .._core import ops
 from .._core.autograd import Operation, apply, flattened, follows, merge, split, with_forward_mode
 from .._core.gridding import Gridding
 from .._core.ops import Rule, Sorted
+from .._core.ranks import sum_
 from .._core.transform import Planned
 from ..reference import band_of, focal_table, padded
 from ..weights import Adaptive
-from . import distributed
 from .weighing import Found, Weighing, Weight, outer_product, weighing
 
 
@@ -99,7 +99,7 @@ def _spectrum(strengths: Tensor, points: Sorted, deconvolution: Any, how: Pass) 
     if how.group is None:
         return spectrum
     modes = band_of(spectrum, (1, *deconvolution.shape)) * deconvolution
-    return padded(distributed.sum_(modes, how.group) / deconvolution, spectrum.shape)
+    return padded(sum_(modes, how.group) / deconvolution, spectrum.shape)
 
 
 @with_forward_mode

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from .. import _check
 from .._core.gaussian import gaussian_sums
+from .._core.ops import EXACT
 from .._data import Given, numbers, points
 from .checks import check_values
 
 Deltas = float | Sequence[float] | Tensor
+PRECISIONS = (EXACT, "tf32", "bf16")
 
 
-def gaussian_filter(x: Given, y: Given, deltas: Deltas) -> Tensor:
+def gaussian_filter(x: Given, y: Given, deltas: Deltas, *, precision: str = EXACT) -> Tensor:
     """The values y low-passed at each of D widths, all in one sweep over the pairs and without a matrix of them.
 
     Differentiable in x and y, to any order.
@@ -30,6 +32,10 @@ def gaussian_filter(x: Given, y: Given, deltas: Deltas) -> Tensor:
         y: values, real, (n,) or (n, C), such as labels or a network's outputs at the points, alike; of sets (B, n, C).
         deltas: D widths, positive: variances of the Gaussian, in squared units of x. Large ones keep the lowest
             frequencies only.
+        precision: "exact", or "tf32" or "bf16" to round float32 points and Gaussians to 11 or 8 bits on CUDA, where
+            tensor cores make it faster. Points are rounded after they are centred, so widths must be wide against the
+            squares of 2^-12 or 2^-9 of their extent. Of normal points, with widths of 0.05 to 1 times the dimension,
+            relative errors are up to 1e-4 and 1e-3 in 64 dimensions, 6e-4 and 5e-3 in 3. The gradient in x is exact.
 
     Returns:
         (D, n, C), or (D, n) for y (n,), in the wider precision of x and y; of sets (B, D, n, C).
@@ -44,18 +50,21 @@ def gaussian_filter(x: Given, y: Given, deltas: Deltas) -> Tensor:
         if len(x) == 0:
             none: Tensor = y.unsqueeze(1).expand(-1, len(_widths(deltas, x)), -1, -1)
             return none.to(torch.promote_types(x.dtype, y.dtype))
-        return torch.stack([gaussian_filter(*one, deltas) for one in zip(x, y, strict=True)])
+        return torch.stack([gaussian_filter(*one, deltas, precision=precision) for one in zip(x, y, strict=True)])
+    _check.choice("precision", precision, PRECISIONS)
     at, (values,), widths = _prepared(x, {"y": y}, deltas)
-    return _filtered(at, values, widths)
+    return _filtered(at, values, widths, precision)
 
 
-def filter_error(x: Given, pred: Given, target: Given, deltas: Deltas) -> tuple[Tensor, Tensor]:
+def filter_error(
+    x: Given, pred: Given, target: Given, deltas: Deltas, *, precision: str = EXACT
+) -> tuple[Tensor, Tensor]:
     """Relative errors of the low and of the high frequencies of a prediction, at each of D widths.
 
         e_low = (sum_i |target_low - pred_low|^2 / sum_i |target_low|^2)^(1/2),   e_high likewise
 
     Args:
-        x, deltas: as in gaussian_filter.
+        x, deltas, precision: as in gaussian_filter.
         pred, target: real, (n,) or (n, C); sums run over samples and channels.
 
     Returns:
@@ -64,18 +73,19 @@ def filter_error(x: Given, pred: Given, target: Given, deltas: Deltas) -> tuple[
     Raises:
         TypeError, ValueError: naming the argument, what it was and what it must be.
     """
+    _check.choice("precision", precision, PRECISIONS)
     held = {"pred": numbers("pred", pred), "target": numbers("target", target)}
     x, (pred, target), deltas = _prepared(points("x", x), held, deltas)
     if pred.shape != target.shape:
         raise ValueError(f"target: shape was {tuple(target.shape)}, must be pred's, {tuple(pred.shape)}")
     pred, target = pred.reshape(len(x), -1), target.reshape(len(x), -1)
     both = torch.stack([target - pred, target], -1)  # the filter is linear
-    low = _filtered(x, both.flatten(1), deltas).unflatten(-1, both.shape[1:])
+    low = _filtered(x, both.flatten(1), deltas, precision).unflatten(-1, both.shape[1:])
     return _ratio(low), _ratio(both - low)
 
 
-def _filtered(x: Tensor, y: Tensor, deltas: Tensor) -> Tensor:
-    sums, normalisers = gaussian_sums(x, y.reshape(1, x.shape[0], math.prod(y.shape[1:])), deltas)
+def _filtered(x: Tensor, y: Tensor, deltas: Tensor, precision: str) -> Tensor:
+    sums, normalisers = gaussian_sums(x, y.reshape(1, x.shape[0], math.prod(y.shape[1:])), deltas, precision)
     return (sums / normalisers.unsqueeze(-1)).reshape(len(deltas), *y.shape)
 
 

@@ -159,7 +159,8 @@ def test_direct_sums_on_frequencies_are_measured_with_their_gradients():
 
 
 def test_filters_are_measured_beside_attention():
-    (row,) = rows_of(filter, [Filtering(300, dim=5, widths=3, eps=1e-3)])
+    row, *rounded = rows_of(filter, [Filtering(300, dim=5, widths=3, eps=1e-3)])
+    assert [each.ours.name for each in rounded] == ["fastspec, tf32", "fastspec, bf16"]
     assert row.ours.setting.error <= 1e-6 and row.rival.name == "attention, float16" and row.rival.setting.error <= 0.01
 
 

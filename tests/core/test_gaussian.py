@@ -140,6 +140,25 @@ def test_plain_torch_is_the_kernel(dtype, monkeypatch):
     assert relative_error(got, want) <= ROUNDING[dtype]
 
 
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_cpu_has_nothing_to_round(precision):
+    x, y = sample(60, 3, (2,), torch.float32)
+    x.requires_grad_(), y.requires_grad_()
+    exact, rounded = (fs.measure.gaussian_filter(x, y, DELTAS, precision=p) for p in ("exact", precision))
+    assert torch.equal(rounded, exact)
+    for got, want in zip(*(torch.autograd.grad(t.square().sum(), (x, y)) for t in (rounded, exact)), strict=True):
+        assert torch.equal(got, want)
+    errors = (fs.measure.filter_error(x, y, y + 1, DELTAS, precision=p) for p in ("exact", precision))
+    for got, want in zip(*errors, strict=True):
+        assert torch.equal(got, want)
+
+
+def test_an_unknown_precision_is_refused():
+    for call in (fs.measure.gaussian_filter, lambda *args, **more: fs.measure.filter_error(X, Y, Y, 1.0, **more)):
+        with pytest.raises(ValueError, match="precision: was 'half', must be 'exact', 'tf32' or 'bf16'"):
+            call(X, Y, 1.0, precision="half")
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 X, Y = torch.zeros(8, 3), torch.zeros(8)

@@ -37,6 +37,11 @@ FILTERS = [
     (50, 20, 5, 9, 1),  # several groups of channels and of widths
     (40, 70, 2, 3, 3),
 ]
+ROUNDED = {  # relative errors of what is low-passed and of the normalisers, by the docstring's dimensions
+    "tf32": {3: (6e-4, 2e-4), 64: (1e-4, 1e-4)},
+    "bf16": {3: (5e-3, 4e-3), 64: (1e-3, 4e-3)},
+}
+ROUNDED_FILTERS = [(130, 3, 1, 2, 1), (90, 64, 1, 3, 1), (20, 3, 17, 2, 1), (40, 64, 2, 12, 12), (1, 3, 1, 1, 1)]
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +122,16 @@ def test_filter(run, dtype, case):
     check(run(interpreted.filters, dtype, *case), dtype)
 
 
+def check_rounded(errors: dict, precision: str, dim: int) -> None:
+    assert all(e <= most for e, most in zip(errors.values(), ROUNDED[precision][dim], strict=True)), errors
+
+
+@pytest.mark.parametrize("precision", ROUNDED)
+@pytest.mark.parametrize("case", ROUNDED_FILTERS, ids=str)
+def test_filter_of_rounded_points(run, precision, case):
+    check_rounded(run(interpreted.rounded_filters, precision, *case), precision, case[1])
+
+
 def test_every_kernel_compiles_for_hopper_without_spilling():
     """The first configuration of each; ``make resources`` compiles all."""
     from benchmarks.tools import triton_resources
@@ -129,7 +144,7 @@ def test_every_kernel_compiles_for_hopper_without_spilling():
                 seen.add(name)
                 row = triton_resources.compiled(op, launch, launch.configs[0], 90)
                 spilled += [row] if row.spilled_bytes else []
-    assert len(seen) == 22
+    assert len(seen) == 23
     assert not spilled
 
 
@@ -195,9 +210,16 @@ def test_filter_on_gpu(dtype, case):
     check(interpreted.filters(dtype, *case, device="cuda"), dtype)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ROUNDED)
+@pytest.mark.parametrize("case", [*ROUNDED_FILTERS, (5000, 64, 1, 20, 1)], ids=str)
+def test_filter_of_rounded_points_on_gpu(precision, case):
+    check_rounded(interpreted.rounded_filters(precision, *case, device="cuda"), precision, case[1])
+
+
 def gpu_calls():
     """A call of each op on the GPU."""
-    from fastspec._core.triton import direct, exponential_sums, gaussian
+    from fastspec._core.triton import direct, exponential_sums, gaussian, gaussian_rounded
 
     def normal(*shape, dtype=torch.float32):
         return torch.randn(shape, device="cuda", dtype=dtype)
@@ -216,6 +238,7 @@ def gpu_calls():
         "exponential_sums_gradient": lambda: exponential_sums.exponential_sums_gradient(x, c, s, g, -1),
         "gaussian_filter": lambda: gaussian.gaussian_filter(x, y, deltas)[0],
         "gaussian_filter_gradient": lambda: gaussian.gaussian_filter_gradient(x, y, deltas, y.expand(2, -1, -1)),
+        "gaussian_filter_rounded": lambda: gaussian_rounded.gaussian_filter_rounded(x, y, deltas, "tf32")[0],
     }
 
 
@@ -229,6 +252,7 @@ GPU_OPS = (
     "exponential_sums_gradient",
     "gaussian_filter",
     "gaussian_filter_gradient",
+    "gaussian_filter_rounded",
 )
 
 

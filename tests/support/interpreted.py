@@ -161,3 +161,18 @@ def filters(dtype: torch.dtype, n: int, d: int, channels: int, widths: int, sets
     found = *gaussian_filter(x, y, deltas), gaussian_filter_gradient(x, y[:1], deltas, g)
     names = "sums", "normalisers", "gradient"
     return dict(zip(names, map(_error, found, want), strict=True))
+
+
+def rounded_filters(precision: str, n: int, d: int, channels: int, widths: int, sets: int, device="cpu"):
+    """Of normal points far from the origin; what is low-passed, as is measured, and the normalisers."""
+    from fastspec._core.triton.gaussian_rounded import gaussian_filter_rounded
+
+    gen = _generator(n, d, channels, widths)
+    x = torch.randn(n, d, generator=gen) + 30
+    y = torch.randn(sets, n, channels, generator=gen)
+    deltas = torch.linspace(0.05, 1, widths, dtype=torch.float64) * d
+    kernel = (-(x[:, None] - x[None]).double().square().sum(-1) / (2 * deltas[:, None, None])).exp()
+    want = (kernel @ y.double()) / kernel.sum(-1, keepdim=True), kernel.sum(-1)
+    sums, normalisers = gaussian_filter_rounded(x.to(device), y.to(device), deltas, precision)
+    found = sums / normalisers.unsqueeze(-1), normalisers
+    return dict(zip(("low-passed", "normalisers"), map(_error, found, want), strict=True))

@@ -22,6 +22,7 @@ HOMES = {
     "direct_type2_gradient": "direct",
     "gaussian_filter": "gaussian",
     "gaussian_filter_gradient": "gaussian",
+    "gaussian_filter_rounded": "gaussian_rounded",
 }
 
 
