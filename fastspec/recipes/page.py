@@ -57,7 +57,8 @@ def page_of(results: Sequence[Result], out: Path) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>fastspec: systems</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s of processor in all.</p>\n"
+        f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s of processor in all."
+        "</p>\n"
         f"<nav>{' · '.join(map(link_to, results))}</nav>\n"
         f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
     )
@@ -78,7 +79,8 @@ def card_of(result: Result, folder: Path) -> str:
     return (
         f'<article id="{escape(result["recipe"])}">\n<h2>{escape(result["recipe"])}</h2>\n'
         f'<p class="verdict {"holds" if result["holds"] else "fails"}">{HOLDS if result["holds"] else FAILS}'
-        f" · {result['processor_seconds']:.0f} s of processor · {escape(result['size'])}</p>\n<p>{escape(result['claim'])}</p>\n"
+        f" · {result['processor_seconds']:.0f} s of processor · {escape(result['size'])}</p>\n"
+        f"<p>{escape(result['claim'])}</p>\n"
         f"{f'<ul>{checks}</ul>' if checks else ''}\n{first}\n"
         f"<details><summary>figures and numbers</summary>{''.join(others)}{listed(result['headline'])}</details>\n"
         f"<details><summary>thresholds and settings</summary>{listed(result['threshold'] | result['settings'])}"
