@@ -249,7 +249,8 @@ def _phases_of_pairs(x: Tensor, s: Tensor, sign: int) -> Tensor:
 
 def _blocks(t: Tensor, dim: int, modes: int) -> tuple[Tensor, ...]:
     """Of its points, at least one block."""
-    return t.split(max(1, PAIRS // max(1, modes)), dim)
+    blocks: tuple[Tensor, ...] = t.split(max(1, PAIRS // max(1, modes)), dim)
+    return blocks
 
 
 def _total(parts: Iterable[Tensor]) -> Tensor:

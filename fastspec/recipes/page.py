@@ -57,8 +57,8 @@ def page_of(results: Sequence[Result], out: Path) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>fastspec: systems</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>Systems and their claims</h1>\n<p>{held} of {len(results)} claims hold, {seconds:.0f} s of processor in all."
-        "</p>\n"
+        "<h1>Systems and their claims</h1>\n"
+        f"<p>{held} of {len(results)} claims hold, {seconds:.0f} s of processor in all.</p>\n"
         f"<nav>{' · '.join(map(link_to, results))}</nav>\n"
         f"<main>\n{cards}\n</main>\n</body>\n</html>\n"
     )
