@@ -1,6 +1,6 @@
 """Fits the planner's rates of a GPU to times measured on one: see fit_planner.py.
 
-Times come from the device itself, or from tables of such, as benchmarks/results/gpu_kernels.csv: a row for each time,
+Times come from the device itself, or from tables of such, as benchmarks/results/h100/kernels.csv: a row for each time,
 of a stage alone (spread, interpolate, FFT, inverse FFT), or of a call with the host's time (type 1 by gridding or by
 direct sums), or of two sums over all pairs of points and frequencies. Stages say which kernels were timed: "present"
 ones, a "prototype" of these, or "past" ones, which are left out.

@@ -5,7 +5,7 @@
     python -m benchmarks.tools.fit_planner --check          how often the built planner's choice of direct sums or
                                                             gridding is within 1.2 of the better
     python -m benchmarks.tools.fit_planner --errors         measured errors over those the planner expects
-    python -m benchmarks.tools.fit_planner --tables benchmarks/results/gpu_kernels.csv
+    python -m benchmarks.tools.fit_planner --tables benchmarks/results/h100/kernels.csv
                                                             rates of a GPU from times measured before: see fit_cuda.py
 
 Each time is the least of several medians, and each fit the non-negative one of least relative squares. On a CPU the

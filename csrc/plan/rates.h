@@ -64,7 +64,7 @@ inline constexpr CpuRates cpu_rates{
 };
 
 // Fitted by benchmarks/tools/fit_planner.py, 2026-11-28, nanoseconds of the whole device,
-// on NVIDIA H100 80GB HBM3, as gpu_kernels.csv has it.
+// on NVIDIA H100 80GB HBM3, as kernels.csv has it.
 // Relative residuals, median and nine in ten: stages and transforms 6% and 19%.
 inline constexpr CudaRates cuda_rates{
     .tap = 0.002768,

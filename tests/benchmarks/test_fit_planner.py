@@ -116,7 +116,7 @@ def test_a_gpus_rates_are_found_again(monkeypatch):
     assert rates == pytest.approx(true, rel=1e-6) and said == ["stages and transforms 0% and 0%"]
 
 
-TABLES = [costs.RATES.parents[2] / "benchmarks" / "results" / "gpu_kernels.csv"]
+TABLES = [costs.RATES.parents[2] / "benchmarks" / "results" / "h100" / "kernels.csv"]
 
 
 def test_a_gpus_rates_are_fitted_to_tables(monkeypatch, capsys):
@@ -124,7 +124,7 @@ def test_a_gpus_rates_are_fitted_to_tables(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fit_planner", "--tables", str(TABLES[0])])
     fit_planner.main()
     said = capsys.readouterr().out
-    assert "on NVIDIA H100 80GB HBM3, as gpu_kernels.csv has it" in said
+    assert "on NVIDIA H100 80GB HBM3, as kernels.csv has it" in said
     rates, _ = fit_planner.cuda_rates(quick=False, tables=TABLES)
     assert rates == pytest.approx(CUDA, rel=1e-3)
 
