@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from samples import any_box
 
 import fastspec as fs
 from benchmarks import limits, report
@@ -27,6 +28,8 @@ from benchmarks.gpu import (
 from benchmarks.measure import Case, Size
 from benchmarks.pairs import Filtering
 from benchmarks.tools import fit_planner
+
+pytestmark = any_box
 
 SIZES = Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))
 
