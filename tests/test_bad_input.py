@@ -88,6 +88,7 @@ def test_points(call, x, error):
 
 
 @pytest.mark.parametrize(("x", "error"), cases({name: bad for name, bad in BAD_X.items() if name not in ACCEPTED}))
+@pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning")
 def test_points_of_a_loss(x, error):
     refuses("x", error, lambda: fs.SpectralLoss((4,) * min(width(x), 3), x=x))
 

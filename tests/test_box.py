@@ -98,6 +98,7 @@ def test_arrays_are_taken(unit):
     assert monitor.wavenumbers.tolist() == [[0.0], [50.0]]
 
 
+@pytest.mark.filterwarnings("ignore::fastspec.BandWarning")
 def test_any_target_may_be_looked_at(gen):
     """Whose points are not those held, or which is more precise than they are."""
     x = torch.rand(100, generator=gen) * TAU

@@ -87,6 +87,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning")
 def test_numbers_of_other_kinds(kind):
     made, x, c = NUMBERS[kind], X[0, 0], C[0, 0, 0]
     for value in (7.0, 2.5):
@@ -141,6 +142,7 @@ def test_ragged_sets_are_padded_with_strengths_of_zero(planned):
 
 
 @both_algorithms
+@pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning")
 def test_a_loss_of_ragged_sets_takes_a_mask_for_its_quadrature(algorithm):
     """And gradients reach the jagged tensors that were padded."""
     points, values, targets = ragged()

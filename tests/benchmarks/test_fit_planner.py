@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from samples import any_box
 
 from benchmarks import clocks
 from benchmarks.clocks import ONE_THREAD
@@ -14,6 +15,8 @@ from benchmarks.tools import costs, fit_cuda, fit_planner
 from benchmarks.tools.costs import Work, planners_cuda, total
 from benchmarks.tools.fits import Timed, fitted, residuals
 from fastspec import _C
+
+pytestmark = any_box
 
 CPU, CUDA = costs.read("cpu_rates"), costs.read("cuda_rates")
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import failures
 import pytest
 import torch
+from samples import any_box
 
 import fastspec as fs
 from benchmarks import limits, report, suite
@@ -30,6 +31,8 @@ from benchmarks.gpu import (
 from benchmarks.measure import Case, Size
 from benchmarks.pairs import Filtering
 from benchmarks.tools import fit_planner
+
+pytestmark = any_box
 
 CAPTURE, SECONDS = Graph.__post_init__, EventClock.seconds  # as they are, before they are rehearsed
 SIZES = Size(200, (30,)), Size(300, (8, 9)), Size(300, (5, 6, 7))

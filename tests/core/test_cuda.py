@@ -8,7 +8,7 @@ import lines
 import pytest
 import torch
 from raw import GRIDS, LINES, ROUNDING, close, raw_inputs, widths
-from samples import CASE, CASES, OPS, make_sample, relative_error
+from samples import CASE, CASES, OPS, TAU, make_sample, relative_error
 
 import fastspec as fs
 from fastspec import _C
@@ -174,6 +174,7 @@ def test_gradients_are_the_cpus(name):
 def test_loss_is_the_cpus(step, modes, dtype, gen, poisoned):
     x = torch.rand(300, len(modes), generator=gen, dtype=dtype)
     pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=dtype) for _ in range(2))
+    target += 3 * (TAU * x[:, :1]).cos()
     weight = fs.weights.sobolev(1.0)
     results = []
     for on_cuda in (False, True):
@@ -270,6 +271,7 @@ def test_the_step_as_one_op_is_the_cpus(modes, shape, gen, poisoned):
 def test_focal_loss_is_the_cpus(step, modes, gen, poisoned):
     x = torch.rand(300, len(modes), generator=gen, dtype=torch.float64)
     pred, target = (torch.randn(2, 300, 3, generator=gen, dtype=torch.float64) for _ in range(2))
+    target += 3 * (TAU * x[:, :1]).cos()
     results = []
     for on_cuda in (False, True):
         p = pred.clone().requires_grad_()

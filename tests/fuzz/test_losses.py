@@ -4,9 +4,12 @@ import torch
 from drawn import laid, problems
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import any_box
 from torch import Tensor
 
 import fastspec as fs
+
+pytestmark = any_box
 
 WEIGHTS = st.sampled_from(["none", "table", "sobolev", "band", "power", "focal"])
 

@@ -7,8 +7,11 @@ import torch.multiprocessing as mp
 from drawn import log_integers, problems
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import any_box
 
 import fastspec as fs
+
+pytestmark = any_box
 
 RANKS = 3
 WEIGHTS = {"none": None, "sobolev": fs.weights.sobolev(0.5), "focal": fs.weights.focal(1.0)}

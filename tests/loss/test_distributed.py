@@ -6,9 +6,11 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from samples import any_box
 
 import fastspec as fs
 
+pytestmark = any_box  # of shards
 FREQUENCIES = torch.linspace(-4, 4, 14, dtype=torch.float64).reshape(7, 2)
 
 

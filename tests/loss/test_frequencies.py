@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from samples import TAU, relative_error
+from samples import TAU, any_box, relative_error
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
@@ -61,6 +61,7 @@ def test_float32_on_every_instruction_set(instruction_set):
     assert relative_error(torch.autograd.grad(got, pred)[0], torch.autograd.grad(want, exact)[0]) <= 3e-6
 
 
+@any_box
 @pytest.mark.parametrize("modes", [(8,), (5, 4), (4, 3, 2)], ids=str)
 def test_is_the_loss_on_a_grid_of_modes(modes):
     x, pred, target, _ = scattered(len(modes))
@@ -73,6 +74,7 @@ def test_is_the_loss_on_a_grid_of_modes(modes):
     )
 
 
+@any_box
 def test_modes_in_more_than_three_dimensions():
     modes = (3, 2, 4, 3)
     x, pred, target, _ = scattered(4)

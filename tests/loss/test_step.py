@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from samples import both_algorithms
+from samples import TAU, both_algorithms
 from scattered import lopsided, scattered
 
 import fastspec as fs
@@ -108,10 +108,12 @@ def test_what_is_no_tensor_is_refused_after_a_step_too():
 )
 def test_the_compiled_step_is_the_eager_one(options, algorithm, gen):
     x, q = (torch.rand(50, *last, generator=gen, dtype=torch.float64) for last in ((1,), ()))
+    x = x * TAU
     loss = fs.SpectralLoss(9, x=x, **{**options, **({"quadrature": q} if "quadrature" in options else {})})
     found = []
     for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
         data = [torch.randn(3, 50, 2, dtype=torch.float64, generator=gen.manual_seed(i)) for i in (1, 2)]
+        data[1] += 3 * x.cos()
         leaves = [t.requires_grad_() for t in data]
         value = run(*leaves)
         found.append([value, *torch.autograd.grad(value.sum(), leaves)])

@@ -366,6 +366,7 @@ def test_a_gradient_preconditioned_with_quadrature_is_the_losss(gen):
     x, weight = scattered(50, 1, gen), fs.weights.sobolev(0.5)
     q = quadrature(x, 12)
     pred, target = torch.randn(2, 50, 1, generator=gen, dtype=torch.float64).unbind()
+    target += 3 * x.cos()
     pred.requires_grad_()
     through = fs.precondition.spectral(pred, x, weight, modes=12, norm="forward", quadrature=q)
     got = torch.autograd.grad(nn.functional.mse_loss(through, target), pred)[0]

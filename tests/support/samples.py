@@ -14,6 +14,8 @@ import fastspec as fs
 OPS = ("nufft1", "nufft2", "rnufft1", "rnufft2")
 REAL_DATA = {"nufft1": (False, True), "nufft2": (False, True), "rnufft1": (True,), "rnufft2": (False,)}
 TAU = 2 * math.pi
+# Of tests whose points and targets are anything at all: elsewhere these warnings are errors.
+any_box = pytest.mark.filterwarnings("ignore::fastspec.PeriodWarning", "ignore::fastspec.BandWarning")
 both_algorithms = pytest.mark.parametrize("algorithm", ["gridding", "direct"], indirect=True)
 planners_algorithm = pytest.mark.parametrize("algorithm", ["auto"], indirect=True)
 

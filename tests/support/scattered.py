@@ -21,9 +21,11 @@ def wavenumbers(modes):
 
 
 def scattered(modes, m=40, shape=(), dtype=torch.float64, seed=0, period=TAU):
-    """Points, prediction and target for a network that returns ``shape`` beside its points."""
+    """Points, prediction and target for a network that returns ``shape`` beside its points; of the target a wave of the
+    first axis' lowest mode is most."""
     gen = torch.Generator().manual_seed(seed)
     x = (torch.rand(m, len(modes), generator=gen, dtype=torch.float64) - 0.5) * torch.tensor(period)
     shape = (*shape[:-1], m, shape[-1]) if shape else (m,)
     pred, target = (torch.randn(shape, generator=gen, dtype=dtype) for _ in range(2))
-    return x, pred, target
+    wave = 3 * (TAU / torch.tensor(period).expand(len(modes))[0] * x[:, 0]).cos().to(dtype)
+    return x, pred, target + (wave[:, None] if len(shape) > 1 else wave)
