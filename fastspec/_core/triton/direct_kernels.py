@@ -16,10 +16,9 @@ Tiles of E and A never reach memory. A product sums a few dozen terms, and Kahan
 import triton
 import triton.language as tl
 
-from ._tune import config, tuned
+from ._tune import MOST, config, tuned
 from .phase import add, cos_sin, rint
 
-MOST = 255  # registers: left to itself, ptxas spills some that there are, so that more programs fit
 FIRST = ["modes0", "lefts", "pairs", "even", "alone", "centered"]
 AXES = [*FIRST, "modes1", "modes2", "inner", "sign"]
 PERIODS = ["inverse0", "low0", "inverse1", "low1", "inverse2", "low2"]

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 import triton
 import triton.language as tl
 
-from ._tune import FUSED, config, tuned
+from ._tune import FUSED, MOST, config, tuned
 from .phase import add, cycles_of, fast_cos_sin, padded, phase_slices, room, split, split_dot, width_of
 
 FILL = 1024  # programs that keep a large GPU busy
@@ -22,7 +22,7 @@ FILL = 1024  # programs that keep a large GPU busy
     single=[
         config(BLOCK_K=64, BLOCK_M=32, DEPTH=16),
         config(BLOCK_K=64, BLOCK_M=64, DEPTH=16),
-        config(BLOCK_K=64, BLOCK_M=32, DEPTH=16, num_warps=2),
+        config(BLOCK_K=64, BLOCK_M=32, DEPTH=16, num_warps=2, maxnreg=MOST),
         config(BLOCK_K=128, BLOCK_M=32, DEPTH=16),
     ],
     double=[config(BLOCK_K=32, BLOCK_M=32, DEPTH=16), config(BLOCK_K=64, BLOCK_M=32, DEPTH=16)],

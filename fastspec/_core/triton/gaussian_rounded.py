@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 import triton
 import triton.language as tl
 
-from ._tune import FUSED, config, tuned
+from ._tune import FUSED, MOST, config, tuned
 from .phase import INTERPRETED, padded, power_of_two, room
 
 KINDS = {"tf32": torch.float16, "bf16": torch.bfloat16}
@@ -45,9 +45,9 @@ def dot(a, b, total):
 
 @tuned(
     single=[
-        config(BLOCK=64, OTHERS=32),
-        config(BLOCK=64, OTHERS=64),
-        config(BLOCK=128, OTHERS=64, num_warps=8),
+        config(BLOCK=64, OTHERS=32, maxnreg=MOST),
+        config(BLOCK=64, OTHERS=64, maxnreg=MOST),
+        config(BLOCK=128, OTHERS=64, num_warps=8, maxnreg=MOST),
     ],
     double=[],
     key=["WIDTH", "GROUP", "COLUMNS"],
