@@ -18,11 +18,13 @@ from .lfp_evolution import RECIPE as LFP_EVOLUTION
 from .limit import RECIPE as LIMIT
 from .mauna_loa import RECIPE as MAUNA_LOA
 from .momentum import RECIPE as MOMENTUM
+from .multi_stage import RECIPE as MULTI_STAGE
 from .page import readable, table_of, write_page
 from .pinn_operator import RECIPE as PINN_OPERATOR
 from .plug_in import RECIPE as PLUG_IN
 from .polynomial import RECIPE as POLYNOMIAL
 from .precondition import RECIPE as PRECONDITION
+from .precondition_equations import RECIPE as PRECONDITION_EQUATIONS
 from .upper_limit import RECIPE as UPPER_LIMIT
 from .walsh import RECIPE as WALSH
 
@@ -35,6 +37,8 @@ _ALL = (
     F_PRINCIPLE_PARITY,
     F_PRINCIPLE_EXCEPTIONS,
     PRECONDITION,
+    PRECONDITION_EQUATIONS,
+    MULTI_STAGE,
     UPPER_LIMIT,
     LIMIT,
     PINN_OPERATOR,

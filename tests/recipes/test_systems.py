@@ -25,11 +25,13 @@ from fastspec.recipes import (
     limit,
     mauna_loa,
     momentum,
+    multi_stage,
     pinn_operator,
     plug_in,
     poisson,
     polynomial,
     precondition,
+    precondition_equations,
     run_recipe,
     upper_limit,
     walsh,
@@ -39,6 +41,10 @@ from fastspec.recipes.trials import in_order
 TINY = {
     "limit": replace(limit.QUICK, sides=(8, 3), grids=((9, 17), (5, 9)), theory=(65, 9), width=8, steps=3),
     "pinn-operator": replace(pinn_operator.QUICK, points=16, hidden=(4,), half_waves=(1, 3), sizes=(1.0, 0.1), steps=6),
+    "precondition-equations": replace(
+        precondition_equations.QUICK, points=20, phase_width=4, scale_width=3, scales=2, steps=3
+    ),
+    "multi-stage": replace(multi_stage.QUICK, width=4, points=30, iterations=40, stages=2),
     "momentum": replace(momentum.QUICK, width=20, points=8, steps=20),
     "polynomial": replace(polynomial.QUICK, parameters=60, points=32, wavenumbers=(2, 4), steps=10, even_modes=(2, 4)),
     "broad-learning": replace(
@@ -55,7 +61,7 @@ TINY = {
     "f-principle-exceptions": replace(f_principle_exceptions.QUICK, points=40, width=4, steps=5),
     "f-principle-photograph": replace(f_principle_photograph.QUICK, hidden=(4,), steps=20, every=10),
     "f-principle-parity": replace(f_principle_parity.QUICK, hidden=(4,), steps=5),
-    "lfp": replace(lfp.QUICK, neurons=20, most_steps=10, modes=257),
+    "lfp": replace(lfp.QUICK, neurons=20, most_steps=10, modes=(257, 17)),
     "lfp-evolution": replace(lfp_evolution.QUICK, neurons=20, points=20, steps=40, modes=65),
     "f-principle": replace(f_principle.QUICK, points=40, hidden=(4,), steps=5, modes=20),
     "plug-in": replace(plug_in.QUICK, points=60, hidden=(4,), steps=3, inducing=20),
@@ -74,7 +80,7 @@ HELD = (
     *("f-principle", "f-principle-images", "f-principle-photograph", "f-principle-parity", "plug-in", "mauna-loa"),
     *("upper-limit", "walsh", "lfp", "polynomial", "grokking", "beyond-gd", "dff"),
 )
-FAILED = ("precondition", "dnn-jacobi", "momentum", "f-principle-exceptions")
+FAILED = ("precondition", "dnn-jacobi", "momentum", "f-principle-exceptions", "multi-stage")
 FOUND = {**dict.fromkeys(HELD, True), **dict.fromkeys(FAILED, False)}
 
 
