@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import fastspec as fs
+from fastspec.precondition.whitening import check_weight
+from fastspec.recipes.mauna_loa import load_co2
 
 TAU = 2 * math.pi
 
@@ -67,6 +69,33 @@ def test_the_box_of_a_grid_has_no_seam():
     axes = torch.arange(8) / 8, 5 + torch.arange(20) / 10
     x = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
     assert fs.SpectralLoss((4, 4), x=x, period="data").period == pytest.approx((1, 2), rel=1e-5)
+
+
+def test_a_loss_in_the_datas_box_is_that_of_the_mean_square(gen):
+    """Twenty half waves in [0, 1], which a box of 2 pi folds onto a sixth of itself and sees a fraction of."""
+    x = torch.rand(400, generator=gen, dtype=torch.float64)
+    y, zero = (20 * math.pi * x).sin(), torch.zeros(400, dtype=torch.float64)
+    mean = y.square().mean().item()
+    assert fs.SpectralLoss(64, x=x, period="data")(zero, y).item() == pytest.approx(mean, rel=0.25)
+    with pytest.warns(fs.PeriodWarning), pytest.warns(fs.BandWarning):
+        assert fs.SpectralLoss(16, x=x)(zero, y) < 0.2 * mean
+
+
+def test_the_cycles_of_a_series_in_years_are_found():
+    years, ppm = load_co2(torch.device("cpu"))
+    monitor = fs.SpectralMonitor(years, ppm[:, 0] - ppm.mean(), 512, period="data")
+    assert {1.0, 2.0} <= {round(f, 1) for f in monitor.frequencies.flatten().tolist() if f > 0.5}
+
+
+def test_all_that_compare_spectra_take_the_datas_box(unit):
+    x, y = unit
+    k, model = torch.tensor([1, 3]), torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh()).double()
+    period = fs.SpectralLoss(4, x=x, period="data").period[0]
+    reports = [fs.measure.alias_report(x[::2], y[::2], x, y, k, period=p) for p in ("data", period)]
+    assert torch.equal(reports[0].train, reports[1].train) and torch.equal(reports[0].full, reports[1].full)
+    weight = fs.weights.sobolev(0.5)
+    first, second = (check_weight(model, x[:, None], weight, modes=8, period=p) for p in ("data", period))
+    assert first == pytest.approx(second, rel=1e-6)
 
 
 def test_frequencies_of_the_datas_box_are_the_users(unit):

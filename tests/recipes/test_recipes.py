@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from fastspec.recipes import RECIPES, Outcome, f_principle, mauna_loa, run_recipe, upper_limit
 
@@ -19,6 +20,18 @@ def test_seasons_are_found():
     years, ppm = mauna_loa.load_co2(torch.device("cpu"))
     found = mauna_loa.build(mauna_loa.PHASE, years, (ppm - ppm.mean()) / ppm.std(), mauna_loa.QUICK).frequencies
     assert found.flatten()[:2].tolist() == pytest.approx([1, 2], abs=2e-3)
+
+
+def test_no_fit_hides_another(monkeypatch, tmp_path):
+    """Each in a panel of its own, over the data."""
+    page = Figure()
+    monkeypatch.setattr(mauna_loa, "figure", lambda path, width, height: nullcontext(page))
+    fits = {name: {"fit": torch.zeros(10), "rms": 1.0} for name in mauna_loa.COLOURS}
+    mauna_loa.draw_fits(fits, tmp_path / "fits.png")
+    panels = {axes.get_title().split("\n")[0]: axes for axes in page.axes[1:]}
+    assert list(panels) == list(mauna_loa.COLOURS)
+    for name, colour in mauna_loa.COLOURS.items():
+        assert [line.get_color() for line in panels[name].lines[1:]] == [colour]
 
 
 @pytest.mark.parametrize("d", [1, 2])
