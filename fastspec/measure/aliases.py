@@ -85,8 +85,8 @@ def alias_report(
         raise ValueError(f"k: shape was {tuple(k.shape)}, must be (K, {d}) or (K,) and not empty")
     k = k[k.norm(dim=1).argsort(stable=True)]
     box = period_of(period, x_full, warns=False)
-    train = _spectrum("y_train", x_train, y_train, k, box)
-    full = _spectrum("y_full", x_full, y_full, k, box)
+    train = _spectrum("train", x_train, y_train, k, box)
+    full = _spectrum("full", x_full, y_full, k, box)
     if train.shape != full.shape:
         raise ValueError(f"y_train: had {train.shape[1]} channels, must have {full.shape[1]} as y_full has")
     difference, before, after = (torch.linalg.vector_norm(v, dim=1) for v in (train - full, full, train))
@@ -98,6 +98,9 @@ def alias_report(
     return AliasReport(k, train.reshape(shape), full.reshape(shape), excess, spurious, energy)
 
 
-def _spectrum(name: str, x: Tensor, y: Tensor, k: Tensor, period: tuple[float, ...]) -> Tensor:
-    check_values(name, y, x)
-    return spectrum(x, y.detach().reshape(len(y), -1), k, period)
+def _spectrum(of: str, x: Tensor, y: Tensor, k: Tensor, period: tuple[float, ...]) -> Tensor:
+    check_values(f"y_{of}", y, x)
+    try:
+        return spectrum(x, y.detach().reshape(len(y), -1), k, period)
+    except ValueError:  # of numbers that are finite
+        raise ValueError(f"k: had products with x_{of} of 2^52 turns or more, must be less") from None

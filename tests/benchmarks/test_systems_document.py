@@ -21,6 +21,7 @@ def leave(out, name, *, holds):
         "holds": holds,
         "checks": {"part": holds},
         "seconds": 3.0,
+        "processor_seconds": 3.0,
         "size": "quick",
     }
     (folder / "result.json").write_text(json.dumps({**result, "figures": ["a.png"], "headline": {"steps": 5}}))

@@ -153,6 +153,9 @@ def calls_of_public_functions(dtype):
         recorder.keep(torch.ops.fastspec.spread_ordered.default, args)  # where algorithms must be deterministic
     for args in [args for func, args in recorder.calls.values() if func is weigh]:
         recorder.keep(torch.ops.fastspec.weigh_copy.default, args)  # what compiled code calls in its place
+    exact = torch.ops.fastspec.gaussian_filter.default
+    for args in [args for func, args in recorder.calls.values() if func is exact]:
+        recorder.keep(torch.ops.fastspec.gaussian_filter_rounded.default, (*args, "bf16"))  # where asked for, on CUDA
     with recorder:
         fs.walsh.fwht(torch.ones(3, 16, dtype=dtype), normalized=True)
     return recorder.calls.values()

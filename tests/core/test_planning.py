@@ -271,9 +271,9 @@ def test_explanation_is_of_the_plan_made_for_gradients_too():
     assert plain.choice.gridding[-2:] != sloping.choice.gridding[-2:]
 
 
-def test_points_at_any_distance_have_a_tile():
-    """Beyond 2^51 cells away whole periods are lost; what is left must be on the grid."""
-    x = torch.rand(3000, 2, dtype=torch.float64) * 10 ** torch.linspace(0, 300, 3000, dtype=torch.float64).unsqueeze(-1)
+def test_points_at_any_distance_that_is_not_refused_have_a_tile():
+    """Up to 2^52 cells away, where whole periods and what is left meet."""
+    x = torch.rand(3000, 2, dtype=torch.float64) * 10 ** torch.linspace(0, 14, 3000, dtype=torch.float64).unsqueeze(-1)
     before = _C.instruction_set()
     try:
         for level in _C.instruction_sets():
