@@ -44,7 +44,7 @@ class Settings:
 
 
 DEFAULT = Settings()
-QUICK = replace(DEFAULT, points=300, scale_width=24, steps=700)
+QUICK = replace(DEFAULT, points=300, scale_width=24, steps=600)
 FULL = replace(DEFAULT, points=5000, scale_width=150, steps=20_000)
 
 
