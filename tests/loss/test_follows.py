@@ -81,6 +81,16 @@ class Learned(nn.Module):
 
 
 @both
+def test_a_weight_that_changes_in_place_is_folded_anew(algorithm):
+    weight, plan = torch.linspace(1, 2, N, dtype=torch.float64), fs.Plan(X, N)
+    held = fs.SpectralLoss(N, x=X, weight=weight)
+    for factor in (1.0, 3.0):
+        weight.mul_(factor)
+        for loss in (held(PRED, TARGET), fs.spectral_loss(plan, PRED, TARGET, weight)):
+            assert relative_error(loss, exact(X, weight)) <= 1e-10
+
+
+@both
 def test_a_callable_weight_is_asked_at_each_call(algorithm):
     weight, k = Learned(), fs.Plan(X, N).k.double()
     loss = fs.SpectralLoss(N, x=X, weight=weight)
