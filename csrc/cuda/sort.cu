@@ -282,17 +282,17 @@ bool has_short_keys(const Grid& grid, int64_t sets, int64_t count) { return sets
 // The space of a sort: positions, then pairs, then what the library asks for.
 template <class Key>
 struct Layout {
-  size_t pairs_at, library_at, library_bytes;
+  size_t pairs_at, radix_at, radix_bytes;
 
   Layout(const Grid& grid, int64_t sets, int64_t count, size_t position_bytes) {
     const auto aligned = [](size_t bytes) { return (bytes + 255) / 256 * 256; };
     const int64_t all = sets * count;
     pairs_at = aligned(size_t(all) * grid.dim * position_bytes);
-    library_at = pairs_at + aligned(size_t(all) * (sizeof(int32_t) + 2 * sizeof(Key)));
+    radix_at = pairs_at + aligned(size_t(all) * (sizeof(int32_t) + 2 * sizeof(Key)));
     const int bits = bits_below(sets * sort_keys(grid, count));
-    library_bytes = all > 0 ? sort_pairs(Pairs<Key>{}, nullptr, all, bits, nullptr, 0, nullptr) : 0;
+    radix_bytes = all > 0 ? sort_pairs(Pairs<Key>{}, nullptr, all, bits, nullptr, 0, nullptr) : 0;
   }
-  size_t bytes() const { return library_at + library_bytes; }
+  size_t bytes() const { return radix_at + radix_bytes; }
 };
 
 template <class T, class Key>
@@ -308,7 +308,7 @@ void sort_all(const Folding<T>& f, void* stream) {
   const int64_t for_both = for_points > for_starts ? for_points : for_starts;
   launch(Keys<T, Key>{f, pairs, int(for_points)}, {a.sets * for_points, kThreads, 0}, stream);
   const int bits = bits_below(a.sets * f.keys);
-  if (all > 0) sort_pairs(pairs, a.order, all, bits, space + l.library_at, l.library_bytes, stream);
+  if (all > 0) sort_pairs(pairs, a.order, all, bits, space + l.radix_at, l.radix_bytes, stream);
   launch(Gather<T, Key>{f, pairs.sorted_keys, int(for_both)}, {a.sets * for_both, kThreads, 0}, stream);
 }
 
